@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Ports: the ethdevs that dpvma works on, what each can do (found by trying, never assumed from the
+ * name), the kernel's network device behind one, its addresses, its queues and its events.
+ *
+ * Control path. A port's queue set is changed under port_lock(); the data path uses only the ids.
+ */
+#ifndef DPVMA_PORT_H
+#define DPVMA_PORT_H
+
+#include <net/if.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include <rte_ethdev.h>
+#include <rte_flow.h>
+
+#include "base/base.h"
+#include "conf/conf.h"
+
+#define PORT_MAX 32
+#define PORT_ADDRS_MAX 32
+#define PORT_QUEUES_MAX 1024
+
+/** What the kernel sees of the frames that arrive at a port. */
+enum port_kernel {
+	KERNEL_NONE,   /**< no network device behind it: memif, ring, virtio-user, null, pcap files */
+	KERNEL_PEER,   /**< the device is the other end of the wire: tap */
+	KERNEL_COPIES, /**< it sees a copy of every frame: af_packet, pcap on an interface */
+	KERNEL_RESTS,  /**< it gets what no rule takes: mlx5, isolated */
+	KERNEL_BLIND,  /**< it has the device, but the port takes every frame: af_xdp */
+};
+
+struct port;
+struct port_queue_conf;
+
+/**
+ * What is particular to one PMD. A driver file in drivers/net fills one and registers it with
+ * PORT_DRIVER_REGISTER(); "generic" serves every PMD that none names. Any member may be NULL.
+ */
+struct port_driver {
+	const char *name;          /**< rte_eth_dev_info.driver_name, e.g. "mlx5_pci" */
+	enum port_kernel kernel;
+	bool trusts_sender;        /**< checksums need no check: the wire is this machine's memory */
+	bool handles_scatter;      /**< frames longer than a buffer arrive as segments */
+	/** Device arguments to add to those given for the device (EAL started by us), "" for none. */
+	void (*devargs)(const char *given, char *extra, size_t len);
+	/** Called once, right after the port was found and before it is configured: isolation etc. */
+	int (*probe)(struct port *port);
+	/** Last word on the configuration before rte_eth_dev_configure(). */
+	void (*configure)(struct port *port, struct rte_eth_conf *conf);
+	/** Last word on one receive queue before rte_eth_rx_queue_setup(). */
+	void (*rx_queue)(struct port *port, const struct port_queue_conf *q, struct rte_eth_rxconf *rx,
+			uint16_t *nb_desc);
+	/**
+	 * The stride of the device's striding queues, and strides in one buffer; false when the
+	 * device fills one buffer a packet.
+	 */
+	bool (*striding)(const struct port *port, uint32_t *stride, uint32_t *strides);
+	TAILQ_ENTRY(port_driver) next;
+};
+void port_driver_register(struct port_driver *driver);
+#define PORT_DRIVER_REGISTER(drv)                                                                  \
+	static void __attribute__((constructor, used)) register_##drv(void)                        \
+	{                                                                                          \
+		port_driver_register(&drv);                                                        \
+	}
+
+/** Found at run time. */
+struct port_caps {
+	uint16_t max_rx_queues, max_tx_queues;
+	uint16_t max_mtu;           /**< min(max_mtu, max_rx_pktlen - 18) */
+	uint64_t rx_offloads;       /**< RTE_ETH_RX_OFFLOAD_*, those that we enabled */
+	uint64_t tx_offloads;
+	bool flow;                  /**< a 5-tuple UDP rule could be created */
+	bool flow_mark;             /**< with a MARK action */
+	bool isolated;              /**< nothing arrives but what a rule takes */
+	bool rx_interrupt;          /**< an Rx interrupt could be enabled and armed */
+	bool runtime_rx_queue;      /**< a queue may be set up while the port runs */
+	bool striding;              /**< receive queues stride: one buffer, many packets */
+	uint32_t stride, strides;   /**< bytes a stride, strides a buffer; 0 without striding */
+	bool hw_timestamp;          /**< Rx timestamps by the device */
+	bool tx_fast_free, tx_multi_seg;
+};
+
+struct port_addr {
+	struct ip_addr addr;
+	struct ip_addr broadcast; /**< any: none */
+	uint8_t prefix;
+	uint16_t vlan_id;         /**< 0: untagged */
+	uint32_t ifindex;         /**< of the kernel's device (a VLAN has its own), 0 without one */
+};
+
+/** One receive and transmit queue pair, as a ring asks for it. */
+struct port_queue_conf {
+	uint16_t rx_desc, tx_desc;  /**< 0: the port's default (VMA_RX_WRE, VMA_TX_WRE) */
+	struct rte_mempool *pool;   /**< where received packets go */
+	bool striding;              /**< for a cyclic ring: the device's strides, or an ordered pool */
+	uint32_t min_strides;       /**< strides that must be posted at least */
+};
+
+struct port {
+	/* read by the data path */
+	uint16_t id;              /**< ethdev port */
+	uint16_t index;           /**< in dpvma's own table, 0... */
+	uint16_t mtu;             /**< IP packet bytes */
+	uint16_t n_addrs;
+	struct rte_ether_addr mac;
+	bool up;
+	bool ip_rx_checksum;      /**< the device checks IPv4 header checksums */
+	bool l4_rx_checksum;      /**< the device checks UDP and TCP checksums */
+	bool trusts_sender;       /**< unchecked checksums are taken as good */
+	enum port_kernel kernel;
+	struct port_caps caps;
+	struct port_addr addrs[PORT_ADDRS_MAX];
+
+	/* control */
+	const struct port_driver *driver;
+	char name[RTE_ETH_NAME_MAX_LEN];
+	uint32_t ifindex;         /**< 0 without a kernel device */
+	char netdev[IF_NAMESIZE];
+	const struct conf_port *conf; /**< NULL when the configuration does not name it */
+	int socket_id;
+	bool started;
+	uint32_t generation;      /**< grows when addresses, link or MTU change */
+	void *priv;               /**< of the driver file */
+	struct port_queues *queues;
+};
+
+/**
+ * Take every ethdev there is now (or those that DPVMA_PORTS names) as a port: match the driver,
+ * read capabilities, find the network device and addresses. Starts nothing. EAL must be up.
+ *
+ * @return number of ports, or -ENODEV with one log line that says what to give when there is none;
+ *         a port in the configuration that does not exist: -ENODEV, the line names it and what exists
+ */
+int ports_init(void);
+/** Stop and close what we started; kernel keeps its device. */
+void ports_fini(void);
+
+unsigned int port_count(void);
+struct port *port_get(unsigned int index);
+struct port *port_by_ethdev(uint16_t id);
+struct port *port_by_name(const char *name); /**< ethdev name, PCI address or network device */
+struct port *port_by_ifindex(uint32_t ifindex);
+/** The port that has this local address, NULL for none. */
+struct port *port_by_addr(const struct ip_addr *addr);
+const struct port_addr *port_addr_find(const struct port *port, const struct ip_addr *addr);
+/** The address of the port to use towards @p dst: on the same network first; NULL without any. */
+const struct port_addr *port_source(const struct port *port, const struct ip_addr *dst);
+
+/**
+ * A queue pair for a ring: starts the port with the first; later takes a spare pair that fits, sets
+ * one up where the PMD can while running, else restarts the port with one more (@ref port_on_restart
+ * subscribers lock their rings and put their rules back).
+ *
+ * @return the queue id (Rx and Tx alike), or -ENOSPC (no queue left: share a ring), -ENOMEM
+ *         (memory, one log line names VMA_RX_BUFS / VMA_RX_WRE and what would do), or the PMD's error
+ */
+int port_queue_get(struct port *port, const struct port_queue_conf *conf);
+/** Give it back; the pair is stopped where the PMD can, and kept as a spare. */
+void port_queue_put(struct port *port, uint16_t queue);
+
+/** Called around a restart: before with @p up false (stop using queues), after with true. */
+typedef void (*port_restart_cb)(struct port *port, bool up, void *ctx);
+int port_on_restart(port_restart_cb cb, void *ctx);
+/** Called when addresses, link, MTU changed or the device went away. */
+typedef void (*port_change_cb)(struct port *port, void *ctx);
+int port_on_change(port_change_cb cb, void *ctx);
+
+/** Rx interrupt of a queue as an fd to poll; -ENOTSUP where there is none. */
+int port_rx_fd(struct port *port, uint16_t queue);
+
+/** Let multicast frames of this MAC in: MAC filter, else allmulticast, else promiscuous. Counted. */
+int port_mc_add(struct port *port, const struct rte_ether_addr *mac);
+void port_mc_del(struct port *port, const struct rte_ether_addr *mac);
+
+/** Start EAL from DPVMA_EAL_ARGS (with drivers' additions); -EALREADY when the program has one. */
+int port_eal_start(const char *program);
+/** What EAL, huge pages and memory amount to, one info line at start. */
+void port_memory_report(void);
+
+#endif

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/**
+ * @file
+ * dpvma: UDP sockets on DPDK ports, with the calls of POSIX under a prefix.
+ *
+ * A socket's file descriptor is the kernel's: dpvma_socket() opens a kernel socket behind it, so its
+ * number meets no other, and what dpvma cannot carry (an address that is no port's, a route that
+ * leads elsewhere) the kernel carries, through the same call. Any thread may use any socket.
+ * Errors are -1 with errno as Linux gives it; on success errno is left alone.
+ *
+ * The calls differ from POSIX in nothing but the prefix, unless said here.
+ */
+#ifndef DPVMA_H
+#define DPVMA_H
+
+#include <poll.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+#include <time.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define DPVMA_API __attribute__((visibility("default")))
+
+struct vma_api_t;
+
+/**
+ * Start. On an EAL the program has started (rte_eal_init() before this call) its ports are used as
+ * they are: not configured or started by the program. Otherwise EAL is started from DPVMA_EAL_ARGS,
+ * in a thread of its own, so that the caller keeps its affinity and signal mask. Idempotent;
+ * dpvma_socket() calls it when the program did not.
+ *
+ * @return 0, or -1 with errno and one line in the log that names cause and cure:
+ *         ENODEV no port, ENOMEM memory or huge pages, EACCES permission, EINVAL arguments
+ */
+DPVMA_API int dpvma_init(void);
+
+/** Close every socket, stop the ports, end the internal thread. EAL is ended only if we started it. */
+DPVMA_API void dpvma_exit(void);
+
+/** The version as a string, "0.1.0". */
+DPVMA_API const char *dpvma_version(void);
+
+/**
+ * Set an option (VMA_*, DPVMA_*) before dpvma_init(), as the environment would.
+ * @return 0, or -1 with errno ENOENT (no such option), EINVAL (value, also said in the log), EBUSY
+ *         (started already)
+ */
+DPVMA_API int dpvma_set_option(const char *name, const char *value);
+
+/** Every option with type, range, default and help. */
+DPVMA_API void dpvma_print_options(FILE *f);
+
+/** The table of <mellanox/vma_extra.h>; static, never freed. NULL with errno when it cannot start. */
+DPVMA_API struct vma_api_t *dpvma_get_api(void);
+
+/**
+ * AF_INET and SOCK_DGRAM are offloaded (with SOCK_NONBLOCK, SOCK_CLOEXEC); everything else is a plain
+ * kernel socket on which the calls below work all the same.
+ */
+DPVMA_API int dpvma_socket(int domain, int type, int protocol);
+DPVMA_API int dpvma_close(int fd);
+DPVMA_API int dpvma_shutdown(int fd, int how);
+DPVMA_API int dpvma_bind(int fd, const struct sockaddr *addr, socklen_t len);
+DPVMA_API int dpvma_connect(int fd, const struct sockaddr *addr, socklen_t len);
+DPVMA_API int dpvma_getsockname(int fd, struct sockaddr *addr, socklen_t *len);
+DPVMA_API int dpvma_getpeername(int fd, struct sockaddr *addr, socklen_t *len);
+DPVMA_API int dpvma_setsockopt(int fd, int level, int name, const void *val, socklen_t len);
+DPVMA_API int dpvma_getsockopt(int fd, int level, int name, void *val, socklen_t *len);
+DPVMA_API int dpvma_fcntl(int fd, int cmd, ...);
+DPVMA_API int dpvma_ioctl(int fd, unsigned long request, ...);
+
+DPVMA_API ssize_t dpvma_read(int fd, void *buf, size_t len);
+DPVMA_API ssize_t dpvma_readv(int fd, const struct iovec *iov, int iovcnt);
+DPVMA_API ssize_t dpvma_recv(int fd, void *buf, size_t len, int flags);
+DPVMA_API ssize_t dpvma_recvfrom(int fd, void *buf, size_t len, int flags, struct sockaddr *from,
+		socklen_t *fromlen);
+DPVMA_API ssize_t dpvma_recvmsg(int fd, struct msghdr *msg, int flags);
+DPVMA_API int dpvma_recvmmsg(int fd, struct mmsghdr *vec, unsigned int n, int flags,
+		struct timespec *timeout);
+
+DPVMA_API ssize_t dpvma_write(int fd, const void *buf, size_t len);
+DPVMA_API ssize_t dpvma_writev(int fd, const struct iovec *iov, int iovcnt);
+DPVMA_API ssize_t dpvma_send(int fd, const void *buf, size_t len, int flags);
+DPVMA_API ssize_t dpvma_sendto(int fd, const void *buf, size_t len, int flags,
+		const struct sockaddr *to, socklen_t tolen);
+DPVMA_API ssize_t dpvma_sendmsg(int fd, const struct msghdr *msg, int flags);
+DPVMA_API int dpvma_sendmmsg(int fd, struct mmsghdr *vec, unsigned int n, int flags);
+
+DPVMA_API int dpvma_poll(struct pollfd *fds, nfds_t n, int timeout_ms);
+DPVMA_API int dpvma_ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout,
+		const sigset_t *sigmask);
+
+/** Whether the kernel or dpvma carries a socket. */
+enum dpvma_carrier { DPVMA_KERNEL, DPVMA_OFFLOADED };
+/**
+ * Why a socket is where it is, as one line of text; never NULL.
+ * @param[out] why at most @p len bytes with the terminator
+ */
+DPVMA_API enum dpvma_carrier dpvma_explain(int fd, char *why, size_t len);
+
+/** Counters of a socket, its rings and its cyclic reader; 0: of everything. */
+DPVMA_API int dpvma_dump(int fd, FILE *f);
+/** The same as one JSON object. */
+DPVMA_API int dpvma_dump_json(FILE *f);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * UDP sockets without file descriptors: ports and addresses, flows, the queue of received datagrams,
+ * groups that several sockets share, sending. Errors are negative errno values; nothing here blocks.
+ *
+ * Any thread may use any socket. Delivery runs under the ring's rx_lock and takes the socket's queue
+ * lock once a run of packets; a reader takes the queue lock once a batch.
+ */
+#ifndef DPVMA_UDP_H
+#define DPVMA_UDP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include <rte_mbuf.h>
+
+#include "base/base.h"
+#include "net/net.h"
+#include "ring/ring.h"
+#include "stat/stat.h"
+
+struct udp_sock;
+
+/** What the socket above may set at any time; read on the next call or packet. */
+struct udp_options {
+	uint32_t rcvbuf;         /**< bytes of the queue; floor VMA_RX_BYTES_MIN; each packet counts
+				  *   its payload plus a fixed charge, so that empty ones count too */
+	uint8_t ttl, mc_ttl, tos;
+	bool df;                 /**< IP_MTU_DISCOVER: set DF, -EMSGSIZE over the MTU */
+	bool mc_loop;
+	bool mc_all;             /**< IP_MULTICAST_ALL */
+	bool broadcast;          /**< SO_BROADCAST: else -EACCES on sending to one */
+	bool reuse_addr, reuse_port;
+	bool no_check;           /**< SO_NO_CHECK: send without checksum (IPv4) */
+	bool want_time;          /**< SO_TIMESTAMP*, SO_TIMESTAMPING: stamp on arrival */
+	uint16_t gso_size;       /**< UDP_SEGMENT: 0 none */
+	uint32_t bind_ifindex;   /**< SO_BINDTODEVICE; 0 none */
+	struct port *bind_port;
+	struct port *mc_port;    /**< IP_MULTICAST_IF; NULL: by route */
+	struct ip_addr mc_addr;  /**< source address of that interface */
+};
+
+/** Wakes who waits for the socket; called with the queue lock held, must not block or take locks. */
+typedef void (*udp_wake_cb)(void *ctx);
+
+/**
+ * @param fd only a name, for rings per socket
+ * @return 0 or -ENOMEM
+ */
+int udp_open(int fd, udp_wake_cb wake, void *ctx, struct udp_sock **sock);
+/** Leave groups, remove flows, free queued packets. Waits for a delivery that is under way. */
+void udp_close(struct udp_sock *sock);
+
+struct udp_options *udp_options(struct udp_sock *sock);
+struct sock_stats *udp_stats(struct udp_sock *sock);
+/** The allocation logic of a direction; set before binding, or the socket migrates. */
+struct ring_alloc *udp_ring_alloc(struct udp_sock *sock, enum ring_dir dir);
+int udp_set_ring_alloc(struct udp_sock *sock, enum ring_dir dir, const struct ring_alloc *alloc);
+
+/**
+ * Bind. Port 0 chooses from DPVMA_EPHEMERAL_FIRST..LAST. Address any: every port of ours, now and later.
+ *
+ * @param[in,out] port_be network order
+ * @return 0; -EADDRINUSE; -EADDRNOTAVAIL (address is no port's, nor any, nor multicast); -EINVAL
+ *         (bound already); -EREMOTE (nothing to offload: the kernel's business); what rings and
+ *         rules return
+ */
+int udp_bind(struct udp_sock *sock, const struct ip_addr *addr, uint16_t *port_be);
+/** Fix the peer; binds to a free port when unbound. NULL dissolves. -ENETUNREACH, -EREMOTE, ... */
+int udp_connect(struct udp_sock *sock, const struct ip_addr *addr, uint16_t port_be);
+void udp_local(const struct udp_sock *sock, struct ip_addr *addr, uint16_t *port_be);
+bool udp_peer(const struct udp_sock *sock, struct ip_addr *addr, uint16_t *port_be);
+
+/** @name Membership: RFC 3376 and 3678 as Linux does it */
+/** @{ */
+enum udp_mc_op { UDP_MC_JOIN, UDP_MC_LEAVE, UDP_MC_JOIN_SOURCE, UDP_MC_LEAVE_SOURCE, UDP_MC_BLOCK, UDP_MC_UNBLOCK };
+/**
+ * @param port interface; NULL: the route to the group decides
+ * @param source for the last four
+ * @return 0, -EADDRINUSE (member already), -EADDRNOTAVAIL (not a member), -EINVAL, -ENODEV, -ENOBUFS,
+ *         -EREMOTE (interface is not ours)
+ */
+int udp_membership(struct udp_sock *sock, enum udp_mc_op op, const struct ip_addr *group, struct port *port,
+		const struct ip_addr *source);
+/** @} */
+
+/** @name Receive */
+/** @{ */
+/** A turn of each ring the socket receives from. Packets that arrived for this socket's rings. */
+unsigned int udp_poll(struct udp_sock *sock);
+/** Up to @p n datagrams, in order; they are the caller's. Batches cost one lock. */
+unsigned int udp_dequeue(struct udp_sock *sock, struct rte_mbuf **pkts, unsigned int n);
+/** The first, left where it is (MSG_PEEK): a new reference, or NULL. */
+struct rte_mbuf *udp_peek(struct udp_sock *sock);
+static inline bool udp_readable(const struct udp_sock *sock);
+/** Datagrams and payload bytes in the queue (FIONREAD gives the first one's). */
+void udp_queued(const struct udp_sock *sock, uint32_t *pkts, uint32_t *bytes, uint32_t *first);
+/** A pending asynchronous error (ICMP), taken: an errno or 0. */
+int udp_take_error(struct udp_sock *sock);
+bool udp_has_error(const struct udp_sock *sock);
+/** The rings, for sleeping; at most @p n are written. Number of all. */
+unsigned int udp_rings(struct udp_sock *sock, struct ring **rings, unsigned int n);
+struct ring *udp_tx_ring(struct udp_sock *sock);
+
+/** A queued datagram: data starts at the payload; l2_len and l3_len tell how far the headers are. */
+static inline const struct rte_ipv4_hdr *
+udp_packet_ip(const struct rte_mbuf *m)
+{
+	return rte_pktmbuf_mtod_offset(m, const struct rte_ipv4_hdr *,
+			-(int)(sizeof(struct rte_udp_hdr) + m->l3_len));
+}
+static inline const struct rte_udp_hdr *
+udp_packet_udp(const struct rte_mbuf *m)
+{
+	return rte_pktmbuf_mtod_offset(m, const struct rte_udp_hdr *, -(int)sizeof(struct rte_udp_hdr));
+}
+/** @} */
+
+/** @name Send */
+/** @{ */
+/** One datagram to send; addr NULL: to the peer. */
+struct udp_out {
+	const struct iovec *iov;
+	unsigned int iovcnt;
+	const struct ip_addr *addr;
+	uint16_t port_be;
+	int8_t tos;       /**< -1: the socket's */
+	int16_t ttl;      /**< -1: the socket's */
+	const struct ip_addr *src; /**< IP_PKTINFO; NULL: the socket's */
+};
+/**
+ * Send a batch, all of which is made before anything is sent. Stops at the first that cannot be.
+ *
+ * @param dummy walk the way, build nothing, send nothing (VMA_SND_FLAGS_DUMMY)
+ * @return datagrams taken; when none: -EDESTADDRREQ, -EMSGSIZE, -EACCES, -ENETUNREACH,
+ *         -EHOSTUNREACH, -EINVAL, -EAGAIN (queue full and VMA_TX_NONBLOCKED_EAGAINS), -ENOBUFS,
+ *         -EREMOTE (way is the kernel's)
+ */
+int udp_send(struct udp_sock *sock, const struct udp_out *out, unsigned int n, bool dummy);
+/** The headers a packet to the peer would carry (get_socket_network_header): length or -ENOTCONN. */
+int udp_headers(struct udp_sock *sock, void *buf, uint16_t len);
+/** @} */
+
+/** The part of a socket that readers look at without a lock; first in struct udp_sock. */
+struct udp_sock_head {
+	uint32_t queued; /**< datagrams waiting */
+	int error;       /**< pending errno */
+	uint8_t shut;    /**< 1: receive shut, 2: send shut */
+};
+static inline bool
+udp_readable(const struct udp_sock *sock)
+{
+	const struct udp_sock_head *h = (const struct udp_sock_head *)(const void *)sock;
+
+	return __atomic_load_n(&h->queued, __ATOMIC_ACQUIRE) != 0 || h->error != 0 || (h->shut & 1);
+}
+int udp_shutdown(struct udp_sock *sock, int how);
+
+int udp_init(void);
+void udp_fini(void);
+
+#endif
