@@ -122,21 +122,22 @@ struct stat_desc {
 };
 extern const struct stat_desc stat_ring, stat_sock, stat_cyclic;
 
-/** "name value" pairs of the counters that are not zero, on one line. */
+/** "name value" pairs of the counters that are not zero, as one line with its end. */
 void stat_print(FILE *f, const struct stat_desc *desc, const uint64_t *c);
 
-/** A JSON object of all of them. */
+/** A JSON object of all of them, without a newline. */
 void stat_json(FILE *f, const struct stat_desc *desc, const uint64_t *c);
 
 /** Markdown tables of every kind, for doc/counters.md. */
 void stat_doc(FILE *f);
 
 /**
- * Make counter blocks visible to rte_telemetry as /dpvma/KIND[,INDEX]. Called by the owner's room.
+ * Make counter blocks visible to rte_telemetry as /dpvma/KIND[,INDEX]. Called by the owner's room,
+ * before or after EAL starts; again for a kind puts the new functions in place.
  *
  * @param get the block with that index, or NULL past the end; called from the telemetry thread
  * @param label a short text for the block with that index (may be NULL)
- * @return 0, or a negative errno
+ * @return 0, -ENOSPC for too many kinds, or what telemetry says
  */
 int stat_export(const struct stat_desc *desc, const uint64_t *(*get)(unsigned int index),
 		void (*label)(unsigned int index, char *buf, size_t len));
