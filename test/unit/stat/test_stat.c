@@ -172,7 +172,7 @@ main(void)
 		cmocka_unit_test(test_telemetry),
 	};
 	char prefix[64], program[] = "test_stat", dir[4096];
-	char *argv[] = { program, "--no-huge", "--no-pci", "--in-memory", prefix, "-m", "64",
+	char *argv[] = { program, "--no-huge", "--no-pci", "--no-shconf", prefix, "-m", "64",
 		"--lcores", "0@0", NULL };
 	int ret;
 
