@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The modes: each a single call of one way to receive or send. What a mode does beside that call
+ * (looking at payloads) only happens with --check, so that cycles compare like with like.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include <rte_ethdev.h>
+#include <rte_mbuf.h>
+
+#include "dpvma.h"
+#include "mellanox/vma_extra.h"
+#include "testpmd.h"
+
+#define FRAME_HEADERS (RTE_ETHER_HDR_LEN + 20 + 8)
+
+/* The bare PMD on the queue of the sockets' ring: the yardstick. */
+static unsigned int
+rxonly_turn(struct tp *tp, struct tp_count *count)
+{
+	struct rte_mbuf *pkts[TP_BATCH_MAX];
+	uint16_t i, n;
+
+	n = rte_eth_rx_burst(tp->ring->port_id, tp->ring->queue, pkts, (uint16_t)tp->args.batch);
+	if (n == 0)
+		return 0;
+	if (tp->args.check)
+		for (i = 0; i < n; i++)
+			tp_check_frame(tp, count, rte_pktmbuf_mtod(pkts[i], uint8_t *),
+					pkts[i]->data_len);
+	for (i = 0; i < n; i++)
+		count->bytes += pkts[i]->pkt_len;
+	rte_pktmbuf_free_bulk(pkts, n);
+	return n;
+}
+
+static unsigned int
+cyclic_turn(struct tp *tp, struct tp_count *count)
+{
+	struct vma_completion_cb_t done = { 0 };
+	size_t stride, i;
+
+	if (dpvma_get_api()->vma_cyclic_buffer_read(
+			    tp->ring_fd, &done, 1, tp->args.batch, MSG_DONTWAIT) != 0 ||
+			done.packets == 0)
+		return 0;
+	count->runs++;
+	count->bytes += done.packets * (FRAME_HEADERS + tp->args.size);
+	if (!tp->args.check)
+		return (unsigned int)done.packets;
+	stride = done.payload_length / done.packets;
+	for (i = 0; i < done.packets; i++) {
+		const uint8_t *at = (const uint8_t *)done.payload_ptr + i * stride;
+
+		if (tp->args.ring_mode[0] == 'p' || tp->args.ring_mode[0] == 'r')
+			tp_check_frame(tp, count, at, (uint32_t)stride);
+		else
+			tp_check_payload(tp, count, 0, at, tp->args.size);
+	}
+	return (unsigned int)done.packets;
+}
+
+/* One socket after the other, each until it has nothing: with many, an event loop's pattern. */
+static unsigned int
+recv_turn(struct tp *tp, struct tp_count *count)
+{
+	static uint8_t buf[TP_BATCH_MAX][2048];
+	static struct mmsghdr vec[TP_BATCH_MAX];
+	static struct iovec iov[TP_BATCH_MAX];
+	uint32_t socket = tp->next_fd;
+	int i, n;
+
+	if (iov[0].iov_base == NULL) {
+		for (i = 0; i < TP_BATCH_MAX; i++) {
+			iov[i].iov_base = buf[i];
+			iov[i].iov_len = sizeof(buf[i]);
+			vec[i].msg_hdr.msg_iov = &iov[i];
+			vec[i].msg_hdr.msg_iovlen = 1;
+		}
+	}
+	n = dpvma_recvmmsg(tp->fds[socket], vec, tp->args.batch, MSG_DONTWAIT, NULL);
+	if (n <= 0 || tp->args.sockets > 1)
+		tp->next_fd = socket + 1 == tp->args.sockets ? 0 : socket + 1;
+	if (n <= 0)
+		return 0;
+	for (i = 0; i < n; i++) {
+		count->bytes += FRAME_HEADERS + vec[i].msg_len;
+		if (tp->args.check)
+			tp_check_payload(tp, count, socket, buf[i], vec[i].msg_len);
+	}
+	return (unsigned int)n;
+}
+
+static unsigned int
+send_turn(struct tp *tp, struct tp_count *count)
+{
+	static uint8_t buf[TP_BATCH_MAX][2048];
+	struct mmsghdr vec[TP_BATCH_MAX] = { 0 };
+	struct iovec iov[TP_BATCH_MAX];
+	uint64_t now = rte_rdtsc();
+	uint32_t i;
+	int n;
+
+	if (tp->args.rate != 0) {
+		if (tp->send_due == 0)
+			tp->send_due = now;
+		if (now < tp->send_due)
+			return 0;
+		tp->send_due += (uint64_t)(tp->tsc_hz * tp->args.batch / tp->args.rate);
+	}
+	for (i = 0; i < tp->args.batch; i++) {
+		tp_fill_payload(buf[i], tp->args.size, tp->send_seq + i);
+		iov[i] = (struct iovec){ buf[i], tp->args.size };
+		vec[i].msg_hdr.msg_iov = &iov[i];
+		vec[i].msg_hdr.msg_iovlen = 1;
+	}
+	n = dpvma_sendmmsg(tp->fds[tp->next_fd], vec, tp->args.batch, MSG_DONTWAIT);
+	if (n <= 0)
+		return 0;
+	if (++tp->next_fd == tp->args.sockets) {
+		tp->next_fd = 0;
+		tp->send_seq += (uint64_t)n;
+	}
+	count->bytes += (uint64_t)n * (FRAME_HEADERS + tp->args.size);
+	return (unsigned int)n;
+}
+
+static const struct tp_mode modes[] = {
+	{ "cyclic", "vma_cyclic_buffer_read on the sockets' ring", true, false, cyclic_turn },
+	{ "recv", "dpvma_recvmmsg on each socket in turn", false, false, recv_turn },
+	{ "rxonly", "rte_eth_rx_burst and free on the same queue: the bare PMD", false, false,
+			rxonly_turn },
+	{ "send", "dpvma_sendmmsg of checked payloads to --peer", false, true, send_turn },
+};
+
+const struct tp_mode *
+tp_mode_find(const char *name)
+{
+	unsigned int i;
+
+	for (i = 0; i < RTE_DIM(modes); i++)
+		if (strcmp(modes[i].name, name) == 0)
+			return &modes[i];
+	return NULL;
+}
+
+void
+tp_modes_help(FILE *f)
+{
+	unsigned int i;
+
+	for (i = 0; i < RTE_DIM(modes); i++)
+		fprintf(f, "  %-8s %s\n", modes[i].name, modes[i].help);
+}

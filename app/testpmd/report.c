@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What was measured: a line each second, the table at the end, the same as JSON, the verdict. */
+#include <errno.h>
+#include <string.h>
+
+#include "dpvma.h"
+#include "port/port.h"
+#include "testpmd.h"
+
+static double
+per(double a, double b)
+{
+	return b > 0 ? a / b : 0;
+}
+
+void
+tp_report_second(const struct tp *tp, unsigned int mode, const struct tp_count *since,
+		double seconds)
+{
+	const struct tp_count *now = &tp->count[mode];
+	double packets = (double)(now->packets - since->packets);
+	double ran = now->seconds - since->seconds;
+
+	(void)seconds;
+	printf("%-7s %11.0f packets/s %8.3f Gbit/s %7.1f cycles/packet %6.1f packets/call, missed "
+	       "%lu, "
+	       "lost %lu, wrong %lu\n",
+			tp->mode[mode]->name, per(packets, ran),
+			per((double)(now->bytes - since->bytes) * 8e-9, ran),
+			per((double)(now->cycles - since->cycles), packets),
+			per(packets, (double)(now->turns - since->turns)),
+			now->missed - since->missed, now->seq_lost - since->seq_lost,
+			now->seq_wrong - since->seq_wrong);
+	fflush(stdout);
+}
+
+void
+tp_report(const struct tp *tp, FILE *f)
+{
+	unsigned int i;
+
+	fprintf(f, "\n%-8s %12s %12s %9s %14s %13s %9s %9s %7s %7s\n", "mode", "packets",
+			"packets/s", "Gbit/s", "cycles/packet", "packets/call", "mean run",
+			"missed", "lost", "bad");
+	for (i = 0; i < tp->modes; i++) {
+		const struct tp_count *c = &tp->count[i];
+
+		fprintf(f, "%-8s %12lu %12.0f %9.3f %14.1f %13.1f %9.1f %9lu %7lu %7lu\n",
+				tp->mode[i]->name, c->packets, per((double)c->packets, c->seconds),
+				per((double)c->bytes * 8e-9, c->seconds),
+				per((double)c->cycles, (double)c->packets),
+				per((double)c->packets, (double)c->turns),
+				per((double)c->packets, (double)c->runs), c->missed, c->seq_lost,
+				c->seq_wrong + c->bad_payload);
+	}
+	if (tp->modes > 1)
+		fprintf(f, "\n%s costs %.2f times the cycles of %s\n", tp->mode[0]->name,
+				per(per((double)tp->count[0].cycles, (double)tp->count[0].packets),
+						per((double)tp->count[1].cycles,
+								(double)tp->count[1].packets)),
+				tp->mode[1]->name);
+	fprintf(f, "\n");
+	dpvma_dump(tp->fds[0], f);
+}
+
+int
+tp_report_json(const struct tp *tp, const char *path)
+{
+	FILE *f = fopen(path, "w");
+	unsigned int i;
+
+	if (f == NULL) {
+		fprintf(stderr, "dpvma-testpmd: --json=%s: %s\n", path, strerror(errno));
+		return -1;
+	}
+	fprintf(f,
+			"{\"version\":\"%s\",\"port\":\"%s\",\"driver\":\"%s\",\"size\":%u,"
+			"\"sockets\":%u,\"tsc_hz\":%.0f,"
+			"\"modes\":[",
+			dpvma_version(), tp->ring ? tp->ring->port->name : "",
+			tp->ring ? tp->ring->port->driver->name : "", tp->args.size,
+			tp->args.sockets, tp->tsc_hz);
+	for (i = 0; i < tp->modes; i++) {
+		const struct tp_count *c = &tp->count[i];
+
+		fprintf(f,
+				"%s{\"mode\":\"%s\",\"packets\":%lu,\"bytes\":%lu,\"seconds\":%.6f,"
+				"\"packets_per_second\":%.1f,\"gbit_per_second\":%.6f,"
+				"\"cycles_per_packet\":%.2f,\"packets_per_call\":%.2f,\"mean_run\":"
+				"%.2f,"
+				"\"missed\":%lu,\"lost\":%lu,\"wrong\":%lu,\"bad_payload\":%lu}",
+				i ? "," : "", tp->mode[i]->name, c->packets, c->bytes, c->seconds,
+				per((double)c->packets, c->seconds),
+				per((double)c->bytes * 8e-9, c->seconds),
+				per((double)c->cycles, (double)c->packets),
+				per((double)c->packets, (double)c->turns),
+				per((double)c->packets, (double)c->runs), c->missed, c->seq_lost,
+				c->seq_wrong, c->bad_payload);
+	}
+	fprintf(f, "],\"counters\":");
+	dpvma_dump_json(f);
+	fprintf(f, "}\n");
+	return fclose(f) == 0 ? 0 : -1;
+}
+
+int
+tp_verdict(const struct tp *tp)
+{
+	int failed = 0;
+	unsigned int i;
+
+	for (i = 0; i < tp->modes; i++) {
+		const struct tp_count *c = &tp->count[i];
+
+		if (c->packets < tp->args.min_packets) {
+			printf("FAILED: %s got %lu packets, --min-packets=%lu\n", tp->mode[i]->name,
+					c->packets, tp->args.min_packets);
+			failed++;
+		}
+		if (tp->args.check && (c->seq_wrong != 0 || c->bad_payload != 0)) {
+			printf("FAILED: %s got %lu packets out of order and %lu with a bad "
+			       "payload\n",
+					tp->mode[i]->name, c->seq_wrong, c->bad_payload);
+			failed++;
+		}
+	}
+	if (tp->args.max_ratio > 0 && tp->modes > 1) {
+		double ratio = per(per((double)tp->count[0].cycles, (double)tp->count[0].packets),
+				per((double)tp->count[1].cycles, (double)tp->count[1].packets));
+
+		if (ratio == 0 || ratio > tp->args.max_ratio) {
+			printf("FAILED: ratio %.2f, --max-ratio=%g\n", ratio, tp->args.max_ratio);
+			failed++;
+		}
+	}
+	return failed;
+}

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * dpvma-testpmd: one receiving (or sending) thread that works through the public API, next to the
+ * bare PMD on the same queue, and says what each costs.
+ */
+#ifndef TESTPMD_H
+#define TESTPMD_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "ring/ring.h"
+
+#define TP_SOCKETS_MAX 65536
+#define TP_BATCH_MAX 256
+#define TP_MODES_MAX 4
+#define TP_SEQ_BYTES 16 /**< sequence number and timestamp at the start of a checked payload */
+
+/** The command line after the EAL's. */
+struct tp_args {
+	char modes[64];
+	char like[16];
+	char address[64];
+	char peer[64];
+	char json[256];
+	char ring_mode[16];
+	uint32_t udp_port;
+	uint32_t sockets;
+	uint32_t size;
+	uint32_t batch;
+	uint32_t num;
+	uint32_t window_ms;
+	uint32_t gather_us;
+	uint32_t rate;
+	uint64_t packets;
+	double duration;
+	double idle;
+	double max_ratio;
+	uint64_t min_packets;
+	bool interactive;
+	bool check;
+	bool quiet;
+};
+
+/** What one mode has done. */
+struct tp_count {
+	uint64_t packets;
+	uint64_t bytes;	    /**< of frames without CRC */
+	uint64_t turns;	    /**< calls that brought packets */
+	uint64_t cycles;    /**< spent in those calls */
+	uint64_t empty;	    /**< calls that brought none */
+	uint64_t runs;	    /**< cyclic: reads that returned packets */
+	uint64_t seq_lost;  /**< numbers skipped, in runs of windows of one mode */
+	uint64_t seq_wrong; /**< numbers that went backwards */
+	uint64_t bad_payload;
+	uint64_t missed; /**< by the device, while this mode ran */
+	double seconds;
+};
+
+struct tp;
+
+/** A way to receive or send. */
+struct tp_mode {
+	const char *name;
+	const char *help;
+	bool wants_cyclic; /**< the socket's ring has a cyclic profile */
+	bool sends;
+	/** One call; packets got or sent. */
+	unsigned int (*turn)(struct tp *tp, struct tp_count *count);
+};
+
+struct tp {
+	struct tp_args args;
+	const struct tp_mode *mode[TP_MODES_MAX];
+	struct tp_count count[TP_MODES_MAX];
+	unsigned int modes;
+	bool cyclic; /**< sockets are on a ring with a cyclic profile */
+	int *fds;
+	uint32_t next_fd; /**< whose turn it is */
+	int ring_fd;
+	struct ring *ring;
+	uint64_t *next_seq; /**< by destination port, ~0: not known yet */
+	uint64_t send_seq;
+	uint64_t send_due; /**< TSC when the next batch may go, with --rate */
+	double tsc_hz;
+};
+
+extern volatile bool tp_stop;
+
+/* args.c */
+int tp_args_parse(int argc, char **argv, struct tp_args *args);
+void tp_help(const char *program, FILE *f);
+
+/* sockets.c */
+int tp_sockets_open(struct tp *tp);
+void tp_sockets_close(struct tp *tp);
+
+/* modes.c */
+const struct tp_mode *tp_mode_find(const char *name);
+void tp_modes_help(FILE *f);
+
+/* check.c */
+void tp_check_payload(struct tp *tp, struct tp_count *count, uint32_t socket,
+		const uint8_t *payload, uint32_t len);
+void tp_check_frame(struct tp *tp, struct tp_count *count, const uint8_t *frame, uint32_t len);
+void tp_check_forget(struct tp *tp);
+void tp_fill_payload(uint8_t *payload, uint32_t len, uint64_t seq);
+
+/* run.c */
+void tp_run(struct tp *tp);
+
+/* report.c */
+void tp_report_second(const struct tp *tp, unsigned int mode, const struct tp_count *since,
+		double seconds);
+void tp_report(const struct tp *tp, FILE *f);
+int tp_report_json(const struct tp *tp, const char *path);
+/** 0, or the number of checks that failed, each named in a line. */
+int tp_verdict(const struct tp *tp);
+
+/* interactive.c */
+int tp_interactive(struct tp *tp);
+
+#endif
