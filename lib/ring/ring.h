@@ -4,12 +4,14 @@
  * are steered to them. Which sockets share a ring is the ring allocation logic's; which packets
  * arrive at a ring is a steering rule's in the device, or the flow table's where there is none.
  *
- * The data path (ring_rx, ring_tx, flow lookup) is inline or in ring_data.c; all else is control
- * path and may take locks, allocate and talk to the device.
+ * The data path (ring_rx, ring_tx, flow lookup) is inline, in data.c or in flow_table.c; all else
+ * is control path: it may take locks, allocate and talk to the device, and must not be called with
+ * a ring's rx_lock or tx_lock held.
  *
  * Locks: rx_lock guards the receive queue, the flow table and all that a delivery touches; tx_lock
  * the transmit queue. A poller tries rx_lock and goes on when another thread has it. With
  * VMA_THREAD_MODE=0 both are no-ops. Order: ring table, then port, then rx_lock, then tx_lock.
+ * Only the control path holds the rx_lock of more than one ring.
  */
 #ifndef DPVMA_RING_H
 #define DPVMA_RING_H
@@ -29,6 +31,7 @@
 #include "stat/stat.h"
 
 #define RING_BURST_MAX 256
+#define RING_SPARE_MAX 64
 
 struct ring;
 struct flow;
@@ -40,17 +43,22 @@ enum cyclic_mode { CYCLIC_RAW, CYCLIC_STRIP, CYCLIC_SEPARATE, CYCLIC_PADDED };
 
 struct ring_profile {
 	enum ring_profile_type type;
-	uint32_t num;         /**< strides wanted at least */
+	uint32_t num;	       /**< strides wanted at least */
 	uint16_t stride_bytes; /**< payload bytes a packet */
-	uint16_t hdr_bytes;   /**< of the application's own header */
+	uint16_t hdr_bytes;    /**< of the application's own header */
 	enum cyclic_mode mode;
 };
 
+/** Bytes of Ethernet, IPv4 and UDP header in front of the payload that a profile speaks of. */
+#define RING_PROFILE_NET_HDR 42
+
 /**
- * Register a profile; an equal one (every field) gives the key it has.
+ * Register a profile; an equal one (every field) gives the key it has. Profiles stay for the life
+ * of the process. Any thread.
  * @return key >= 1, or -EINVAL with one log line (field and range), -ENOMEM
  */
 int ring_profile_add(const struct ring_profile *profile);
+/** NULL for a key that was never given; 0 is none. Valid for the life of the process. */
 const struct ring_profile *ring_profile_get(int key);
 /** Bytes from one packet to the next in padded mode: a power of two that holds the frame. */
 uint32_t ring_profile_padded_stride(const struct ring_profile *profile);
@@ -63,29 +71,41 @@ enum ring_dir { RING_RX, RING_TX };
 /** The allocation logic of one socket in one direction, with what migration needs to remember. */
 struct ring_alloc {
 	enum conf_ring_logic logic; /**< CONF_RING_PER_INTERFACE... */
-	int profile;                /**< key, 0: none */
-	uint32_t user_id;           /**< for CONF_RING_PER_USER_ID */
-	uint32_t fd;                /**< for CONF_RING_PER_SOCKET */
-	uint32_t creator;           /**< thread id, for CONF_RING_PER_THREAD */
-	int32_t ratio;              /**< VMA_RING_MIGRATION_RATIO_*, -1: never */
-	int32_t away;               /**< uses in a row from elsewhere */
-	uint64_t here;              /**< thread or core the ring was taken for */
+	int profile;		    /**< key, 0: none */
+	uint32_t user_id;	    /**< for CONF_RING_PER_USER_ID */
+	uint32_t fd;		    /**< for CONF_RING_PER_SOCKET */
+	uint32_t creator;	    /**< thread id, for CONF_RING_PER_THREAD */
+	int32_t ratio;		    /**< VMA_RING_MIGRATION_RATIO_*, -1: never */
+	int32_t away;		    /**< uses in a row from elsewhere */
+	uint64_t here;		    /**< thread, or core + 1, the ring was taken for; 0: none yet */
 };
 
-/** Fill from the options: VMA_RING_ALLOCATION_LOGIC_*, VMA_RING_MIGRATION_RATIO_*. */
+/**
+ * Fill from the options: VMA_RING_ALLOCATION_LOGIC_*, VMA_RING_MIGRATION_RATIO_*. To be called by
+ * the thread that creates the socket. Transmit rings never migrate while VMA_TSO is on.
+ */
 void ring_alloc_init(struct ring_alloc *alloc, enum ring_dir dir, int fd);
 
 /**
  * The ring for a socket: an existing one of the same key, a new one, or, when the port has no queue
- * left or VMA_RING_LIMIT_PER_INTERFACE is reached, the least used one.
+ * left or VMA_RING_LIMIT_PER_INTERFACE is reached, the least used one. A ring is a queue pair, so
+ * receive and transmit logic that amount to the same key give the same ring.
  *
- * @param local the socket's local address, for CONF_RING_PER_IP
+ * Per thread the ring is that of the creator until the socket migrated; per core that of the CPU
+ * the caller runs on, and CONF_RING_PER_CORE_ATTACH pins the caller to it.
+ *
+ * @param[in,out] alloc here and away are set
+ * @param local the socket's local address, for CONF_RING_PER_IP; NULL for any
  * @param[out] ring with one more reference
- * @return 0, -ENOMEM, -ENODEV, or what the device said; one log line for each
+ * @return 0, -ENOMEM, -ENODEV, -EINVAL (unknown profile), or what the device said; one log line for
+ *         each
  */
-int ring_acquire(struct port *port, enum ring_dir dir, const struct ring_alloc *alloc,
+int ring_acquire(struct port *port, enum ring_dir dir, struct ring_alloc *alloc,
 		const struct ip_addr *local, struct ring **ring);
-/** Drop a reference; the last one stops the queue and gives it back. */
+/**
+ * Drop a reference; the last one stops the queue and gives it back. Whatever still waits in the
+ * queue is lost, so after ring_flow_move() poll the old ring once more before.
+ */
 void ring_release(struct ring *ring);
 
 /**
@@ -97,14 +117,23 @@ bool ring_alloc_migrate(struct ring_alloc *alloc);
 
 /** @name Flows */
 /** @{ */
-/** Network order throughout; remote and rport zero for a 3-tuple. 40 bytes without a hole. */
+/** vlan_id of a key whose local address is any: frames of every VLAN and untagged ones. */
+#define FLOW_VLAN_ANY 0xffff
+
+/**
+ * Network order throughout; remote and rport zero for a 3-tuple. 40 bytes without a hole.
+ *
+ * lport zero makes a rule without ports and never matches in software: with a multicast local
+ * address that is a rule on the MAC address alone (VMA_ETH_MC_L2_ONLY_RULES), and the flows of the
+ * sockets behind it are added without FLOW_RULE.
+ */
 struct flow_key {
 	struct ip_addr local;
 	struct ip_addr remote;
 	uint16_t lport;
 	uint16_t rport;
 	uint16_t vlan_id; /**< host order, 0 untagged */
-	uint8_t proto;    /**< IPPROTO_UDP, IPPROTO_TCP */
+	uint8_t proto;	  /**< IPPROTO_UDP, IPPROTO_TCP */
 	uint8_t zero;
 };
 _Static_assert(sizeof(struct flow_key) == 40, "hashed as five 64-bit words");
@@ -118,17 +147,18 @@ struct sink {
 	void (*deliver)(struct sink *sink, struct ring *ring, struct rte_mbuf **pkts, uint16_t n);
 };
 
-#define FLOW_RULE 0x1   /**< steer in the device when it can; on an isolated port it must */
+#define FLOW_RULE 0x1	/**< steer in the device when it can; on an isolated port it must */
 #define FLOW_CYCLIC 0x2 /**< belongs to the ring's cyclic reader, not to the sink */
 
+/** What every packet of the flow reads fills the first cache line. */
 struct flow {
-	struct flow_key key;
+	struct flow_key key; /**< an address that is any is all zeros here */
 	struct sink *sink;
-	struct ring *ring;        /**< that takes its packets */
-	uint32_t mark;            /**< index in the port's table, given to the device as MARK */
+	struct ring *ring; /**< that takes its packets */
+	uint32_t mark;	   /**< index in the port's table, given to the device as MARK */
 	uint16_t flags;
-	bool in_device;           /**< a rule steers it */
-	struct rte_flow *rule;
+	bool in_device;	       /**< a rule steers it */
+	struct rte_flow *rule; /**< NULL as well while the port restarts */
 };
 
 /**
@@ -136,78 +166,92 @@ struct flow {
  * port learns the flow, so that whichever receives it hands it over.
  * Local address "any" is a software entry that matches last and makes no rule.
  *
- * @return 0, -EEXIST (the key is taken on this port), -ENOMEM, -ENOSPC (table full), or on an
- *         isolated port the device's refusal
+ * @return 0, -EINVAL (not UDP or TCP, a remote address with local any, FLOW_VLAN_ANY with another),
+ *         -EEXIST (the key is taken on this port), -ENOMEM, -ENOSPC (table full), or on an isolated
+ *         port the device's refusal (counted)
  */
-int ring_flow_add(struct ring *ring, const struct flow_key *key, struct sink *sink, unsigned int flags,
-		struct flow **flow);
+int ring_flow_add(struct ring *ring, const struct flow_key *key, struct sink *sink,
+		unsigned int flags, struct flow **flow);
+/** On return no ring knows the flow and its sink is not called any more. */
 void ring_flow_del(struct flow *flow);
-/** Move to another ring of the same port without losing a packet that is on its way. */
+/**
+ * Move to another ring of the same port without losing a packet that is on its way: the old ring
+ * hands over what still waits in its queue.
+ * @return 0, -EXDEV (another port), -ENOMEM. A rule that the device will not move stays where it
+ *         is, is counted (rules_refused), and the old ring hands the packets over.
+ */
 int ring_flow_move(struct flow *flow, struct ring *to);
 /** Put another sink behind the flow (a second socket joined the group, the last but one left). */
 void ring_flow_set_sink(struct flow *flow, struct sink *sink);
 
 /**
- * Data path, rx_lock held: the flows of @p n keys, the most specific match first (5-tuple, 3-tuple,
- * any address). NULL where there is none.
+ * Data path, rx_lock held: the flows of @p n keys of packets, the most specific match first
+ * (5-tuple, 3-tuple, any address). NULL where there is none. The cache misses of a burst overlap,
+ * so hand in bursts.
  */
 void ring_flow_lookup(struct ring *ring, const struct flow_key *const *keys, struct flow **flows,
 		uint16_t n);
-/** Data path: the flow the device marked; the caller compares the key, a late packet may be stale. */
+/** Data path: the flow the device marked; the caller compares the key, a late packet may be stale.
+ */
 static inline struct flow *ring_flow_of_mark(const struct ring *ring, uint32_t mark);
-/** Number of flows that have a remote address: with none the 5-tuple lookup is skipped. */
 /** @} */
 
 /** One cache line for what every burst reads, one for what it writes, then the control fields. */
 struct ring {
 	/* read by every burst */
-	uint16_t port_id;          /**< ethdev */
-	uint16_t queue;            /**< Rx and Tx queue */
-	uint16_t burst;            /**< DPVMA_RX_BURST */
-	bool lockless;             /**< VMA_THREAD_MODE=0 */
-	bool isolated;             /**< every packet here matched one of our rules */
-	bool marks;                /**< rules carry a MARK */
-	bool is_default;           /**< gets what no rule took; others poll it too */
-	uint16_t spare_queues;     /**< default ring of a port that does not steer: queues no ring owns */
-	struct flow *const *by_mark;
+	uint16_t port_id;      /**< ethdev */
+	uint16_t queue;	       /**< Rx and Tx queue */
+	uint16_t burst;	       /**< DPVMA_RX_BURST */
+	bool lockless;	       /**< VMA_THREAD_MODE=0 */
+	bool isolated;	       /**< every packet here matched one of our rules */
+	bool marks;	       /**< rules carry a MARK */
+	bool is_default;       /**< gets what no rule took; others poll it too */
+	uint16_t spare_queues; /**< default ring of a port that does not steer: queues no ring owns,
+				*   to be polled with ring_rx_spare() */
 	uint32_t by_mark_n;
+	struct flow *const *by_mark;
 	struct port *port;
-	struct ring *helps;        /**< the port's default ring when this one depends on it, else NULL */
+	struct ring *helps; /**< the port's default ring when this one depends on it, else NULL */
 	struct rte_ring *handover; /**< packets other rings received for flows of this one */
 	/**
 	 * Set by a cyclic reader: takes a burst in place of the ordinary way, keeps its own packets
 	 * and passes the rest to net_input(). rx_lock held. Returns packets taken.
 	 */
 	uint16_t (*intake)(struct ring *ring, void *reader);
-	void *reader;
+	uint32_t sleepers; /**< threads that armed it and sleep */
 
 	/* written by every burst */
 	rte_spinlock_t rx_lock __rte_cache_aligned;
 	uint32_t rx_lock_owner_hint;
+	void *reader;
+	struct flow_table *flows;
 	struct ring_stats stats;
 
 	rte_spinlock_t tx_lock __rte_cache_aligned;
+	bool tx_prepare; /**< the device finishes checksums or segments */
 	struct rte_mempool *tx_pool;
 	struct ring_stats tx_stats;
 
 	/* control */
 	struct rte_mempool *rx_pool __rte_cache_aligned;
-	struct flow_table *flows;
-	uint32_t index;            /**< in the ring table */
+	uint32_t index; /**< in the ring table */
 	uint32_t refs;
-	int fd;                    /**< an epoll fd: the ring's name towards applications, readable when
-				    *   the armed queue has packets; -1 until ring_fd() */
-	int rx_fd;                 /**< Rx interrupt, -ENOTSUP without */
+	int fd;	   /**< an epoll fd: the ring's name towards applications, readable when
+		    *   the armed queue has packets; -1 until ring_fd() */
+	int rx_fd; /**< Rx interrupt, -ENOTSUP without */
 	int profile;
-	bool striding;             /**< the device strides here */
-	bool stride_pool;          /**< an address-ordered pool is behind the queue */
-	uint32_t stride;           /**< bytes, 0 unless one of the two */
-	uint32_t strides;          /**< in one buffer, or in the whole pool */
-	uint8_t *stride_base;      /**< of the ordered pool */
-	uint64_t last_poll_ms;     /**< for the progress engine: attended or not */
+	bool striding;	       /**< the device strides here */
+	bool stride_pool;      /**< an address-ordered pool is behind the queue */
+	uint32_t stride;       /**< bytes, 0 unless one of the two */
+	uint32_t strides;      /**< in one buffer, or in the whole pool */
+	uint8_t *stride_base;  /**< of the ordered pool */
+	uint64_t last_poll_ms; /**< for the progress engine: attended or not */
 	struct ring_alloc alloc;
 	struct ip_addr local;
-	enum ring_dir dir;
+	enum ring_dir dir;	   /**< it was made for */
+	uint32_t moderation_count; /**< ring_moderate() */
+	uint32_t moderation_usec;
+	uint16_t spare[RING_SPARE_MAX];
 };
 
 static inline struct flow *
@@ -238,28 +282,61 @@ ring_rx_unlock(struct ring *ring)
 		rte_spinlock_unlock(&ring->rx_lock);
 }
 
+/**
+ * Make the calling thread known to EAL, so that mempool caches work for it; undone when the thread
+ * ends. Without effect on a thread that is EAL's, on one that registered, and when EAL has no room
+ * for another. Called by ring_rx() and ring_tx_alloc().
+ */
+void ring_thread_register(void);
+
+static inline void
+ring_thread(void)
+{
+	if (unlikely(rte_lcore_id() == LCORE_ID_ANY))
+		ring_thread_register();
+}
+
 /** A burst from the device; rx_lock held. */
 static inline uint16_t
 ring_rx(struct ring *ring, struct rte_mbuf **pkts, uint16_t n)
 {
+	ring_thread();
 	return rte_eth_rx_burst(ring->port_id, ring->queue, pkts, n);
 }
 
-/** Packets other rings received for this one; rx_lock held. */
+/** A burst from the default ring's spare queue @p i < spare_queues; rx_lock held. */
+static inline uint16_t
+ring_rx_spare(struct ring *ring, unsigned int i, struct rte_mbuf **pkts, uint16_t n)
+{
+	return rte_eth_rx_burst(ring->port_id, ring->spare[i], pkts, n);
+}
+
+/**
+ * Packets other rings received for this one, in the state in which a sink gets them; counted. Their
+ * flow has to be looked up again, it may have moved or gone. rx_lock held.
+ */
 static inline uint16_t
 ring_rx_handover(struct ring *ring, struct rte_mbuf **pkts, uint16_t n)
 {
+	unsigned int got;
+
 	if (likely(ring->handover == NULL || rte_ring_empty(ring->handover)))
 		return 0;
-	return rte_ring_sc_dequeue_burst(ring->handover, (void **)pkts, n, NULL);
+	got = rte_ring_sc_dequeue_burst(ring->handover, (void **)pkts, n, NULL);
+	STAT_ADD(&ring->stats, RING, handover_in, got);
+	return got;
 }
 
-/** Give packets to the ring that owns their flow; what it does not take is dropped and counted. */
+/**
+ * Give packets to the ring that owns their flow, and wake it if it sleeps. What it does not take is
+ * dropped and counted. The rx_lock of @p from is held.
+ */
 void ring_give(struct ring *from, struct ring *to, struct rte_mbuf **pkts, uint16_t n);
 
 /**
- * Send a burst. Takes tx_lock. Packets that do not fit are freed and counted unless @p keep.
- * @return packets taken by the device
+ * Send a burst. Takes tx_lock. Packets that do not fit are freed and counted unless @p keep; those
+ * that the device can never send are freed and counted in any case, and count as taken.
+ * @return packets taken
  */
 uint16_t ring_tx(struct ring *ring, struct rte_mbuf **pkts, uint16_t n, bool keep);
 
@@ -269,25 +346,46 @@ int ring_tx_alloc(struct ring *ring, struct rte_mbuf **pkts, uint16_t n);
 
 /** @name Sleeping */
 /** @{ */
-/** The ring's fd for applications (vma_get_socket_rings_fds); created on first use. */
+/**
+ * The ring's fd for applications (vma_get_socket_rings_fds); created on first use.
+ * @return the fd, or -EMFILE, -ENOMEM... with one log line
+ */
 int ring_fd(struct ring *ring);
+/** The ring with that fd, NULL for none. No lock and a few instructions for fds below 65536. */
 struct ring *ring_by_fd(int fd);
 /**
- * Arm the Rx interrupt: the ring's fd becomes readable with the next packet.
+ * Arm the Rx interrupt: the ring's fd becomes readable with the next packet. Takes rx_lock. Each
+ * thread that arms a ring disarms it when it wakes; while one of several still sleeps the interrupt
+ * stays on.
  * @return 0 armed; 1 packets are waiting already, nothing armed; -ENOTSUP: nap instead
  */
 int ring_arm(struct ring *ring);
-/** Take the pending notifications and turn the interrupt off; number taken. */
+/** Take the pending notifications and turn the interrupt off; number taken. Takes rx_lock. */
 int ring_disarm(struct ring *ring);
 /** CQ moderation has no ethdev call: kept and reported, -ENOTSUP. */
 int ring_moderate(struct ring *ring, uint32_t count, uint32_t period_usec);
 /** @} */
 
-/** Every ring there is, for the progress engine and statistics; a reference is taken while in @p cb. */
+/** Every ring there is, for the progress engine and statistics; a reference is taken while in @p
+ * cb. */
 void ring_foreach(void (*cb)(struct ring *ring, void *ctx), void *ctx);
 
-/** Pools as VMA_RX_BUFS, VMA_TX_BUFS, VMA_MEM_ALLOC_TYPE say; ports exist, EAL is up. */
+/** Counters of both directions added up; a snapshot, any thread. */
+void ring_stats_sum(const struct ring *ring, struct ring_stats *sum);
+
+/**
+ * Pools as VMA_RX_BUFS, VMA_TX_BUFS, VMA_MEM_ALLOC_TYPE say; ports exist, EAL is up.
+ *
+ * @return 0; -ENOMEM with one log line that names the variable, the bytes needed and free and the
+ *         number that would do. Numbers nobody set are cut down to what fits, which an info line
+ *         tells.
+ */
 int rings_init(void);
+/**
+ * Give every ring and pool back. Before ports_fini() or after it; a pool whose packets are still
+ * out there (in a queue of a port that runs, or with the application) stays, for a later
+ * rings_init() to take up again.
+ */
 void rings_fini(void);
 
 /**
@@ -310,7 +408,10 @@ ring_mbuf_swtime(struct rte_mbuf *m)
 {
 	return RTE_MBUF_DYNFIELD(m, ring_mbuf_swtime_offset, uint64_t *);
 }
-/** The device's timestamp as nanoseconds of CLOCK_REALTIME, as VMA_HW_TS_CONVERSION says. */
+/**
+ * The device's timestamp as nanoseconds of CLOCK_REALTIME, as VMA_HW_TS_CONVERSION says; 0 when the
+ * packet has none or it cannot be converted. Any thread; no system call but about once a second.
+ */
 uint64_t ring_timestamp_ns(const struct ring *ring, const struct rte_mbuf *m);
 
 #endif
