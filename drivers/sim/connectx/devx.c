@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The mlx5dv part of the ABI: device queries, UARs, umems and DevX objects. */
+/*
+ * DevX: objects made, changed and asked by command blobs in the layouts of prm.h. A command that is
+ * not modelled fails with the status the firmware would give; nothing is accepted and ignored.
+ */
 #include "connectx.h"
-#include <sys/eventfd.h>
-#include <sys/mman.h>
-#include <unistd.h>
+#include "hw.h"
+#include "prm.h"
 
 enum {
 	OP_QUERY_HCA_CAP = 0x100,
@@ -25,613 +27,509 @@ enum {
 	OP_ALLOC_FLOW_COUNTER = 0x939,
 	OP_QUERY_FLOW_COUNTER = 0x93b,
 };
-#define ST_BAD_OP 0x2
-#define ST_BAD_PARAM 0x3
 
-SIM_EXPORT struct ibv_context *
-mlx5dv_open_device(struct ibv_device *d, struct mlx5dv_context_attr *a)
-{
-	extern struct ibv_context *ibv_open_device(struct ibv_device *);
+/* Every command starts with its code; every answer with a status, a syndrome and an object id. */
+#define CMD_OPCODE 0, 16
+#define OUT_STATUS 0, 8
+#define OUT_SYNDROME 0x20, 32
+#define OUT_ID 0x40, 32
+#define STATUS_BAD_OPCODE 0x2
+#define STATUS_BAD_PARAM 0x3
+#define STATUS_NO_RESOURCES 0xf
+#define SYNDROME 0x51e51e
 
-	(void)a;
-	if (getenv("CONNECTX_DEVX") && !atoi(getenv("CONNECTX_DEVX"))) {
-		errno = EOPNOTSUPP;
-		return NULL;
-	}
-	return ibv_open_device(d);
-}
-SIM_EXPORT int
-mlx5dv_set_context_attr(struct ibv_context *c, enum mlx5dv_set_ctx_attr_type t, void *a)
-{
-	(void)c;
-	(void)t;
-	(void)a;
-	return 0;
-}
-SIM_EXPORT int
-mlx5dv_query_device(struct ibv_context *c, struct mlx5dv_context *o)
-{
-	uint64_t want = o->comp_mask;
+#define WQ_TYPE_STRIDING 3
+#define LOG_MAX_QUEUE 22
+#define MEM_RQ_RMP 1
+#define RQ_MODIFY_VSD 2
+#define TIR_LRO 1
+#define TIR_TABLE 2
+#define TIR_HASH 4
+#define TIR_ALL (TIR_LRO | TIR_TABLE | TIR_HASH)
+#define HASH_TOEPLITZ 2
+#define COUNTERS_PER_BULK 128
+#define LRO_UNIT 256 /* bytes, of lro_max_msg_sz */
+#define NEVER_ARMED 0xffffffff
 
-	(void)c;
-	o->version = 1;
-	o->flags = MLX5DV_CONTEXT_FLAGS_CQE_V1 | MLX5DV_CONTEXT_FLAGS_MPW_ALLOWED |
-			MLX5DV_CONTEXT_FLAGS_ENHANCED_MPW;
-	o->comp_mask = 0;
-	if (want & MLX5DV_CONTEXT_MASK_SWP) {
-		memset(&o->sw_parsing_caps, 0, sizeof(o->sw_parsing_caps));
-		o->comp_mask |= MLX5DV_CONTEXT_MASK_SWP;
-	}
-	if (want & MLX5DV_CONTEXT_MASK_STRIDING_RQ) {
-		o->striding_rq_caps = (struct mlx5dv_striding_rq_caps){
-			.min_single_stride_log_num_of_bytes = 6,
-			.max_single_stride_log_num_of_bytes = 13,
-			.min_single_wqe_log_num_of_strides = 3,
-			.max_single_wqe_log_num_of_strides = 16,
-			.supported_qpts = 1 << IBV_QPT_RAW_PACKET
-		};
-		o->comp_mask |= MLX5DV_CONTEXT_MASK_STRIDING_RQ;
-	}
-	if (want & MLX5DV_CONTEXT_MASK_TUNNEL_OFFLOADS) {
-		o->tunnel_offloads_caps = 0;
-		o->comp_mask |= MLX5DV_CONTEXT_MASK_TUNNEL_OFFLOADS;
-	}
-	return 0;
-}
-SIM_EXPORT int
-_mlx5dv_query_port(struct ibv_context *c, uint32_t p, struct mlx5dv_port *i, size_t l)
-{
-	(void)c;
-	(void)p;
-	memset(i, 0, l);
-	return 0;
-}
-/* ---- UAR, umem, EQ, channels ---- */
-SIM_EXPORT struct mlx5dv_devx_uar *
-mlx5dv_devx_alloc_uar(struct ibv_context *c, uint32_t flags)
-{
-	static uint32_t page = 1;
-	struct mlx5dv_devx_uar *u = calloc(1, sizeof(*u));
-	uint8_t *m = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	(void)c;
-	u->base_addr = m;
-	u->reg_addr = m + 0x800;
-	u->page_id = page++;
-	/* bits 8.. of the page offset tell the mapping: 3 = non-cached, 2 = BlueFlame (WC) */
-	u->mmap_off = (off_t)((flags == MLX5DV_UAR_ALLOC_TYPE_NC ? 3 : 0) << 8 | u->page_id) * 4096;
-	return u;
-}
-SIM_EXPORT void
-mlx5dv_devx_free_uar(struct mlx5dv_devx_uar *u)
-{
-	munmap(u->base_addr, 4096);
-	free(u);
-}
-SIM_EXPORT struct mlx5dv_devx_umem *
-mlx5dv_devx_umem_reg(struct ibv_context *c, void *a, size_t l, uint32_t acc)
-{
-	struct sim_umem *u = calloc(1, sizeof(*u));
-	unsigned int i;
-
-	(void)c;
-	(void)acc;
-	pthread_mutex_lock(&sim.lock);
-	for (i = 1; i < 4096 && sim.umems[i]; i++)
-		;
-	u->pub.umem_id = i;
-	u->addr = a;
-	u->len = l;
-	sim.umems[i] = u;
-	pthread_mutex_unlock(&sim.lock);
-	return &u->pub;
-}
-SIM_EXPORT int
-mlx5dv_devx_umem_dereg(struct mlx5dv_devx_umem *u)
-{
-	pthread_mutex_lock(&sim.lock);
-	sim.umems[u->umem_id] = NULL;
-	pthread_mutex_unlock(&sim.lock);
-	free(u);
-	return 0;
-}
-static void *
-umem_ptr(uint32_t id, uint64_t off)
-{
-	struct sim_umem *u = id < 4096 ? sim.umems[id] : NULL;
-
-	return u && off < u->len ? (uint8_t *)u->addr + off : NULL;
-}
-SIM_EXPORT int
-mlx5dv_devx_query_eqn(struct ibv_context *c, uint32_t v, uint32_t *eqn)
-{
-	(void)c;
-	(void)v;
-	*eqn = 7;
-	return 0;
-}
-
-struct sim_comp {
-	struct mlx5dv_devx_cmd_comp pub;
-};
-SIM_EXPORT struct mlx5dv_devx_cmd_comp *
-mlx5dv_devx_create_cmd_comp(struct ibv_context *c)
-{
-	struct sim_comp *s = calloc(1, sizeof(*s));
-
-	(void)c;
-	s->pub.fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	return &s->pub;
-}
-SIM_EXPORT void
-mlx5dv_devx_destroy_cmd_comp(struct mlx5dv_devx_cmd_comp *c)
-{
-	close(c->fd);
-	free(c);
-}
-SIM_EXPORT int
-mlx5dv_devx_get_async_cmd_comp(
-		struct mlx5dv_devx_cmd_comp *c, struct mlx5dv_devx_async_cmd_hdr *r, size_t l)
-{
-	(void)c;
-	(void)r;
-	(void)l;
-	errno = EAGAIN;
-	return EAGAIN;
-}
-SIM_EXPORT struct mlx5dv_devx_event_channel *
-mlx5dv_devx_create_event_channel(
-		struct ibv_context *c, enum mlx5dv_devx_create_event_channel_flags f)
-{
-	struct sim_chan *e = calloc(1, sizeof(*e));
-
-	(void)c;
-	(void)f;
-	e->pub.fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC | EFD_SEMAPHORE);
-	return &e->pub;
-}
-SIM_EXPORT void
-mlx5dv_devx_destroy_event_channel(struct mlx5dv_devx_event_channel *e)
-{
-	close(e->fd);
-	free(e);
-}
-SIM_EXPORT int
-mlx5dv_devx_subscribe_devx_event(struct mlx5dv_devx_event_channel *e, struct mlx5dv_devx_obj *o,
-		uint16_t sz, uint16_t n[], uint64_t k)
-{
-	(void)sz;
-	(void)n;
-	if (o && o->type == T_CQ) { /* completion events only */
-		pthread_mutex_lock(&sim.lock);
-		o->cq.chan = (struct sim_chan *)e;
-		o->cq.cookie = k;
-		o->cq.ev_next = sim.ev_cqs;
-		sim.ev_cqs = &o->cq;
-		pthread_mutex_unlock(&sim.lock);
-	}
-	return 0;
-}
-SIM_EXPORT int
-mlx5dv_devx_subscribe_devx_event_fd(
-		struct mlx5dv_devx_event_channel *e, int fd, struct mlx5dv_devx_obj *o, uint16_t n)
-{
-	(void)e;
-	(void)fd;
-	(void)o;
-	(void)n;
-	return 0;
-}
-SIM_EXPORT ssize_t
-mlx5dv_devx_get_event(struct mlx5dv_devx_event_channel *e, struct mlx5dv_devx_async_event_hdr *d,
-		size_t l)
-{
-	struct sim_chan *ch = (struct sim_chan *)e;
-	uint64_t v;
-
-	if (l < sizeof(*d) || read(e->fd, &v, 8) != 8) {
-		errno = l < sizeof(*d) ? EINVAL : EAGAIN;
-		return -1;
-	}
-	pthread_mutex_lock(&sim.lock);
-	d->cookie = ch->q[ch->t++ % 64];
-	pthread_mutex_unlock(&sim.lock);
-	return sizeof(*d);
-}
-
-/* ---- capabilities ---- */
-static void
-fill_caps(unsigned int type, void *c)
-{
-	switch (type) {
-	case 0x00: /* general */
-		if (getenv("CONNECTX_MINCAPS")) {
-			SET(c, F_cmd_hca_cap__eth_net_offloads, 1);
-			break;
-		}
-		SET(c, F_cmd_hca_cap__max_wqe_sz_sq, 1024);
-		SET(c, F_cmd_hca_cap__log_max_rqt_size, 9);
-		SET(c, F_cmd_hca_cap__relaxed_ordering_write, 1);
-		SET(c, F_cmd_hca_cap__relaxed_ordering_read, 1);
-		SET(c, F_cmd_hca_cap__eth_net_offloads, 1);
-		SET(c, F_cmd_hca_cap__num_lag_ports, 1);
-		SET(c, F_cmd_hca_cap__device_frequency_khz, 1000000);
-		SET(c, F_cmd_hca_cap__log_max_cq, 20);
-		SET(c, F_cmd_hca_cap__log_max_qp, 17);
-		SET(c, F_cmd_hca_cap__log_max_cq_sz, 22);
-		SET(c, F_cmd_hca_cap__log_max_qp_sz, 15);
-		SET(c, F_cmd_hca_cap__log_max_mrw_sz, 0x40);
-		SET(c, F_cmd_hca_cap__log_max_pd, 20);
-		SET(c, F_cmd_hca_cap__log_max_srq, 17);
-		SET(c, F_cmd_hca_cap__log_max_srq_sz, 15);
-		SET(c, F_cmd_hca_cap__cqe_compression, 0);
-		SET(c, F_cmd_hca_cap__hca_cap_2, 1);
-		SET(c, F_cmd_hca_cap__nic_flow_table, 1);
-		SET(c, F_cmd_hca_cap__mem_rq_rmp, 1);
-		SET(c, F_cmd_hca_cap__log_max_rmp, 10);
-		break;
-	case 0x20: /* general 2 */
-		SET(c, F_cmd_hca_cap_2__log_min_stride_wqe_sz, 9);
-		break;
-	case 0x01: /* ethernet offloads */
-		SET(c, F_per_protocol_networking_offload_caps__csum_cap, 1);
-		SET(c, F_per_protocol_networking_offload_caps__vlan_cap, 1);
-		SET(c, F_per_protocol_networking_offload_caps__lro_cap, 1);
-		SET(c, F_per_protocol_networking_offload_caps__lro_max_msg_sz_mode, 0);
-		SET(c, F_per_protocol_networking_offload_caps__lro_min_mss_size, 0);
-		SET(c, F_per_protocol_networking_offload_caps__max_lso_cap, 18);
-		SET(c, F_per_protocol_networking_offload_caps__wqe_inline_mode, 2);
-		SET(c, F_per_protocol_networking_offload_caps__wqe_vlan_insert, 1);
-		SET(c, F_per_protocol_networking_offload_caps__rss_ind_tbl_cap, 9);
-		{
-			static const uint32_t per[4] = { 32, 64, 128, 1024 };
-			uint8_t *p = PTR(c,
-					F_per_protocol_networking_offload_caps__lro_timer_supported_periods);
-			int i;
-
-			for (i = 0; i < 4; i++) {
-				uint32_t v = htobe32(per[i]);
-
-				memcpy(p + 4 * i, &v, 4);
-			}
-		}
-		break;
-	default:
-		break;
-	}
-}
-
+/* Must be called with the command's answer cleared. */
 static int
-cmd_fail(void *out, int st, int err)
+fail(void *out, unsigned int status, int error)
 {
-	bset(out, 0, 8, st);
-	bset(out, 0x20, 32, 0x51e51e);
-	errno = err;
-	return err;
+	SET(out, OUT_STATUS, status);
+	SET(out, OUT_SYNDROME, SYNDROME);
+	errno = error;
+	return error;
 }
 
-SIM_EXPORT int
-mlx5dv_devx_general_cmd(struct ibv_context *c, const void *in, size_t il, void *out, size_t ol)
+CX_EXPORT int
+mlx5dv_devx_general_cmd(
+		struct ibv_context *c, const void *in, size_t in_len, void *out, size_t out_len)
 {
-	unsigned int op = bget(in, 0, 16);
+	unsigned int op = GET(in, CMD_OPCODE);
 
 	(void)c;
-	(void)il;
-	memset(out, 0, ol);
+	(void)in_len;
+	memset(out, 0, out_len);
 	if (op == OP_QUERY_HCA_CAP) {
-		unsigned int m = GET(in, F_query_hca_cap_in__op_mod);
-
-		fill_caps(m >> 1, PTR(out, F_query_hca_cap_out__capability));
+		/* the lowest bit tells maximum from current: they are the same */
+		cx_caps_fill(GET(in, F_query_hca_cap_in__op_mod) >> 1,
+				PTR(out, F_query_hca_cap_out__capability));
 		return 0;
 	}
-	sim_log(1, "general cmd %#x unsupported", op);
-	return cmd_fail(out, ST_BAD_OP, EREMOTEIO);
+	cx_log(1, "command %#x is not modelled", op);
+	return fail(out, STATUS_BAD_OPCODE, EREMOTEIO);
 }
 
-/* ---- objects ---- */
-static struct mlx5dv_devx_obj *
-by_id(uint32_t id, enum sim_type t)
+/* The caller holds the lock. */
+struct mlx5dv_devx_obj *
+cx_obj_get(uint32_t id, enum cx_type type)
 {
-	struct mlx5dv_devx_obj *o = id < (1 << 16) ? sim.objs[id] : NULL;
+	struct mlx5dv_devx_obj *o = cx_table_get(&cx.objs, id);
 
-	return o && (o->type == t) ? o : NULL;
+	return o != NULL && o->type == type ? o : NULL;
 }
 
-static int
-parse_wq(struct sim_wq *w, const void *ctx, int db_idx)
+/* The caller holds the lock. */
+struct mlx5dv_devx_obj *
+cx_obj_new(enum cx_type type)
 {
-	int s;
-	uint32_t *db;
-
-	w->log_sz = GET(ctx, F_wq__log_wq_sz);
-	w->log_stride = GET(ctx, F_wq__log_wq_stride);
-	w->striding = GET(ctx, F_wq__wq_type) == 3;
-	s = GET(ctx, F_wq__single_wqe_log_num_of_strides);
-	w->log_strides = 9 + (s >= 8 ? s - 16 : s);
-	w->log_stride_bytes = 6 + GET(ctx, F_wq__single_stride_log_num_of_bytes);
-	w->shift2 = GET(ctx, F_wq__two_byte_shift_en) ? 2 : 0;
-	w->buf = umem_ptr(GET(ctx, F_wq__wq_umem_id), GET(ctx, F_wq__wq_umem_offset));
-	db = umem_ptr(GET(ctx, F_wq__dbr_umem_id), GET(ctx, F_wq__dbr_addr));
-	w->db = db ? db + db_idx : NULL;
-	return w->buf && w->db ? 0 : -1;
-}
-
-static void
-parse_tir(struct mlx5dv_devx_obj *o, const void *t, uint64_t mask)
-{
-	if (mask & 1) { /* LRO */
-		o->lro_usec = GET(t, F_tirc__lro_timeout_period_usecs);
-		o->lro_mask = GET(t, F_tirc__lro_enable_mask);
-		o->lro_max = GET(t, F_tirc__lro_max_msg_sz) * 256;
-	}
-	if (mask & 2)
-		o->rqtn = GET(t, F_tirc__indirect_table);
-	if (mask & 4) {
-		const void *h = PTR(t, F_tirc__rx_hash_field_selector_outer);
-
-		o->hash_fn = GET(t, F_tirc__rx_hash_fn);
-		memcpy(o->key, PTR(t, F_tirc__rx_hash_toeplitz_key), 40);
-		o->sel_l3 = GET(h, F_rx_hash_field_select__l3_prot_type);
-		o->sel_l4 = GET(h, F_rx_hash_field_select__l4_prot_type);
-		o->sel = GET(h, F_rx_hash_field_select__selected_fields);
-	}
-}
-
-static int
-parse_rqt(struct mlx5dv_devx_obj *o, const void *r)
-{
-	const uint8_t *l = PTR(r, F_rqtc__rq_num);
-	uint32_t i, n = GET(r, F_rqtc__rqt_actual_size);
-
-	free(o->rqn);
-	o->rqn = calloc(n ? n : 1, sizeof(uint32_t));
-	o->rqn_n = n;
-	for (i = 0; i < n; i++)
-		o->rqn[i] = bget(l, i * 32 + 8, 24);
-	return 0;
-}
-
-SIM_EXPORT struct mlx5dv_devx_obj *
-mlx5dv_devx_obj_create(struct ibv_context *c, const void *in, size_t il, void *out, size_t ol)
-{
-	unsigned int op = bget(in, 0, 16);
 	struct mlx5dv_devx_obj *o = calloc(1, sizeof(*o));
-	const void *ctx;
-	int bad = 0;
-	uint32_t outid;
 
-	(void)c;
-	(void)il;
-	memset(out, 0, ol);
-	pthread_mutex_lock(&sim.lock);
-	o->id = sim.next_id++;
-	outid = o->id;
-	switch (op) {
-	case OP_ALLOC_TD:
-		o->type = T_TD;
-		break;
-	case OP_CREATE_TIS:
-		o->type = T_TIS;
-		break;
-	case OP_ALLOC_Q_COUNTER:
-		o->type = T_QCTR;
-		outid = o->id & 0xff ? o->id & 0xff : 1;
-		break;
-	case OP_CREATE_CQ:
-		o->type = T_CQ;
-		ctx = PTR(in, F_create_cq_in__cq_context);
-		o->cq.log_sz = GET(ctx, F_cqc__log_cq_size);
-		o->cq.comp_en = GET(ctx, F_cqc__cqe_comp_en);
-		o->cq.oi = GET(ctx, F_cqc__oi);
-		o->cq.fmt = GET(ctx, F_cqc__mini_cqe_res_format);
-		o->cq.buf = umem_ptr(GET(in, F_create_cq_in__cq_umem_id),
-				GET(in, F_create_cq_in__cq_umem_offset));
-		o->cq.db = umem_ptr(GET(ctx, F_cqc__dbr_umem_id), GET(ctx, F_cqc__dbr_addr));
-		bad = !o->cq.buf || !o->cq.db;
-		/* an arm word the driver never writes: lets the first arm (all
-		 * zero) be told from "never armed" without trapping the UAR */
-		if (!bad)
-			o->cq.db[1] = o->cq.last_arm = 0xffffffff;
-		break;
-	case OP_CREATE_RQ:
-		o->type = T_RQ;
-		ctx = PTR(in, F_create_rq_in__ctx);
-		o->cqo = by_id(GET(ctx, F_rqc__cqn), T_CQ);
-		o->vsd = GET(ctx, F_rqc__vsd);
-		o->user_index = GET(ctx, F_rqc__user_index);
-		if (GET(ctx, F_rqc__mem_rq_type) == 1) {
-			o->rmp = by_id(GET(ctx, F_rqc__rmpn), T_RMP);
-			bad = !o->rmp;
-		} else {
-			bad = parse_wq(&o->wq, PTR(ctx, F_rqc__wq), 0);
-		}
-		bad |= !o->cqo;
-		if (!bad) {
-			o->next = sim.rqs;
-			sim.rqs = o;
-		}
-		sim_log(2, "RQ %#x: 2^%u wqes of %u bytes%s strides 2^%u x 2^%u bytes", o->id,
-				o->wq.log_sz, 1 << o->wq.log_stride,
-				o->wq.striding ? ", striding" : "", o->wq.log_strides,
-				o->wq.log_stride_bytes);
-		break;
-	case OP_CREATE_RMP:
-		o->type = T_RMP;
-		bad = parse_wq(&o->wq, PTR(PTR(in, F_create_rmp_in__ctx), F_rmpc__wq), 0);
-		break;
-	case OP_CREATE_SQ:
-		o->type = T_SQ;
-		ctx = PTR(in, F_create_sq_in__ctx);
-		o->cqo = by_id(GET(ctx, F_sqc__cqn), T_CQ);
-		bad = parse_wq(&o->wq, PTR(ctx, F_sqc__wq), 1) || !o->cqo;
-		if (!bad) {
-			o->next = sim.sqs;
-			sim.sqs = o;
-		}
-		break;
-	case OP_CREATE_TIR:
-		o->type = T_TIR;
-		ctx = PTR(in, F_create_tir_in__ctx);
-		o->disp = GET(ctx, F_tirc__disp_type);
-		o->inline_rqn = GET(ctx, F_tirc__inline_rqn);
-		parse_tir(o, ctx, 7);
-		sim_log(2, "TIR %#x: rqt %#x sel l3=%u l4=%u fields=%#x lro mask=%u max=%u usec=%u",
-				o->id, o->rqtn, o->sel_l3, o->sel_l4, o->sel, o->lro_mask,
-				o->lro_max, o->lro_usec);
-		break;
-	case OP_CREATE_RQT:
-		o->type = T_RQT;
-		parse_rqt(o, PTR(in, F_create_rqt_in__rqt_context));
-		break;
-	case OP_CREATE_MKEY:
-		o->type = T_MKEY;
-		break;
-	case OP_ALLOC_FLOW_COUNTER: {
-		uint32_t b = GET(in, F_alloc_flow_counter_in__flow_counter_bulk);
-
-		o->type = T_FCTR;
-		o->n = b ? b * 128 : 1;
-		o->pkts = calloc(o->n, 8);
-		o->bytes = calloc(o->n, 8);
-		break;
-	}
-	default:
-		sim_log(1, "obj create op %#x unsupported", op);
-		bad = 1;
-	}
-	if (bad || o->id >= 1 << 16) {
-		pthread_mutex_unlock(&sim.lock);
-		sim_log(1, "obj create op %#x rejected", op);
+	if (o == NULL)
+		return NULL;
+	o->type = type;
+	o->id = cx_table_add(&cx.objs, o);
+	if (o->id == 0) {
 		free(o);
-		cmd_fail(out, ST_BAD_PARAM, EREMOTEIO);
 		return NULL;
 	}
-	sim.objs[o->id] = o;
-	pthread_mutex_unlock(&sim.lock);
-	bset(out, 0x40, 32, outid); /* object number: low 24 (or 32, 8) bits of dword 2 */
-	sim_log(3, "create op %#x -> %#x", op, o->id);
 	return o;
 }
 
-SIM_EXPORT int
-mlx5dv_devx_obj_destroy(struct mlx5dv_devx_obj *o)
+static int
+parse_wq(struct cx_wq *w, const void *ctx, unsigned int db_word)
 {
-	struct mlx5dv_devx_obj **pp;
+	uint32_t strides = GET(ctx, F_wq__single_wqe_log_num_of_strides);
+	uint32_t *db;
 
-	pthread_mutex_lock(&sim.lock);
-	cq_flush_all();
-	if (o->type == T_CQ) {
-		struct sim_cq **cp;
+	w->log_size = GET(ctx, F_wq__log_wq_sz);
+	w->log_entry = GET(ctx, F_wq__log_wq_stride);
+	if (w->log_size > LOG_MAX_QUEUE || w->log_entry < 4 || w->log_entry > 12)
+		return -1;
+	w->striding = GET(ctx, F_wq__wq_type) == WQ_TYPE_STRIDING;
+	/* a signed field of four bits: log2 of strides, less 9 */
+	w->log_strides = 9 + (strides >= 8 ? (int)strides - 16 : (int)strides);
+	w->log_stride_bytes = 6 + GET(ctx, F_wq__single_stride_log_num_of_bytes);
+	w->shift = GET(ctx, F_wq__two_byte_shift_en) ? 2 : 0;
+	w->buf = cx_umem_range(GET(ctx, F_wq__wq_umem_id), GET(ctx, F_wq__wq_umem_offset),
+			1ull << (w->log_size + w->log_entry));
+	db = cx_umem_range(GET(ctx, F_wq__dbr_umem_id), GET(ctx, F_wq__dbr_addr), 8);
+	if (w->buf == NULL || db == NULL)
+		return -1;
+	w->db = db + db_word;
+	return 0;
+}
 
-		for (cp = &sim.ev_cqs; *cp; cp = &(*cp)->ev_next)
-			if (*cp == &o->cq) {
-				*cp = o->cq.ev_next;
-				break;
-			}
+static int
+create_cq(struct mlx5dv_devx_obj *o, const void *in)
+{
+	const void *ctx = PTR(in, F_create_cq_in__cq_context);
+	struct cx_cq *q = &o->cq;
+
+	q->log_size = GET(ctx, F_cqc__log_cq_size);
+	if (q->log_size > LOG_MAX_QUEUE)
+		return -1;
+	q->compress = GET(ctx, F_cqc__cqe_comp_en);
+	q->ignore_overrun = GET(ctx, F_cqc__oi);
+	q->mini_format = GET(ctx, F_cqc__mini_cqe_res_format);
+	q->buf = cx_umem_range(GET(in, F_create_cq_in__cq_umem_id),
+			GET(in, F_create_cq_in__cq_umem_offset), (uint64_t)CQE_SIZE << q->log_size);
+	q->db = cx_umem_range(GET(ctx, F_cqc__dbr_umem_id), GET(ctx, F_cqc__dbr_addr), 8);
+	if (q->buf == NULL || q->db == NULL)
+		return -1;
+	/* A value that the driver never writes: its first arm word is zero, and would else look
+	 * like a word that was never written. */
+	q->db[DB_CQ_ARM] = q->last_arm = NEVER_ARMED;
+	return 0;
+}
+
+static int
+create_rq(struct mlx5dv_devx_obj *o, const void *in)
+{
+	const void *ctx = PTR(in, F_create_rq_in__ctx);
+	uint32_t counter = GET(ctx, F_rqc__counter_set_id);
+
+	o->q.cq_obj = cx_obj_get(GET(ctx, F_rqc__cqn), CX_CQ);
+	o->q.keep_vlan = GET(ctx, F_rqc__vsd);
+	o->q.user_index = GET(ctx, F_rqc__user_index);
+	o->q.q_counter = cx.q_counters[counter];
+	if (o->q.cq_obj == NULL)
+		return -1;
+	if (GET(ctx, F_rqc__mem_rq_type) == MEM_RQ_RMP) {
+		o->q.rmp = cx_obj_get(GET(ctx, F_rqc__rmpn), CX_RMP);
+		if (o->q.rmp == NULL)
+			return -1;
+	} else if (parse_wq(&o->q.wq, PTR(ctx, F_rqc__wq), DB_RECV) != 0) {
+		return -1;
 	}
-	if (o->type == T_RQ)
-		lro_flush_rq(o);
-	for (pp = o->type == T_SQ ? &sim.sqs : &sim.rqs; *pp; pp = &(*pp)->next)
-		if (*pp == o) {
-			*pp = o->next;
+	o->next = cx.rqs;
+	cx.rqs = o;
+	cx_log(2, "RQ %#x: 2^%u entries of %u bytes%s, 2^%u strides of 2^%u bytes", o->id,
+			o->q.wq.log_size, 1 << o->q.wq.log_entry,
+			o->q.wq.striding ? ", striding" : "", o->q.wq.log_strides,
+			o->q.wq.log_stride_bytes);
+	return 0;
+}
+
+static int
+create_sq(struct mlx5dv_devx_obj *o, const void *in)
+{
+	const void *ctx = PTR(in, F_create_sq_in__ctx);
+
+	o->q.cq_obj = cx_obj_get(GET(ctx, F_sqc__cqn), CX_CQ);
+	if (o->q.cq_obj == NULL || parse_wq(&o->q.wq, PTR(ctx, F_sqc__wq), DB_SEND) != 0)
+		return -1;
+	o->next = cx.sqs;
+	cx.sqs = o;
+	return 0;
+}
+
+static int
+parse_tir(struct mlx5dv_devx_obj *o, const void *ctx, uint64_t what)
+{
+	if (what & TIR_LRO) {
+		o->tir.lro_usec = GET(ctx, F_tirc__lro_timeout_period_usecs);
+		o->tir.lro_mask = GET(ctx, F_tirc__lro_enable_mask);
+		o->tir.lro_max = GET(ctx, F_tirc__lro_max_msg_sz) * LRO_UNIT;
+	}
+	if (what & TIR_TABLE)
+		o->tir.rqtn = GET(ctx, F_tirc__indirect_table);
+	if (what & TIR_HASH) {
+		const void *sel = PTR(ctx, F_tirc__rx_hash_field_selector_outer);
+
+		o->tir.l3_ipv6 = GET(sel, F_rx_hash_field_select__l3_prot_type);
+		o->tir.l4_udp = GET(sel, F_rx_hash_field_select__l4_prot_type);
+		o->tir.fields = GET(sel, F_rx_hash_field_select__selected_fields);
+		if (o->tir.fields != 0 &&
+				(GET(ctx, F_tirc__rx_hash_symmetric) ||
+						GET(ctx, F_tirc__rx_hash_fn) != HASH_TOEPLITZ))
+			return -1;
+		memcpy(o->tir.key, PTR(ctx, F_tirc__rx_hash_toeplitz_key), CX_RSS_KEY_LEN);
+		return cx_rss_key(o);
+	}
+	return 0;
+}
+
+static int
+create_tir(struct mlx5dv_devx_obj *o, const void *in)
+{
+	const void *ctx = PTR(in, F_create_tir_in__ctx);
+
+	o->tir.indirect = GET(ctx, F_tirc__disp_type);
+	o->tir.inline_rqn = GET(ctx, F_tirc__inline_rqn);
+	if (parse_tir(o, ctx, TIR_ALL) != 0)
+		return -1;
+	cx_log(2, "TIR %#x: RQT %#x, hash of %s/%s fields %#x, LRO %u, %u bytes, %u us", o->id,
+			o->tir.rqtn, o->tir.l3_ipv6 ? "IPv6" : "IPv4",
+			o->tir.l4_udp ? "UDP" : "TCP", o->tir.fields, o->tir.lro_mask,
+			o->tir.lro_max, o->tir.lro_usec);
+	return 0;
+}
+
+static int
+parse_rqt(struct mlx5dv_devx_obj *o, const void *ctx)
+{
+	const uint8_t *list = PTR(ctx, F_rqtc__rq_num);
+	uint32_t i, n = GET(ctx, F_rqtc__rqt_actual_size);
+	uint32_t *rqn = calloc(n > 0 ? n : 1, sizeof(*rqn));
+
+	if (rqn == NULL)
+		return -1;
+	for (i = 0; i < n; i++)
+		rqn[i] = be32(list + 4 * i) & 0xffffff;
+	free(o->rqt.rqn);
+	o->rqt.rqn = rqn;
+	o->rqt.n = n;
+	return 0;
+}
+
+static int
+create_q_counter(struct mlx5dv_devx_obj *o)
+{
+	uint32_t i;
+
+	for (i = 1; i < 256 && cx.q_counters[i] != NULL; i++)
+		;
+	if (i == 256)
+		return -1;
+	o->q_counter.id = i;
+	cx.q_counters[i] = o;
+	return 0;
+}
+
+static int
+create_flow_counter(struct mlx5dv_devx_obj *o, const void *in)
+{
+	uint32_t bulk = GET(in, F_alloc_flow_counter_in__flow_counter_bulk);
+
+	o->flow_counter.n = bulk != 0 ? bulk * COUNTERS_PER_BULK : 1;
+	o->flow_counter.pkts = calloc(o->flow_counter.n, 8);
+	o->flow_counter.bytes = calloc(o->flow_counter.n, 8);
+	return o->flow_counter.pkts != NULL && o->flow_counter.bytes != NULL ? 0 : -1;
+}
+
+static enum cx_type
+type_of(unsigned int op)
+{
+	switch (op) {
+	case OP_ALLOC_TD:
+		return CX_TD;
+	case OP_CREATE_TIS:
+		return CX_TIS;
+	case OP_CREATE_CQ:
+		return CX_CQ;
+	case OP_CREATE_RQ:
+		return CX_RQ;
+	case OP_CREATE_RMP:
+		return CX_RMP;
+	case OP_CREATE_SQ:
+		return CX_SQ;
+	case OP_CREATE_TIR:
+		return CX_TIR;
+	case OP_CREATE_RQT:
+		return CX_RQT;
+	case OP_CREATE_MKEY:
+		return CX_MKEY;
+	case OP_ALLOC_Q_COUNTER:
+		return CX_Q_COUNTER;
+	case OP_ALLOC_FLOW_COUNTER:
+		return CX_FLOW_COUNTER;
+	default:
+		return 0;
+	}
+}
+
+static int
+create(struct mlx5dv_devx_obj *o, const void *in)
+{
+	switch (o->type) {
+	case CX_CQ:
+		return create_cq(o, in);
+	case CX_RQ:
+		return create_rq(o, in);
+	case CX_RMP:
+		return parse_wq(&o->q.wq, PTR(PTR(in, F_create_rmp_in__ctx), F_rmpc__wq), DB_RECV);
+	case CX_SQ:
+		return create_sq(o, in);
+	case CX_TIR:
+		return create_tir(o, in);
+	case CX_RQT:
+		return parse_rqt(o, PTR(in, F_create_rqt_in__rqt_context));
+	case CX_Q_COUNTER:
+		return create_q_counter(o);
+	case CX_FLOW_COUNTER:
+		return create_flow_counter(o, in);
+	default:
+		return 0;
+	}
+}
+
+static void
+unlink_queue(struct mlx5dv_devx_obj **list, const struct mlx5dv_devx_obj *o)
+{
+	for (; *list != NULL; list = &(*list)->next) {
+		if (*list == o) {
+			*list = o->next;
 			break;
 		}
-	sim.objs[o->id] = NULL;
-	pthread_mutex_unlock(&sim.lock);
-	free(o->cq.pend);
-	free(o->rqn);
-	free(o->pkts);
-	free(o->bytes);
-	free(o);
-	return 0;
+	}
 }
 
-SIM_EXPORT int
-mlx5dv_devx_obj_modify(struct mlx5dv_devx_obj *o, const void *in, size_t il, void *out, size_t ol)
+/* Takes the object out of everything the device thread looks at. The caller holds the lock. */
+static void
+detach(struct mlx5dv_devx_obj *o)
 {
-	unsigned int op = bget(in, 0, 16);
-	const void *ctx;
+	struct mlx5dv_devx_obj *rq;
 
-	(void)il;
-	memset(out, 0, ol);
-	pthread_mutex_lock(&sim.lock);
-	switch (op) {
-	case OP_MODIFY_RQ: {
-		uint64_t m = GET(in, F_modify_rq_in__modify_bitmask);
-
-		ctx = PTR(in, F_modify_rq_in__ctx);
-		o->state = GET(ctx, F_rqc__state);
-		if (m & 2)
-			o->vsd = GET(ctx, F_rqc__vsd);
-		if (o->state == 0) { /* RST */
-			lro_flush_rq(o);
-			o->wq.ci = 0;
-			o->wq.strd = 0;
-		}
+	/* a queue's completions may be held back in its CQ */
+	cx_cq_flush_all();
+	switch (o->type) {
+	case CX_CQ:
+		cx_events_forget(&o->cq);
 		break;
-	}
-	case OP_MODIFY_SQ:
-		o->state = GET(PTR(in, F_modify_sq_in__ctx), F_sqc__state);
-		if (o->state == 0)
-			o->wq.ci = 0;
+	case CX_RQ:
+		cx_lro_forget(o);
+		unlink_queue(&cx.rqs, o);
 		break;
-	case OP_MODIFY_TIR:
-		parse_tir(o, PTR(in, F_modify_tir_in__ctx),
-				GET(in, F_modify_tir_in__modify_bitmask));
+	case CX_SQ:
+		unlink_queue(&cx.sqs, o);
 		break;
-	case OP_MODIFY_RQT:
-		parse_rqt(o, PTR(in, F_modify_rqt_in__rqt_context));
+	case CX_Q_COUNTER:
+		cx.q_counters[o->q_counter.id] = NULL;
+		for (rq = cx.rqs; rq != NULL; rq = rq->next)
+			if (rq->q.q_counter == o)
+				rq->q.q_counter = NULL;
 		break;
 	default:
-		pthread_mutex_unlock(&sim.lock);
-		sim_log(1, "obj modify op %#x unsupported", op);
-		return cmd_fail(out, ST_BAD_OP, EREMOTEIO);
+		break;
 	}
-	pthread_mutex_unlock(&sim.lock);
+	cx_table_del(&cx.objs, o->id);
+}
+
+static void
+release(struct mlx5dv_devx_obj *o)
+{
+	switch (o->type) {
+	case CX_CQ:
+		free(o->cq.pend);
+		break;
+	case CX_RQT:
+		free(o->rqt.rqn);
+		break;
+	case CX_TIR:
+		free(o->tir.nibble);
+		break;
+	case CX_FLOW_COUNTER:
+		free(o->flow_counter.pkts);
+		free(o->flow_counter.bytes);
+		break;
+	default:
+		break;
+	}
+	free(o);
+}
+
+CX_EXPORT struct mlx5dv_devx_obj *
+mlx5dv_devx_obj_create(
+		struct ibv_context *c, const void *in, size_t in_len, void *out, size_t out_len)
+{
+	unsigned int op = GET(in, CMD_OPCODE);
+	enum cx_type type = type_of(op);
+	struct mlx5dv_devx_obj *o;
+	uint32_t id;
+
+	(void)c;
+	(void)in_len;
+	memset(out, 0, out_len);
+	if (type == 0) {
+		cx_log(1, "object command %#x is not modelled", op);
+		fail(out, STATUS_BAD_OPCODE, EREMOTEIO);
+		return NULL;
+	}
+	cx_lock();
+	o = cx_obj_new(type);
+	if (o == NULL) {
+		cx_unlock();
+		fail(out, STATUS_NO_RESOURCES, EREMOTEIO);
+		return NULL;
+	}
+	if (create(o, in) != 0) {
+		cx_table_del(&cx.objs, o->id);
+		cx_unlock();
+		cx_log(1, "object command %#x rejected", op);
+		release(o);
+		fail(out, STATUS_BAD_PARAM, EREMOTEIO);
+		return NULL;
+	}
+	id = type == CX_Q_COUNTER ? o->q_counter.id : o->id;
+	cx_unlock();
+	SET(out, OUT_ID, id);
+	cx_log(3, "object command %#x: %#x", op, id);
+	return o;
+}
+
+CX_EXPORT int
+mlx5dv_devx_obj_destroy(struct mlx5dv_devx_obj *o)
+{
+	cx_lock();
+	detach(o);
+	cx_unlock();
+	release(o);
 	return 0;
 }
 
-SIM_EXPORT int
-mlx5dv_devx_obj_query(struct mlx5dv_devx_obj *o, const void *in, size_t il, void *out, size_t ol)
+static void
+set_state(struct mlx5dv_devx_obj *o, uint32_t state)
 {
-	unsigned int op = bget(in, 0, 16);
-	int ret = 0;
-
-	(void)il;
-	memset(out, 0, ol);
-	pthread_mutex_lock(&sim.lock);
-	if (op == OP_QUERY_Q_COUNTER) {
-		SET(out, F_query_q_counter_out__out_of_buffer, sim.rx_nobuf & 0xffffffff);
-	} else if (op == OP_QUERY_FLOW_COUNTER && o->type == T_FCTR) {
-		uint32_t id = GET(in, F_query_flow_counter_in__flow_counter_id) - o->id;
-		uint8_t *s = PTR(out, F_query_flow_counter_out__flow_statistics);
-
-		if (id < o->n) {
-			bset(s, 0, 64, o->pkts[id]);
-			bset(s, 64, 64, o->bytes[id]);
-			if (GET(in, F_query_flow_counter_in__clear))
-				o->pkts[id] = o->bytes[id] = 0;
-		}
-	} else {
-		sim_log(1, "obj query op %#x unsupported", op);
-		ret = cmd_fail(out, ST_BAD_OP, EREMOTEIO);
+	o->state = state;
+	if (state == 0) {
+		if (o->type == CX_RQ)
+			cx_lro_forget(o);
+		o->q.wq.ci = 0;
+		o->q.wq.stride = 0;
 	}
-	pthread_mutex_unlock(&sim.lock);
-	return ret;
 }
 
-/* ---- not modelled ---- */
-#define STUB_PTR(name, ...)                                                                        \
-	SIM_EXPORT void *name(void)                                                                \
-	{                                                                                          \
-		sim_log(1, #name " not modelled");                                                 \
-		errno = EOPNOTSUPP;                                                                \
-		return NULL;                                                                       \
+CX_EXPORT int
+mlx5dv_devx_obj_modify(
+		struct mlx5dv_devx_obj *o, const void *in, size_t in_len, void *out, size_t out_len)
+{
+	unsigned int op = GET(in, CMD_OPCODE);
+	unsigned int status = 0;
+
+	(void)in_len;
+	memset(out, 0, out_len);
+	cx_lock();
+	if (op == OP_MODIFY_RQ && o->type == CX_RQ) {
+		const void *ctx = PTR(in, F_modify_rq_in__ctx);
+
+		set_state(o, GET(ctx, F_rqc__state));
+		if (GET(in, F_modify_rq_in__modify_bitmask) & RQ_MODIFY_VSD)
+			o->q.keep_vlan = GET(ctx, F_rqc__vsd);
+	} else if (op == OP_MODIFY_SQ && o->type == CX_SQ) {
+		set_state(o, GET(PTR(in, F_modify_sq_in__ctx), F_sqc__state));
+	} else if (op == OP_MODIFY_TIR && o->type == CX_TIR) {
+		if (parse_tir(o, PTR(in, F_modify_tir_in__ctx),
+				    GET(in, F_modify_tir_in__modify_bitmask)) != 0)
+			status = STATUS_BAD_PARAM;
+	} else if (op == OP_MODIFY_RQT && o->type == CX_RQT) {
+		if (parse_rqt(o, PTR(in, F_modify_rqt_in__rqt_context)) != 0)
+			status = STATUS_BAD_PARAM;
+	} else {
+		status = STATUS_BAD_OPCODE;
 	}
-#define STUB_INT(name)                                                                             \
-	SIM_EXPORT int name(void)                                                                  \
-	{                                                                                          \
-		sim_log(1, #name " not modelled");                                                 \
-		errno = EOPNOTSUPP;                                                                \
-		return EOPNOTSUPP;                                                                 \
-	}
+	cx_unlock();
+	if (status == 0)
+		return 0;
+	cx_log(1, "modify command %#x rejected", op);
+	return fail(out, status, EREMOTEIO);
+}
+
+static int
+query_flow_counter(struct mlx5dv_devx_obj *o, const void *in, void *out)
+{
+	uint32_t i = GET(in, F_query_flow_counter_in__flow_counter_id) - o->id;
+	uint8_t *stat = PTR(out, F_query_flow_counter_out__flow_statistics);
+
+	if (i >= o->flow_counter.n)
+		return STATUS_BAD_PARAM;
+	put64(stat, o->flow_counter.pkts[i]);
+	put64(stat + 8, o->flow_counter.bytes[i]);
+	if (GET(in, F_query_flow_counter_in__clear))
+		o->flow_counter.pkts[i] = o->flow_counter.bytes[i] = 0;
+	return 0;
+}
+
+CX_EXPORT int
+mlx5dv_devx_obj_query(
+		struct mlx5dv_devx_obj *o, const void *in, size_t in_len, void *out, size_t out_len)
+{
+	unsigned int op = GET(in, CMD_OPCODE);
+	unsigned int status = 0;
+
+	(void)in_len;
+	memset(out, 0, out_len);
+	cx_lock();
+	if (op == OP_QUERY_Q_COUNTER && o->type == CX_Q_COUNTER)
+		SET(out, F_query_q_counter_out__out_of_buffer,
+				(uint32_t)o->q_counter.out_of_buffer);
+	else if (op == OP_QUERY_FLOW_COUNTER && o->type == CX_FLOW_COUNTER)
+		status = query_flow_counter(o, in, out);
+	else
+		status = STATUS_BAD_OPCODE;
+	cx_unlock();
+	if (status == 0)
+		return 0;
+	cx_log(1, "query command %#x rejected", op);
+	return fail(out, status, EREMOTEIO);
+}

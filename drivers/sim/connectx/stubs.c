@@ -1,33 +1,48 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Entry points the PMD links against but the model does not implement: they
- * fail with EOPNOTSUPP. Kept apart from the headers so one shape fits all. */
+/*
+ * Entry points that the PMD is linked with but that the model does not have: the PMD binds them all
+ * when it is loaded. They fail with EOPNOTSUPP. No header is included, so that one shape fits all.
+ */
 #include <errno.h>
-
 #include <stddef.h>
 
 #pragma GCC diagnostic ignored "-Wmissing-prototypes"
-#define EXP __attribute__((visibility("default")))
-#define SP(n)                                                                                      \
-	EXP void *n(void)                                                                          \
+
+#define EXPORT __attribute__((visibility("default")))
+
+#define NO_POINTER(name)                                                                           \
+	EXPORT void *name(void)                                                                    \
 	{                                                                                          \
 		errno = EOPNOTSUPP;                                                                \
 		return NULL;                                                                       \
 	}
-#define SI(n)                                                                                      \
-	EXP int n(void)                                                                            \
+
+#define NO_CALL(name)                                                                              \
+	EXPORT int name(void)                                                                      \
 	{                                                                                          \
 		errno = EOPNOTSUPP;                                                                \
 		return EOPNOTSUPP;                                                                 \
 	}
-SP(mlx5dv_alloc_var)
-SI(mlx5dv_free_var) SP(mlx5dv_create_flow) SP(mlx5dv_create_flow_action_modify_header) SP(
-		mlx5dv_create_flow_action_packet_reformat) SP(mlx5dv_create_flow_matcher)
-		SI(mlx5dv_destroy_flow_matcher) SI(mlx5dv_devx_obj_query_async) SP(mlx5dv_pp_alloc) SI(
-				mlx5dv_pp_free) SP(mlx5dv_dr_action_create_aso) SP(mlx5dv_dr_action_create_dest_array)
-				SP(mlx5dv_dr_action_create_dest_ib_port) SP(mlx5dv_dr_action_create_dest_root_table) SP(
-						mlx5dv_dr_action_create_flow_meter) SP(mlx5dv_dr_action_create_flow_sampler)
-						SP(mlx5dv_dr_action_create_modify_header) SP(
-								mlx5dv_dr_action_create_packet_reformat)
-								SI(mlx5dv_dr_action_modify_flow_meter) SP(
-										mlx5dv_dr_action_create_pop_vlan)
-										SP(mlx5dv_dr_action_create_push_vlan)
+
+/* clang-format off */
+NO_POINTER(mlx5dv_alloc_var)
+NO_CALL(mlx5dv_free_var)
+NO_POINTER(mlx5dv_create_flow)
+NO_POINTER(mlx5dv_create_flow_action_modify_header)
+NO_POINTER(mlx5dv_create_flow_action_packet_reformat)
+NO_POINTER(mlx5dv_create_flow_matcher)
+NO_CALL(mlx5dv_destroy_flow_matcher)
+NO_CALL(mlx5dv_devx_obj_query_async)
+NO_POINTER(mlx5dv_pp_alloc)
+NO_CALL(mlx5dv_pp_free)
+NO_POINTER(mlx5dv_dr_action_create_aso)
+NO_POINTER(mlx5dv_dr_action_create_dest_array)
+NO_POINTER(mlx5dv_dr_action_create_dest_ib_port)
+NO_POINTER(mlx5dv_dr_action_create_dest_root_table)
+NO_POINTER(mlx5dv_dr_action_create_flow_meter)
+NO_POINTER(mlx5dv_dr_action_create_flow_sampler)
+NO_POINTER(mlx5dv_dr_action_create_modify_header)
+NO_POINTER(mlx5dv_dr_action_create_packet_reformat)
+NO_CALL(mlx5dv_dr_action_modify_flow_meter)
+NO_POINTER(mlx5dv_dr_action_create_pop_vlan)
+NO_POINTER(mlx5dv_dr_action_create_push_vlan)

@@ -1,24 +1,58 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Verbs queue objects (used by the PMD without DevX or with dv_flow_en=0),
- * layered on the same ring engines as the DevX objects. */
+/*
+ * CQs, WQs, indirection tables and QPs made with verbs, which the PMD does without DevX or with
+ * dv_flow_en=0. Each is a DevX object whose rings this file allocates. Flow rules: vflow.c.
+ */
 #include "connectx.h"
-#include <unistd.h>
+#include "hw.h"
 #include <sys/mman.h>
 
-static struct mlx5dv_devx_obj *
-new_obj(enum sim_type t)
-{
-	struct mlx5dv_devx_obj *o = calloc(1, sizeof(*o));
+#define PAGE 4096
+#define DB_SIZE 64 /* doorbell records behind the ring, on a line of their own */
+#define PD_NUMBER 0x11
+#define UAR_NON_CACHED 3
+#define LOG_MAX_SQ 15
 
-	pthread_mutex_lock(&sim.lock);
-	o->type = t;
-	o->id = sim.next_id++;
-	sim.objs[o->id & 0xffff] = o;
-	pthread_mutex_unlock(&sim.lock);
+struct vobj_cq {
+	/* the PMD looks at either */
+	union {
+		struct ibv_cq pub;
+		struct ibv_cq_ex ex;
+	};
+	struct mlx5dv_devx_obj *obj;
+	size_t len;
+};
+
+struct vobj_wq {
+	struct ibv_wq pub;
+	struct mlx5dv_devx_obj *obj;
+	size_t len;
+};
+
+struct vobj_qp {
+	struct ibv_qp pub;
+	struct mlx5dv_devx_obj *obj;
+	size_t len;
+};
+
+struct vobj_table {
+	struct ibv_rwq_ind_table pub;
+	struct mlx5dv_devx_obj *obj;
+};
+
+static struct mlx5dv_devx_obj *
+new_obj(enum cx_type type)
+{
+	struct mlx5dv_devx_obj *o;
+
+	cx_lock();
+	o = cx_obj_new(type);
+	cx_unlock();
 	return o;
 }
+
 static uint32_t
-lg2(uint32_t n)
+log2_above(uint32_t n)
 {
 	uint32_t l = 0;
 
@@ -26,449 +60,436 @@ lg2(uint32_t n)
 		l++;
 	return l;
 }
+
 static void *
-ring(size_t n)
+map(size_t len)
 {
-	return mmap(NULL, (n + 8191) & ~4095ul, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-			-1, 0);
+	void *m = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return m == MAP_FAILED ? NULL : m;
 }
+
 static uint8_t *
 uar_page(void)
 {
-	static uint8_t *u;
+	static uint8_t *page;
 
-	return u ? u : (u = ring(4096));
+	if (page == NULL)
+		page = map(PAGE);
+	return page;
 }
-
-struct v_cq {
-	struct ibv_cq pub;
-	struct mlx5dv_devx_obj *o;
-};
-struct v_wq {
-	struct ibv_wq pub;
-	struct mlx5dv_devx_obj *o;
-};
-struct v_qp {
-	struct ibv_qp pub;
-	struct mlx5dv_devx_obj *o;
-};
-struct v_it {
-	struct ibv_rwq_ind_table pub;
-	struct mlx5dv_devx_obj *o;
-};
 
 static struct ibv_cq *
-mkcq(struct ibv_context *c, int n, void *x, bool comp, uint32_t fmt)
+create_cq(struct ibv_context *c, int n, void *arg, bool compress, uint8_t format)
 {
-	struct v_cq *v = calloc(1, sizeof(struct ibv_cq_ex) + sizeof(*v));
-	struct mlx5dv_devx_obj *o = new_obj(T_CQ);
-	uint32_t i;
+	struct vobj_cq *v = calloc(1, sizeof(*v));
+	struct mlx5dv_devx_obj *o = new_obj(CX_CQ);
+	uint32_t i, log_size = log2_above(n + 1);
+	size_t ring = (size_t)CQE_SIZE << log_size;
+	uint8_t *mem = map(ring + DB_SIZE);
 
-	o->cq.log_sz = lg2(n + 1);
-	o->cq.buf = ring((64u << o->cq.log_sz) + 64);
-	o->cq.db = (void *)(o->cq.buf + (64u << o->cq.log_sz));
-	o->cq.comp_en = comp;
-	o->cq.fmt = fmt;
-	for (i = 0; i < 1u << o->cq.log_sz; i++)
-		o->cq.buf[64 * i + 63] = 0xf1;
+	if (v == NULL || o == NULL || mem == NULL) {
+		if (mem != NULL)
+			munmap(mem, ring + DB_SIZE);
+		if (o != NULL)
+			mlx5dv_devx_obj_destroy(o);
+		free(v);
+		errno = ENOMEM;
+		return NULL;
+	}
+	for (i = 0; i < 1u << log_size; i++)
+		((struct hw_cqe *)mem)[i].op_own = CQE_INVALID;
+	o->cq.buf = mem;
+	o->cq.db = (uint32_t *)(mem + ring);
+	o->cq.log_size = log_size;
+	o->cq.compress = compress;
+	o->cq.mini_format = format;
+	v->obj = o;
+	v->len = ring + DB_SIZE;
 	v->pub.context = c;
-	v->pub.cq_context = x;
-	v->pub.cqe = (1 << o->cq.log_sz) - 1;
-	/* the object pointer lives behind the largest public view of a CQ */
-	*(struct mlx5dv_devx_obj **)((uint8_t *)v + sizeof(struct ibv_cq_ex)) = o;
+	v->pub.cq_context = arg;
+	v->pub.cqe = (1 << log_size) - 1;
 	return &v->pub;
 }
+
 static struct mlx5dv_devx_obj *
-cqo(struct ibv_cq *c)
+cq_obj(struct ibv_cq *c)
 {
-	return *(struct mlx5dv_devx_obj **)((uint8_t *)c + sizeof(struct ibv_cq_ex));
+	return ((struct vobj_cq *)c)->obj;
 }
-SIM_EXPORT struct ibv_cq *
-ibv_create_cq(struct ibv_context *c, int n, void *x, struct ibv_comp_channel *ch, int v)
+
+CX_EXPORT struct ibv_cq *
+ibv_create_cq(struct ibv_context *c, int n, void *arg, struct ibv_comp_channel *channel, int vector)
 {
-	(void)ch;
-	(void)v;
-	return mkcq(c, n, x, false, 0);
+	(void)channel;
+	(void)vector;
+	return create_cq(c, n, arg, false, 0);
 }
-SIM_EXPORT struct ibv_cq_ex *
+
+CX_EXPORT struct ibv_cq_ex *
 mlx5dv_create_cq(
 		struct ibv_context *c, struct ibv_cq_init_attr_ex *a, struct mlx5dv_cq_init_attr *m)
 {
-	bool comp = m->comp_mask & MLX5DV_CQ_INIT_ATTR_MASK_COMPRESSED_CQE;
+	bool compress = m->comp_mask & MLX5DV_CQ_INIT_ATTR_MASK_COMPRESSED_CQE;
+	uint8_t format = m->cqe_comp_res_format == MLX5DV_CQE_RES_FORMAT_CSUM_STRIDX
+			? MINI_CSUM_STRIDE
+			: MINI_HASH;
 
-	return (struct ibv_cq_ex *)mkcq(c, a->cqe, a->cq_context, comp,
-			m->cqe_comp_res_format == MLX5DV_CQE_RES_FORMAT_CSUM_STRIDX ? 3 : 0);
+	return (struct ibv_cq_ex *)create_cq(c, a->cqe, a->cq_context, compress, format);
 }
-SIM_EXPORT int
+
+CX_EXPORT int
 ibv_destroy_cq(struct ibv_cq *c)
 {
-	mlx5dv_devx_obj_destroy(cqo(c));
-	free(c);
+	struct vobj_cq *v = (struct vobj_cq *)c;
+	uint8_t *mem = v->obj->cq.buf;
+
+	mlx5dv_devx_obj_destroy(v->obj);
+	munmap(mem, v->len);
+	free(v);
 	return 0;
 }
 
-SIM_EXPORT struct ibv_wq *
+CX_EXPORT struct ibv_wq *
 mlx5dv_create_wq(struct ibv_context *c, struct ibv_wq_init_attr *a, struct mlx5dv_wq_init_attr *m)
 {
-	struct v_wq *v = calloc(1, sizeof(*v));
-	struct mlx5dv_devx_obj *o = new_obj(T_RQ);
-	struct sim_wq *w = &o->wq;
+	bool striding = m != NULL && m->comp_mask & MLX5DV_WQ_INIT_ATTR_MASK_STRIDING_RQ;
+	uint32_t log_entry = striding ? 5 : 4 + log2_above(a->max_sge);
+	uint32_t log_size = log2_above(a->max_wr);
+	size_t ring = (size_t)1 << (log_size + log_entry);
+	struct vobj_wq *v = calloc(1, sizeof(*v));
+	uint8_t *mem = map(ring + DB_SIZE);
+	struct mlx5dv_devx_obj *o;
+	struct cx_wq *w;
 
-	w->striding = m && m->comp_mask & MLX5DV_WQ_INIT_ATTR_MASK_STRIDING_RQ;
-	if (w->striding) {
+	o = new_obj(CX_RQ);
+	if (v == NULL || mem == NULL || o == NULL) {
+		if (mem != NULL)
+			munmap(mem, ring + DB_SIZE);
+		if (o != NULL)
+			mlx5dv_devx_obj_destroy(o);
+		free(v);
+		errno = ENOMEM;
+		return NULL;
+	}
+	w = &o->q.wq;
+	w->striding = striding;
+	if (striding) {
 		w->log_strides = m->striding_rq_attrs.single_wqe_log_num_of_strides;
 		w->log_stride_bytes = m->striding_rq_attrs.single_stride_log_num_of_bytes;
-		w->shift2 = m->striding_rq_attrs.two_byte_shift_en ? 2 : 0;
+		w->shift = m->striding_rq_attrs.two_byte_shift_en ? 2 : 0;
 	}
-	w->log_stride = w->striding ? 5 : 4 + lg2(a->max_sge);
-	w->log_sz = lg2(a->max_wr);
-	w->buf = ring((1u << (w->log_sz + w->log_stride)) + 64);
-	w->db = (void *)(w->buf + (1u << (w->log_sz + w->log_stride)));
-	o->vsd = !(a->create_flags & IBV_WQ_FLAGS_CVLAN_STRIPPING);
-	o->cqo = cqo(a->cq);
-	v->o = o;
+	w->log_entry = log_entry;
+	w->log_size = log_size;
+	w->buf = mem;
+	w->db = (uint32_t *)(mem + ring) + DB_RECV;
+	o->q.keep_vlan = !(a->create_flags & IBV_WQ_FLAGS_CVLAN_STRIPPING);
+	o->q.cq_obj = cq_obj(a->cq);
+	v->obj = o;
+	v->len = ring + DB_SIZE;
 	v->pub.context = c;
 	v->pub.wq_num = o->id;
 	v->pub.cq = a->cq;
 	return &v->pub;
 }
+
 static struct ibv_wq *
 create_wq(struct ibv_context *c, struct ibv_wq_init_attr *a)
 {
 	return mlx5dv_create_wq(c, a, NULL);
 }
-static int
-modify_wq(struct ibv_wq *w, struct ibv_wq_attr *a)
-{
-	struct mlx5dv_devx_obj *o = ((struct v_wq *)w)->o;
 
-	pthread_mutex_lock(&sim.lock);
+static int
+modify_wq(struct ibv_wq *wq, struct ibv_wq_attr *a)
+{
+	struct mlx5dv_devx_obj *o = ((struct vobj_wq *)wq)->obj;
+
+	cx_lock();
 	if (a->attr_mask & IBV_WQ_ATTR_STATE) {
-		o->state = a->wq_state == IBV_WQS_RDY;
-		if (!o->state)
-			o->wq.ci = o->wq.strd = 0;
+		o->state = a->wq_state == IBV_WQS_RDY ? CX_QUEUE_READY : 0;
+		if (o->state == 0) {
+			cx_lro_forget(o);
+			o->q.wq.ci = 0;
+			o->q.wq.stride = 0;
+		}
 	}
-	pthread_mutex_unlock(&sim.lock);
+	cx_unlock();
 	return 0;
 }
-static int
-destroy_wq(struct ibv_wq *w)
-{
-	mlx5dv_devx_obj_destroy(((struct v_wq *)w)->o);
-	free(w);
-	return 0;
-}
-static struct ibv_rwq_ind_table *
-create_it(struct ibv_context *c, struct ibv_rwq_ind_table_init_attr *a)
-{
-	struct v_it *v = calloc(1, sizeof(*v));
-	struct mlx5dv_devx_obj *o = new_obj(T_RQT);
-	uint32_t i;
 
-	o->rqn_n = 1u << a->log_ind_tbl_size;
-	o->rqn = calloc(o->rqn_n, 4);
-	for (i = 0; i < o->rqn_n; i++)
-		o->rqn[i] = a->ind_tbl[i]->wq_num;
-	v->o = o;
+static int
+destroy_wq(struct ibv_wq *wq)
+{
+	struct vobj_wq *v = (struct vobj_wq *)wq;
+	uint8_t *mem = v->obj->q.wq.buf;
+
+	mlx5dv_devx_obj_destroy(v->obj);
+	munmap(mem, v->len);
+	free(v);
+	return 0;
+}
+
+static struct ibv_rwq_ind_table *
+create_table(struct ibv_context *c, struct ibv_rwq_ind_table_init_attr *a)
+{
+	struct vobj_table *v = calloc(1, sizeof(*v));
+	struct mlx5dv_devx_obj *o = new_obj(CX_RQT);
+	uint32_t i, n = 1u << a->log_ind_tbl_size;
+
+	if (v == NULL || o == NULL || (o->rqt.rqn = calloc(n, sizeof(*o->rqt.rqn))) == NULL) {
+		if (o != NULL)
+			mlx5dv_devx_obj_destroy(o);
+		free(v);
+		errno = ENOMEM;
+		return NULL;
+	}
+	for (i = 0; i < n; i++)
+		o->rqt.rqn[i] = a->ind_tbl[i]->wq_num;
+	o->rqt.n = n;
+	v->obj = o;
 	v->pub.context = c;
 	return &v->pub;
 }
+
 static int
-destroy_it(struct ibv_rwq_ind_table *t)
+destroy_table(struct ibv_rwq_ind_table *t)
 {
-	mlx5dv_devx_obj_destroy(((struct v_it *)t)->o);
-	free(t);
+	struct vobj_table *v = (struct vobj_table *)t;
+
+	mlx5dv_devx_obj_destroy(v->obj);
+	free(v);
 	return 0;
+}
+
+static struct mlx5dv_devx_obj *
+create_tir(const struct ibv_qp_init_attr_ex *a)
+{
+	uint64_t f = a->rx_hash_conf.rx_hash_fields_mask;
+	struct mlx5dv_devx_obj *o = new_obj(CX_TIR);
+
+	if (o == NULL)
+		return NULL;
+	o->tir.indirect = 1;
+	o->tir.rqtn = ((struct vobj_table *)a->rwq_ind_tbl)->obj->id;
+	if (a->rx_hash_conf.rx_hash_key != NULL)
+		memcpy(o->tir.key, a->rx_hash_conf.rx_hash_key, CX_RSS_KEY_LEN);
+	o->tir.l3_ipv6 = (f & (IBV_RX_HASH_SRC_IPV6 | IBV_RX_HASH_DST_IPV6)) != 0;
+	o->tir.l4_udp = (f & (IBV_RX_HASH_SRC_PORT_UDP | IBV_RX_HASH_DST_PORT_UDP)) != 0;
+	if (f & (IBV_RX_HASH_SRC_IPV4 | IBV_RX_HASH_SRC_IPV6))
+		o->tir.fields |= 1;
+	if (f & (IBV_RX_HASH_DST_IPV4 | IBV_RX_HASH_DST_IPV6))
+		o->tir.fields |= 2;
+	if (f & (IBV_RX_HASH_SRC_PORT_UDP | IBV_RX_HASH_SRC_PORT_TCP))
+		o->tir.fields |= 4;
+	if (f & (IBV_RX_HASH_DST_PORT_UDP | IBV_RX_HASH_DST_PORT_TCP))
+		o->tir.fields |= 8;
+	if (cx_rss_key(o) != 0) {
+		mlx5dv_devx_obj_destroy(o);
+		return NULL;
+	}
+	return o;
+}
+
+static struct mlx5dv_devx_obj *
+create_sq(const struct ibv_qp_init_attr_ex *a, size_t *len)
+{
+	uint32_t blocks = 1 + (a->cap.max_inline_data + 63) / WQEBB_SIZE +
+			(a->max_tso_header + 63) / WQEBB_SIZE;
+	uint32_t log_size = log2_above(a->cap.max_send_wr * blocks);
+	struct mlx5dv_devx_obj *o = new_obj(CX_SQ);
+	struct cx_wq *w;
+	uint8_t *mem;
+
+	if (o == NULL)
+		return NULL;
+	if (log_size > LOG_MAX_SQ)
+		log_size = LOG_MAX_SQ;
+	*len = ((size_t)WQEBB_SIZE << log_size) + DB_SIZE;
+	mem = map(*len);
+	if (mem == NULL) {
+		mlx5dv_devx_obj_destroy(o);
+		return NULL;
+	}
+	w = &o->q.wq;
+	w->log_size = log_size;
+	w->log_entry = 6;
+	w->buf = mem;
+	w->db = (uint32_t *)(mem + *len - DB_SIZE) + DB_SEND;
+	o->q.cq_obj = cq_obj(a->send_cq);
+	cx_lock();
+	o->next = cx.sqs;
+	cx.sqs = o;
+	cx_unlock();
+	return o;
 }
 
 static struct ibv_qp *
-create_qp_ex(struct ibv_context *c, struct ibv_qp_init_attr_ex *a)
+create_qp(struct ibv_context *c, struct ibv_qp_init_attr_ex *a)
 {
-	struct v_qp *v = calloc(1, sizeof(*v));
-	struct mlx5dv_devx_obj *o;
+	struct vobj_qp *v = calloc(1, sizeof(*v));
 
-	if (a->comp_mask & IBV_QP_INIT_ATTR_IND_TABLE) {
-		uint64_t f = a->rx_hash_conf.rx_hash_fields_mask;
-
-		o = new_obj(T_TIR);
-		o->disp = 1;
-		o->rqtn = ((struct v_it *)a->rwq_ind_tbl)->o->id;
-		if (a->rx_hash_conf.rx_hash_key)
-			memcpy(o->key, a->rx_hash_conf.rx_hash_key, 40);
-		o->sel_l3 = !!(f & (IBV_RX_HASH_SRC_IPV6 | IBV_RX_HASH_DST_IPV6));
-		o->sel_l4 = !!(f & (IBV_RX_HASH_SRC_PORT_UDP | IBV_RX_HASH_DST_PORT_UDP));
-		o->sel = 0;
-		if (f & (IBV_RX_HASH_SRC_IPV4 | IBV_RX_HASH_SRC_IPV6))
-			o->sel |= 1;
-		if (f & (IBV_RX_HASH_DST_IPV4 | IBV_RX_HASH_DST_IPV6))
-			o->sel |= 2;
-		if (f & (IBV_RX_HASH_SRC_PORT_UDP | IBV_RX_HASH_SRC_PORT_TCP))
-			o->sel |= 4;
-		if (f & (IBV_RX_HASH_DST_PORT_UDP | IBV_RX_HASH_DST_PORT_TCP))
-			o->sel |= 8;
-	} else {
-		uint32_t bb = 1 + (a->cap.max_inline_data + 63) / 64 +
-				(a->max_tso_header + 63) / 64;
-		struct sim_wq *w;
-
-		o = new_obj(T_SQ);
-		w = &o->wq;
-		w->log_sz = lg2(a->cap.max_send_wr * bb);
-		if (w->log_sz > 15)
-			w->log_sz = 15;
-		w->buf = ring((64u << w->log_sz) + 64);
-		w->db = (uint32_t *)(w->buf + (64u << w->log_sz)) + 1;
-		o->cqo = cqo(a->send_cq);
-		pthread_mutex_lock(&sim.lock);
-		o->next = sim.sqs;
-		sim.sqs = o;
-		pthread_mutex_unlock(&sim.lock);
+	if (v == NULL)
+		return NULL;
+	if (a->comp_mask & IBV_QP_INIT_ATTR_IND_TABLE)
+		v->obj = create_tir(a);
+	else
+		v->obj = create_sq(a, &v->len);
+	if (v->obj == NULL) {
+		free(v);
+		errno = ENOMEM;
+		return NULL;
 	}
-	v->o = o;
 	v->pub.context = c;
-	v->pub.qp_num = o->id;
+	v->pub.qp_num = v->obj->id;
 	v->pub.qp_type = a->qp_type;
 	return &v->pub;
 }
-SIM_EXPORT struct ibv_qp *
+
+CX_EXPORT struct ibv_qp *
 mlx5dv_create_qp(
 		struct ibv_context *c, struct ibv_qp_init_attr_ex *a, struct mlx5dv_qp_init_attr *m)
 {
 	(void)m;
-	return create_qp_ex(c, a);
+	return create_qp(c, a);
 }
-SIM_EXPORT struct ibv_qp *
-ibv_create_qp(struct ibv_pd *p, struct ibv_qp_init_attr *a)
+
+/* ibv_create_qp_ex() with nothing but a PD lands here: it is inline in verbs.h. */
+CX_EXPORT struct ibv_qp *
+ibv_create_qp(struct ibv_pd *pd, struct ibv_qp_init_attr *a)
 {
-	/* ibv_create_qp_ex() with nothing but a PD lands here (inline in verbs.h) */
-	struct ibv_qp_init_attr_ex x = { .send_cq = a->send_cq,
+	struct ibv_qp_init_attr_ex x = {
+		.send_cq = a->send_cq,
 		.recv_cq = a->recv_cq,
 		.cap = a->cap,
 		.qp_type = a->qp_type,
 		.comp_mask = IBV_QP_INIT_ATTR_PD,
-		.pd = p };
+		.pd = pd,
+	};
 
-	return create_qp_ex(p->context, &x);
+	return create_qp(pd->context, &x);
 }
-SIM_EXPORT int
-ibv_modify_qp(struct ibv_qp *q, struct ibv_qp_attr *a, int m)
-{
-	struct mlx5dv_devx_obj *o = ((struct v_qp *)q)->o;
 
-	pthread_mutex_lock(&sim.lock);
-	if (m & IBV_QP_STATE) {
-		o->state = a->qp_state == IBV_QPS_RTS;
-		if (a->qp_state == IBV_QPS_RESET)
-			o->wq.ci = 0;
+CX_EXPORT int
+ibv_modify_qp(struct ibv_qp *q, struct ibv_qp_attr *a, int mask)
+{
+	struct mlx5dv_devx_obj *o = ((struct vobj_qp *)q)->obj;
+
+	cx_lock();
+	if (mask & IBV_QP_STATE) {
+		o->state = a->qp_state == IBV_QPS_RTS ? CX_QUEUE_READY : 0;
+		if (a->qp_state == IBV_QPS_RESET && o->type == CX_SQ)
+			o->q.wq.ci = 0;
 	}
-	pthread_mutex_unlock(&sim.lock);
+	cx_unlock();
 	return 0;
 }
-SIM_EXPORT int
+
+CX_EXPORT int
 ibv_destroy_qp(struct ibv_qp *q)
 {
-	mlx5dv_devx_obj_destroy(((struct v_qp *)q)->o);
-	free(q);
+	struct vobj_qp *v = (struct vobj_qp *)q;
+	uint8_t *mem = v->len != 0 ? v->obj->q.wq.buf : NULL;
+
+	mlx5dv_devx_obj_destroy(v->obj);
+	if (mem != NULL)
+		munmap(mem, v->len);
+	free(v);
 	return 0;
 }
-SIM_EXPORT struct mlx5dv_dr_action *
+
+struct mlx5dv_devx_obj *
+cx_qp_tir(struct ibv_qp *q)
+{
+	return ((struct vobj_qp *)q)->obj;
+}
+
+CX_EXPORT struct mlx5dv_dr_action *
 mlx5dv_dr_action_create_dest_ibv_qp(struct ibv_qp *q)
 {
-	return mlx5dv_dr_action_create_dest_devx_tir(((struct v_qp *)q)->o);
+	return mlx5dv_dr_action_create_dest_devx_tir(cx_qp_tir(q));
 }
 
-SIM_EXPORT int
-mlx5dv_init_obj(struct mlx5dv_obj *b, uint64_t t)
+static void
+show_cq(struct mlx5dv_cq *out, const struct mlx5dv_devx_obj *o)
 {
-	if (t & MLX5DV_OBJ_PD) {
-		b->pd.out->pdn = 0x11;
+	*out = (struct mlx5dv_cq){
+		.buf = o->cq.buf,
+		.dbrec = (void *)(uintptr_t)o->cq.db,
+		.cqe_cnt = 1u << o->cq.log_size,
+		.cqe_size = CQE_SIZE,
+		.cq_uar = uar_page(),
+		.cqn = o->id,
+	};
+}
+
+static void
+show_qp(struct mlx5dv_qp *out, const struct mlx5dv_devx_obj *o)
+{
+	uint64_t want = out->comp_mask;
+
+	memset(out, 0, sizeof(*out));
+	out->dbrec = (uint32_t *)(uintptr_t)o->q.wq.db - DB_SEND;
+	out->sq.buf = o->q.wq.buf;
+	out->sq.wqe_cnt = 1u << o->q.wq.log_size;
+	out->sq.stride = WQEBB_SIZE;
+	out->bf.reg = uar_page() + 0x800;
+	out->uar_mmap_offset = (uint64_t)UAR_NON_CACHED << 8 << 12;
+	out->tisn = 1;
+	out->comp_mask = want;
+}
+
+CX_EXPORT int
+mlx5dv_init_obj(struct mlx5dv_obj *b, uint64_t type)
+{
+	if (type & MLX5DV_OBJ_PD) {
+		b->pd.out->pdn = PD_NUMBER;
 		b->pd.out->comp_mask = 0;
 	}
-	if (t & MLX5DV_OBJ_CQ) {
-		struct mlx5dv_devx_obj *o = cqo(b->cq.in);
+	if (type & MLX5DV_OBJ_CQ)
+		show_cq(b->cq.out, cq_obj(b->cq.in));
+	if (type & MLX5DV_OBJ_RWQ) {
+		const struct cx_wq *w = &((struct vobj_wq *)b->rwq.in)->obj->q.wq;
 
-		*b->cq.out = (struct mlx5dv_cq){ .buf = o->cq.buf,
-			.dbrec = (void *)o->cq.db,
-			.cqe_cnt = 1u << o->cq.log_sz,
-			.cqe_size = 64,
-			.cq_uar = uar_page(),
-			.cqn = o->id };
+		*b->rwq.out = (struct mlx5dv_rwq){
+			.buf = w->buf,
+			.dbrec = (void *)(uintptr_t)w->db,
+			.wqe_cnt = 1u << w->log_size,
+			.stride = 1u << w->log_entry,
+		};
 	}
-	if (t & MLX5DV_OBJ_RWQ) {
-		struct mlx5dv_devx_obj *o = ((struct v_wq *)b->rwq.in)->o;
-
-		*b->rwq.out = (struct mlx5dv_rwq){ .buf = o->wq.buf,
-			.dbrec = (void *)o->wq.db,
-			.wqe_cnt = 1u << o->wq.log_sz,
-			.stride = 1u << o->wq.log_stride };
-	}
-	if (t & MLX5DV_OBJ_QP) {
-		struct mlx5dv_devx_obj *o = ((struct v_qp *)b->qp.in)->o;
-		struct mlx5dv_qp *q = b->qp.out;
-		uint64_t want = q->comp_mask;
-
-		memset(q, 0, sizeof(*q));
-		q->dbrec = (void *)(o->wq.db - 1);
-		q->sq.buf = o->wq.buf;
-		q->sq.wqe_cnt = 1u << o->wq.log_sz;
-		q->sq.stride = 64;
-		q->bf.reg = uar_page() + 0x800;
-		q->uar_mmap_offset = 3 << 8 << 12;
-		q->tisn = 1;
-		q->comp_mask = want;
-	}
+	if (type & MLX5DV_OBJ_QP)
+		show_qp(b->qp.out, ((struct vobj_qp *)b->qp.in)->obj);
 	return 0;
 }
 
-/* transport domain of a raw QP: asked for by the PMD when DevX is on */
-SIM_EXPORT int
-mlx5dv_devx_qp_query(struct ibv_qp *q, const void *in, size_t il, void *out, size_t ol)
+/* The PMD asks for the transport domain of a raw QP when DevX is there; any number will do. */
+CX_EXPORT int
+mlx5dv_devx_qp_query(struct ibv_qp *q, const void *in, size_t in_len, void *out, size_t out_len)
 {
 	(void)q;
 	(void)in;
-	(void)il;
-	memset(out, 0, ol);
+	(void)in_len;
+	memset(out, 0, out_len);
 	return 0;
 }
-SIM_EXPORT int
-mlx5dv_devx_wq_query(struct ibv_wq *q, const void *in, size_t il, void *out, size_t ol)
+
+CX_EXPORT int
+mlx5dv_devx_wq_query(struct ibv_wq *q, const void *in, size_t in_len, void *out, size_t out_len)
 {
 	(void)q;
 	(void)in;
-	(void)il;
-	memset(out, 0, ol);
+	(void)in_len;
+	memset(out, 0, out_len);
 	return 0;
 }
 
-/* ---- ibv_create_flow: specs become a matcher + rule in a root table ---- */
-struct v_flow {
-	struct ibv_flow pub;
-	struct mlx5dv_dr_matcher *m;
-	struct mlx5dv_dr_rule *r;
-	struct mlx5dv_dr_action *a[3];
-	int n;
-};
-static struct mlx5dv_dr_table *vroot;
-
-static void
-both(uint8_t *m, uint8_t *v, unsigned int off, const void *mask, const void *val, unsigned int n)
-{
-	memcpy(m + off, mask, n);
-	memcpy(v + off, val, n);
-}
-static void
-fix(uint8_t *m, uint8_t *v, unsigned int off, uint8_t mask, uint8_t val)
-{
-	m[off] |= mask;
-	v[off] = (v[off] & ~mask) | val;
-}
-
-static struct ibv_flow *
-create_flow(struct ibv_qp *qp, struct ibv_flow_attr *at)
-{
-	struct {
-		size_t sz;
-		uint8_t b[0x40];
-	} mask = { .sz = 0x40 }, val = { .sz = 0x40 };
-	struct v_flow *f;
-	uint8_t *p = (uint8_t *)(at + 1), *m = mask.b, *v = val.b;
-	struct mlx5dv_dr_action *drop = NULL;
-	int i, acts = 0;
-
-	if (at->priority > 15) {
-		errno = EINVAL;
-		return NULL;
-	}
-	f = calloc(1, sizeof(*f));
-	for (i = 0; i < at->num_of_specs; i++) {
-		struct ibv_flow_spec *s = (void *)p;
-		unsigned int ty = s->hdr.type & ~IBV_FLOW_SPEC_INNER;
-
-		if (s->hdr.type & IBV_FLOW_SPEC_INNER)
-			goto unsup;
-		switch (ty) {
-		case IBV_FLOW_SPEC_ETH:
-			both(m, v, 0, s->eth.mask.src_mac, s->eth.val.src_mac, 6);
-			both(m, v, 6, &s->eth.mask.ether_type, &s->eth.val.ether_type, 2);
-			both(m, v, 8, s->eth.mask.dst_mac, s->eth.val.dst_mac, 6);
-			both(m, v, 14, &s->eth.mask.vlan_tag, &s->eth.val.vlan_tag, 2);
-			break;
-		case IBV_FLOW_SPEC_IPV4:
-		case IBV_FLOW_SPEC_IPV4_EXT:
-			fix(m, v, 18, 0x1e, 4 << 1);
-			both(m, v, 44, &s->ipv4.mask.src_ip, &s->ipv4.val.src_ip, 4);
-			both(m, v, 60, &s->ipv4.mask.dst_ip, &s->ipv4.val.dst_ip, 4);
-			if (ty == IBV_FLOW_SPEC_IPV4_EXT) {
-				both(m, v, 16, &s->ipv4_ext.mask.proto, &s->ipv4_ext.val.proto, 1);
-				both(m, v, 17, &s->ipv4_ext.mask.tos, &s->ipv4_ext.val.tos, 1);
-			}
-			break;
-		case IBV_FLOW_SPEC_IPV6:
-			fix(m, v, 18, 0x1e, 6 << 1);
-			both(m, v, 32, s->ipv6.mask.src_ip, s->ipv6.val.src_ip, 16);
-			both(m, v, 48, s->ipv6.mask.dst_ip, s->ipv6.val.dst_ip, 16);
-			both(m, v, 16, &s->ipv6.mask.next_hdr, &s->ipv6.val.next_hdr, 1);
-			break;
-		case IBV_FLOW_SPEC_TCP:
-		case IBV_FLOW_SPEC_UDP:
-			fix(m, v, 16, 0xff, ty == IBV_FLOW_SPEC_TCP ? 6 : 17);
-			both(m, v, ty == IBV_FLOW_SPEC_TCP ? 20 : 28, &s->tcp_udp.mask.src_port,
-					&s->tcp_udp.val.src_port, 2);
-			both(m, v, ty == IBV_FLOW_SPEC_TCP ? 22 : 30, &s->tcp_udp.mask.dst_port,
-					&s->tcp_udp.val.dst_port, 2);
-			break;
-		case IBV_FLOW_SPEC_ACTION_TAG:
-			f->a[acts++] = mlx5dv_dr_action_create_tag(s->flow_tag.tag_id);
-			break;
-		case IBV_FLOW_SPEC_ACTION_DROP:
-			drop = mlx5dv_dr_action_create_drop();
-			break;
-		default:
-			goto unsup;
-		}
-		p += s->hdr.size;
-	}
-	f->a[acts++] = drop ? drop : mlx5dv_dr_action_create_dest_devx_tir(((struct v_qp *)qp)->o);
-	f->n = acts;
-	if (!vroot)
-		vroot = mlx5dv_dr_table_create(
-				mlx5dv_dr_domain_create(qp->context, MLX5DV_DR_DOMAIN_TYPE_NIC_RX),
-				0);
-	f->m = mlx5dv_dr_matcher_create(vroot, at->priority, 1, (void *)&mask);
-	f->r = f->m ? mlx5dv_dr_rule_create(f->m, (void *)&val, acts, f->a) : NULL;
-	if (f->r) {
-		f->pub.context = qp->context;
-		return &f->pub;
-	}
-unsup:
-	free(f);
-	errno = EOPNOTSUPP;
-	return NULL;
-}
-static int
-destroy_flow(struct ibv_flow *fl)
-{
-	struct v_flow *f = (void *)fl;
-	int i;
-
-	mlx5dv_dr_rule_destroy(f->r);
-	mlx5dv_dr_matcher_destroy(f->m);
-	for (i = 0; i < f->n; i++)
-		mlx5dv_dr_action_destroy(f->a[i]);
-	free(f);
-	return 0;
-}
-
-void vobj_ops(struct verbs_context *v);
 void
-vobj_ops(struct verbs_context *v)
+cx_vobj_ops(struct verbs_context *v)
 {
 	v->create_wq = create_wq;
 	v->modify_wq = modify_wq;
 	v->destroy_wq = destroy_wq;
-	v->create_rwq_ind_table = create_it;
-	v->destroy_rwq_ind_table = destroy_it;
-	v->create_qp_ex = create_qp_ex;
-	v->ibv_create_flow = create_flow;
-	v->ibv_destroy_flow = destroy_flow;
+	v->create_rwq_ind_table = create_table;
+	v->destroy_rwq_ind_table = destroy_table;
+	v->create_qp_ex = create_qp;
 }

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Completion queues: writing completions, alone or as compressed sessions. The owner bit of an
+ * entry must change last, as the PMD polls it without a lock.
+ */
+#include "connectx.h"
+#include "hw.h"
+
+#define MIN_SESSION 3 /* fewer completions are not worth a title */
+
+bool
+cx_cq_room(const struct cx_cq *q)
+{
+	/* The PMD keeps 16 bits of the consumer index of a Tx CQ: only the bits that a ring of
+	 * this size needs can be compared. */
+	uint32_t ci = be32toh(q->db[DB_CQ_CONSUMER]);
+
+	return q->ignore_overrun ||
+			((q->pi - ci) & ((2u << q->log_size) - 1)) < (1u << q->log_size);
+}
+
+static struct hw_cqe *
+slot(const struct cx_cq *q, uint32_t i)
+{
+	return (struct hw_cqe *)(q->buf +
+			((size_t)(i & ((1u << q->log_size) - 1)) << CQE_LOG_SIZE));
+}
+
+static inline void
+write_cqe(const struct cx_cq *q, uint32_t i, const struct hw_cqe *c, uint8_t op_format)
+{
+	uint8_t *d = (uint8_t *)slot(q, i);
+	union {
+		uint64_t word;
+		uint8_t byte[8];
+	} last;
+
+	memcpy(d, c, CQE_SIZE - 8);
+	memcpy(&last, (const uint8_t *)c + CQE_SIZE - 8, 8);
+	last.byte[7] = op_format | ((i >> q->log_size) & 1);
+	__atomic_store_n((uint64_t *)(d + CQE_SIZE - 8), last.word, __ATOMIC_RELEASE);
+}
+
+/* A title, then arrays of eight mini completions at the entries +1, +8, +16 ... */
+static void
+write_session(struct cx_cq *q, uint32_t at, uint32_t n)
+{
+	struct hw_cqe title = q->pend[0];
+	uint32_t i;
+
+	for (i = 0; i < n; i++) {
+		uint32_t group = i / MINI_PER_CQE;
+		uint8_t *mini = (uint8_t *)slot(q, at + (group ? MINI_PER_CQE * group : 1)) +
+				MINI_SIZE * (i % MINI_PER_CQE);
+
+		if (q->mini_format == MINI_HASH) {
+			memcpy(mini, &q->pend[i].hash, 4);
+		} else {
+			memcpy(mini, &q->pend[i].csum, 2);
+			memcpy(mini + 2, &q->pend[i].counter, 2);
+		}
+		memcpy(mini + 4, &q->pend[i].byte_cnt, 4);
+	}
+	title.byte_cnt = htobe32(n);
+	write_cqe(q, at, &title, title.op_own | MINI_FORMAT << 2);
+	cx.stat.comp_sessions++;
+	cx.stat.comp_cqes += n;
+}
+
+static void
+flush(struct cx_cq *q)
+{
+	uint32_t i, n = q->pend_n;
+
+	q->pend_n = 0;
+	if (n >= MIN_SESSION) {
+		write_session(q, q->pend_at, n);
+		return;
+	}
+	for (i = 0; i < n; i++)
+		write_cqe(q, q->pend_at + i, &q->pend[i], q->pend[i].op_own);
+}
+
+void
+cx_cq_flush_all(void)
+{
+	struct cx_cq *q;
+
+	while ((q = cx.flush_list) != NULL) {
+		cx.flush_list = q->flush_next;
+		q->on_flush_list = false;
+		flush(q);
+	}
+}
+
+/* Whether b can stand in a session that a is the title of: the PMD copies the rest from there. */
+static bool
+joinable(const struct cx_cq *q, const struct hw_cqe *a, const struct hw_cqe *b)
+{
+	return a->wqe_id == b->wqe_id && a->hdr_type == b->hdr_type && a->vlan == b->vlan &&
+			a->segs <= 1 && b->segs <= 1 && a->flow_tag == b->flow_tag &&
+			!((a->byte_cnt | b->byte_cnt) & htobe32(CQE_FILLER)) &&
+			(q->mini_format == MINI_HASH || a->hash == b->hash);
+}
+
+static void
+hold_back(struct cx_cq *q, const struct hw_cqe *c, unsigned int opcode)
+{
+	/* The vector path of the PMD indexes its rings linearly: a session must never cross the
+	 * end of the CQ. */
+	if (q->pend_n > 0 &&
+			(q->pend_n == CX_COMP_MAX || (q->pi & ((1u << q->log_size) - 1)) == 0 ||
+					!joinable(q, &q->pend[0], c)))
+		flush(q);
+	if (q->pend_n == 0)
+		q->pend_at = q->pi;
+	q->pend[q->pend_n] = *c;
+	q->pend[q->pend_n++].op_own = opcode << 4;
+	q->pi++;
+	if (!q->on_flush_list) {
+		q->on_flush_list = true;
+		q->flush_next = cx.flush_list;
+		cx.flush_list = q;
+	}
+}
+
+static bool
+may_compress(struct cx_cq *q, unsigned int opcode)
+{
+	if (!q->compress || !cx.conf.cqe_comp || opcode != CQE_OP_RESP_SEND ||
+			(q->mini_format != MINI_HASH && q->mini_format != MINI_CSUM_STRIDE))
+		return false;
+	if (q->pend == NULL)
+		q->pend = aligned_alloc(CQE_SIZE, CX_COMP_MAX * sizeof(*q->pend));
+	return q->pend != NULL;
+}
+
+void
+cx_cq_post(struct cx_cq *q, const struct hw_cqe *c, unsigned int opcode)
+{
+	if (cx_unlikely(!cx_cq_room(q))) {
+		if (cx.stat.cq_overrun++ == 0)
+			cx_log(0, "completion queue overrun, counted from now on");
+		return;
+	}
+	if (cx_unlikely(may_compress(q, opcode))) {
+		hold_back(q, c, opcode);
+		return;
+	}
+	if (q->pend_n > 0)
+		flush(q);
+	write_cqe(q, q->pi, c, opcode << 4);
+	q->pi++;
+	/* the PMD reads these lines: fetch the next one before it is needed */
+	__builtin_prefetch(slot(q, q->pi + 2), 1);
+}

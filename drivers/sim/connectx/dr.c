@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Flow steering as mlx5dv_dr has it: domains of tables, tables of matchers in the order of their
+ * priority, matchers of rules. A matcher has one mask, so its rules are in a hash table under their
+ * masked value; the lookup (steer.c) asks each matcher once, whatever the number of rules.
+ */
+#include "connectx.h"
+#include "prm.h"
+
+#define FIRST_BUCKETS 8
+
+/* Bits of the match layout that parse.c fills: all of the outer headers but two reserved bytes. */
+static const uint8_t modelled[CX_MATCH_BYTES] = {
+	[0 ... 23] = 0xff,
+	[26 ... CX_MATCH_BYTES - 1] = 0xff,
+};
+
+CX_EXPORT struct mlx5dv_dr_domain *
+mlx5dv_dr_domain_create(struct ibv_context *c, enum mlx5dv_dr_domain_type type)
+{
+	struct mlx5dv_dr_domain *d = calloc(1, sizeof(*d));
+
+	(void)c;
+	if (d == NULL)
+		return NULL;
+	d->type = type;
+	cx_lock();
+	d->next = cx.domains;
+	cx.domains = d;
+	cx_unlock();
+	return d;
+}
+
+CX_EXPORT int
+mlx5dv_dr_domain_destroy(struct mlx5dv_dr_domain *d)
+{
+	struct mlx5dv_dr_domain **p;
+
+	cx_lock();
+	for (p = &cx.domains; *p != NULL; p = &(*p)->next) {
+		if (*p == d) {
+			*p = d->next;
+			break;
+		}
+	}
+	cx_unlock();
+	free(d);
+	return 0;
+}
+
+CX_EXPORT int
+mlx5dv_dr_domain_sync(struct mlx5dv_dr_domain *d, uint32_t flags)
+{
+	(void)d;
+	(void)flags;
+	return 0;
+}
+
+CX_EXPORT void
+mlx5dv_dr_domain_set_reclaim_device_memory(struct mlx5dv_dr_domain *d, bool enable)
+{
+	(void)d;
+	(void)enable;
+}
+
+CX_EXPORT void
+mlx5dv_dr_domain_allow_duplicate_rules(struct mlx5dv_dr_domain *d, bool allow)
+{
+	(void)d;
+	(void)allow;
+}
+
+/* Frames start in the table of level 0 of the receive domain made last. */
+static void
+find_root(void)
+{
+	struct mlx5dv_dr_domain *d;
+	struct mlx5dv_dr_table *t;
+
+	cx.root = NULL;
+	for (d = cx.domains; d != NULL; d = d->next) {
+		if (d->type != MLX5DV_DR_DOMAIN_TYPE_NIC_RX)
+			continue;
+		for (t = d->tables; t != NULL; t = t->next) {
+			if (t->level == 0) {
+				cx.root = t;
+				return;
+			}
+		}
+	}
+}
+
+CX_EXPORT struct mlx5dv_dr_table *
+mlx5dv_dr_table_create(struct mlx5dv_dr_domain *d, uint32_t level)
+{
+	struct mlx5dv_dr_table *t = calloc(1, sizeof(*t));
+
+	if (t == NULL)
+		return NULL;
+	t->domain = d;
+	t->level = level;
+	cx_lock();
+	t->next = d->tables;
+	d->tables = t;
+	find_root();
+	cx_unlock();
+	return t;
+}
+
+CX_EXPORT int
+mlx5dv_dr_table_destroy(struct mlx5dv_dr_table *t)
+{
+	struct mlx5dv_dr_table **p;
+
+	cx_lock();
+	for (p = &t->domain->tables; *p != NULL; p = &(*p)->next) {
+		if (*p == t) {
+			*p = t->next;
+			break;
+		}
+	}
+	find_root();
+	cx_unlock();
+	free(t);
+	return 0;
+}
+
+/* Takes over the mask; -1 when it asks for something that the parser does not fill. */
+static int
+set_mask(struct mlx5dv_dr_matcher *m, const struct mlx5dv_flow_match_parameters *mask)
+{
+	const uint8_t *b = (const uint8_t *)mask->match_buf;
+	size_t i;
+
+	for (i = 0; i < mask->match_sz; i++) {
+		if (b[i] & ~(i < CX_MATCH_BYTES ? modelled[i] : 0)) {
+			cx_log(2, "matcher on byte %zu of the match layout: not modelled", i);
+			return -1;
+		}
+	}
+	memcpy(m->mask, b, mask->match_sz < CX_MATCH_BYTES ? mask->match_sz : CX_MATCH_BYTES);
+	for (i = 0; i < CX_MATCH_WORDS; i++)
+		if (m->mask[i] != 0)
+			m->idx[m->n_words++] = i;
+	return 0;
+}
+
+CX_EXPORT struct mlx5dv_dr_matcher *
+mlx5dv_dr_matcher_create(struct mlx5dv_dr_table *t, uint16_t priority, uint8_t criteria,
+		struct mlx5dv_flow_match_parameters *mask)
+{
+	struct mlx5dv_dr_matcher *m = calloc(1, sizeof(*m)), **p;
+
+	(void)criteria; /* which parts of the mask are not zero: seen from the mask */
+	if (m == NULL)
+		return NULL;
+	if (set_mask(m, mask) != 0) {
+		free(m);
+		errno = EOPNOTSUPP;
+		return NULL;
+	}
+	m->bucket = calloc(FIRST_BUCKETS, sizeof(*m->bucket));
+	if (m->bucket == NULL) {
+		free(m);
+		return NULL;
+	}
+	m->bucket_mask = FIRST_BUCKETS - 1;
+	m->table = t;
+	m->priority = priority;
+	cx_lock();
+	for (p = &t->matchers; *p != NULL && (*p)->priority <= priority; p = &(*p)->next)
+		;
+	m->next = *p;
+	*p = m;
+	cx_unlock();
+	return m;
+}
+
+CX_EXPORT int
+mlx5dv_dr_matcher_destroy(struct mlx5dv_dr_matcher *m)
+{
+	struct mlx5dv_dr_matcher **p;
+
+	cx_lock();
+	for (p = &m->table->matchers; *p != NULL; p = &(*p)->next) {
+		if (*p == m) {
+			*p = m->next;
+			break;
+		}
+	}
+	cx_unlock();
+	free(m->bucket);
+	free(m);
+	return 0;
+}
+
+/* Of rules with one value the first made wins: append. */
+static void
+insert(struct mlx5dv_dr_matcher *m, struct mlx5dv_dr_rule *r)
+{
+	struct mlx5dv_dr_rule **p = &m->bucket[r->hash & m->bucket_mask];
+
+	while (*p != NULL)
+		p = &(*p)->next;
+	r->next = NULL;
+	*p = r;
+}
+
+/* One rule a bucket on average. Without memory the chains just grow longer. */
+static void
+grow(struct mlx5dv_dr_matcher *m)
+{
+	uint32_t i, old_n = m->bucket_mask + 1;
+	struct mlx5dv_dr_rule **old = m->bucket, *r, *next, **bucket;
+
+	if (m->n_rules < old_n)
+		return;
+	bucket = calloc(old_n * 2, sizeof(*bucket));
+	if (bucket == NULL)
+		return;
+	m->bucket = bucket;
+	m->bucket_mask = old_n * 2 - 1;
+	for (i = 0; i < old_n; i++) {
+		for (r = old[i]; r != NULL; r = next) {
+			next = r->next;
+			insert(m, r);
+		}
+	}
+	free(old);
+}
+
+static void
+log_rule(const struct mlx5dv_dr_rule *r)
+{
+	const struct mlx5dv_dr_matcher *m = r->matcher;
+	char text[400];
+	uint32_t i;
+	int n = 0;
+
+	text[0] = '\0';
+	for (i = 0; i < m->n_words; i++)
+		n += snprintf(text + n, sizeof(text) - n, " %02x:%08x/%08x", m->idx[i] * 4,
+				be32(&r->key[i]), be32(&m->mask[m->idx[i]]));
+	cx_log(2, "rule: level %u, priority %u, match{%s }, %u actions", m->table->level,
+			m->priority, text, r->n_actions);
+}
+
+CX_EXPORT struct mlx5dv_dr_rule *
+mlx5dv_dr_rule_create(struct mlx5dv_dr_matcher *m, struct mlx5dv_flow_match_parameters *value,
+		size_t n, struct mlx5dv_dr_action *action[])
+{
+	uint32_t v[CX_MATCH_WORDS] = { 0 };
+	struct mlx5dv_dr_rule *r;
+	size_t i;
+
+	if (n > CX_RULE_ACTIONS) {
+		errno = EINVAL;
+		return NULL;
+	}
+	for (i = 0; i < n; i++) {
+		if (action[i] == NULL) {
+			errno = EOPNOTSUPP;
+			return NULL;
+		}
+	}
+	r = calloc(1, sizeof(*r));
+	if (r == NULL)
+		return NULL;
+	memcpy(v, value->match_buf, value->match_sz < sizeof(v) ? value->match_sz : sizeof(v));
+	for (i = 0; i < m->n_words; i++)
+		r->key[i] = v[m->idx[i]] & m->mask[m->idx[i]];
+	r->hash = cx_steer_hash(r->key, m->n_words);
+	r->matcher = m;
+	r->n_actions = n;
+	memcpy(r->action, action, n * sizeof(*action));
+	cx_lock();
+	grow(m);
+	insert(m, r);
+	m->n_rules++;
+	cx_unlock();
+	if (cx.conf.verbose >= 2)
+		log_rule(r);
+	return r;
+}
+
+CX_EXPORT int
+mlx5dv_dr_rule_destroy(struct mlx5dv_dr_rule *r)
+{
+	struct mlx5dv_dr_matcher *m = r->matcher;
+	struct mlx5dv_dr_rule **p;
+
+	cx_lock();
+	for (p = &m->bucket[r->hash & m->bucket_mask]; *p != NULL; p = &(*p)->next) {
+		if (*p == r) {
+			*p = r->next;
+			m->n_rules--;
+			break;
+		}
+	}
+	cx_unlock();
+	free(r);
+	return 0;
+}
+
+static struct mlx5dv_dr_action *
+action_new(enum cx_action_type type, struct mlx5dv_devx_obj *obj, struct mlx5dv_dr_table *table,
+		uint32_t value)
+{
+	struct mlx5dv_dr_action *a = calloc(1, sizeof(*a));
+
+	if (a == NULL)
+		return NULL;
+	a->type = type;
+	a->obj = obj;
+	a->table = table;
+	a->value = value;
+	return a;
+}
+
+CX_EXPORT struct mlx5dv_dr_action *
+mlx5dv_dr_action_create_dest_table(struct mlx5dv_dr_table *t)
+{
+	return action_new(CX_TO_TABLE, NULL, t, 0);
+}
+
+CX_EXPORT struct mlx5dv_dr_action *
+mlx5dv_dr_action_create_dest_devx_tir(struct mlx5dv_devx_obj *o)
+{
+	if (o == NULL || o->type != CX_TIR) {
+		errno = EOPNOTSUPP;
+		return NULL;
+	}
+	return action_new(CX_TO_TIR, o, NULL, 0);
+}
+
+CX_EXPORT struct mlx5dv_dr_action *
+mlx5dv_dr_action_create_drop(void)
+{
+	return action_new(CX_DROP, NULL, NULL, 0);
+}
+
+CX_EXPORT struct mlx5dv_dr_action *
+mlx5dv_dr_action_create_default_miss(void)
+{
+	return action_new(CX_MISS, NULL, NULL, 0);
+}
+
+CX_EXPORT struct mlx5dv_dr_action *
+mlx5dv_dr_action_create_tag(uint32_t value)
+{
+	return action_new(CX_TAG, NULL, NULL, value);
+}
+
+CX_EXPORT struct mlx5dv_dr_action *
+mlx5dv_dr_action_create_flow_counter(struct mlx5dv_devx_obj *o, uint32_t at)
+{
+	if (o == NULL || o->type != CX_FLOW_COUNTER || at >= o->flow_counter.n) {
+		errno = EOPNOTSUPP;
+		return NULL;
+	}
+	return action_new(CX_COUNT, o, NULL, at);
+}
+
+CX_EXPORT int
+mlx5dv_dr_action_destroy(struct mlx5dv_dr_action *a)
+{
+	free(a);
+	return 0;
+}
+
+CX_EXPORT int
+mlx5dv_dump_dr_rule(FILE *f, struct mlx5dv_dr_rule *r)
+{
+	fprintf(f, "rule %p priority %u hits %lu\n", (void *)r, r->matcher->priority, r->hits);
+	return 0;
+}
+
+CX_EXPORT int
+mlx5dv_dump_dr_domain(FILE *f, struct mlx5dv_dr_domain *d)
+{
+	struct mlx5dv_dr_matcher *m;
+	struct mlx5dv_dr_table *t;
+	struct mlx5dv_dr_rule *r;
+	uint32_t i;
+
+	cx_lock();
+	for (t = d->tables; t != NULL; t = t->next)
+		for (m = t->matchers; m != NULL; m = m->next)
+			for (i = 0; i <= m->bucket_mask; i++)
+				for (r = m->bucket[i]; r != NULL; r = r->next)
+					mlx5dv_dump_dr_rule(f, r);
+	cx_unlock();
+	return 0;
+}

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Memory that the device may touch: regions with a local key, which every access of the data path
+ * is checked against, and umems, in which the PMD keeps rings and doorbell records.
+ */
+#include "connectx.h"
+
+#define KEY_VARIANT_BITS 8
+
+struct mr {
+	struct ibv_mr pub;
+	uint64_t iova; /* where the device sees pub.addr */
+	uint32_t id;
+};
+
+/* Returns the memory, or NULL: counted, the first time logged. */
+void *
+cx_mr_check(uint32_t lkey, uint64_t addr, uint64_t len)
+{
+	const struct mr *m = cx_table_get(&cx.mrs, lkey >> KEY_VARIANT_BITS);
+
+	if (cx_unlikely(m == NULL || m->pub.lkey != lkey || addr < m->iova || len > m->pub.length ||
+			    addr - m->iova > m->pub.length - len)) {
+		if (cx.stat.bad_lkey++ == 0)
+			cx_log(0,
+					"local key %#x does not cover address %#lx, %lu bytes: "
+					"dropped, "
+					"counted from now on",
+					lkey, addr, len);
+		return NULL;
+	}
+	return (uint8_t *)m->pub.addr + (addr - m->iova);
+}
+
+#undef ibv_reg_mr
+#undef ibv_reg_mr_iova
+
+CX_EXPORT struct ibv_mr *
+ibv_reg_mr_iova2(struct ibv_pd *pd, void *addr, size_t len, uint64_t iova, unsigned int access)
+{
+	static uint8_t variant;
+	struct mr *m;
+
+	(void)access;
+	m = calloc(1, sizeof(*m));
+	if (m == NULL)
+		return NULL;
+	m->iova = iova;
+	cx_lock();
+	m->id = cx_table_add(&cx.mrs, m);
+	if (m->id != 0) {
+		/* a key that was given up is not the key of who gets the number next */
+		m->pub.lkey = m->id << KEY_VARIANT_BITS | ++variant;
+		m->pub.rkey = m->pub.lkey;
+		m->pub.handle = m->id;
+		m->pub.context = pd->context;
+		m->pub.pd = pd;
+		m->pub.addr = addr;
+		m->pub.length = len;
+	}
+	cx_unlock();
+	if (m->id == 0) {
+		free(m);
+		return NULL;
+	}
+	cx_log(3, "region %p, %zu bytes: key %#x", addr, len, m->pub.lkey);
+	return &m->pub;
+}
+
+CX_EXPORT struct ibv_mr *
+ibv_reg_mr(struct ibv_pd *pd, void *addr, size_t len, int access)
+{
+	return ibv_reg_mr_iova2(pd, addr, len, (uintptr_t)addr, access);
+}
+
+CX_EXPORT struct ibv_mr *
+ibv_reg_mr_iova(struct ibv_pd *pd, void *addr, size_t len, uint64_t iova, int access)
+{
+	return ibv_reg_mr_iova2(pd, addr, len, iova, access);
+}
+
+CX_EXPORT int
+ibv_dereg_mr(struct ibv_mr *pub)
+{
+	struct mr *m = (struct mr *)pub;
+
+	cx_lock();
+	cx_table_del(&cx.mrs, m->id);
+	cx_unlock();
+	free(m);
+	return 0;
+}
+
+CX_EXPORT struct mlx5dv_devx_umem *
+mlx5dv_devx_umem_reg(struct ibv_context *c, void *addr, size_t len, uint32_t access)
+{
+	struct cx_umem *u = calloc(1, sizeof(*u));
+
+	(void)c;
+	(void)access;
+	if (u == NULL)
+		return NULL;
+	u->addr = addr;
+	u->len = len;
+	cx_lock();
+	u->pub.umem_id = cx_table_add(&cx.umems, u);
+	cx_unlock();
+	if (u->pub.umem_id == 0) {
+		free(u);
+		return NULL;
+	}
+	return &u->pub;
+}
+
+CX_EXPORT int
+mlx5dv_devx_umem_dereg(struct mlx5dv_devx_umem *pub)
+{
+	cx_lock();
+	cx_table_del(&cx.umems, pub->umem_id);
+	cx_unlock();
+	free(pub);
+	return 0;
+}
+
+/* The caller holds the lock. NULL when the range is not inside the umem. */
+void *
+cx_umem_range(uint32_t id, uint64_t off, uint64_t len)
+{
+	const struct cx_umem *u = cx_table_get(&cx.umems, id);
+
+	if (u == NULL || len > u->len || off > u->len - len)
+		return NULL;
+	return u->addr + off;
+}

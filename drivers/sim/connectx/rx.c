@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A frame's way in: parse, steer, spread, then LRO or its queue; or the kernel's interface. */
+#include "connectx.h"
+#include "hw.h"
+
+static enum cx_rx_result
+to_kernel(struct cx_pkt *p)
+{
+	cx_steer_commit(p);
+	cx.stat.rx_wire++;
+	cx.stat.rx_miss++;
+	cx_netdev_send(p->data, p->len);
+	return CX_RX_MISS;
+}
+
+static enum cx_rx_result
+to_queue(struct cx_pkt *p)
+{
+	if (cx_unlikely(p->rq == NULL || p->rq->state != CX_QUEUE_READY))
+		return CX_RX_CLOSED;
+	if (cx_unlikely(p->tir->tir.lro_mask != 0 && p->l4 != L4_NONE && p->l4 != L4_UDP))
+		return cx_lro_input(p);
+	return cx_rxq_deliver(p->rq, p, NULL);
+}
+
+enum cx_rx_result
+cx_rx_frame(uint8_t *frame, uint32_t len, unsigned int flags)
+{
+	enum cx_rx_result ret;
+	struct cx_pkt p;
+
+	memset(&p, 0, offsetof(struct cx_pkt, counter));
+	p.data = frame;
+	p.len = len;
+	cx_parse(&p, !(flags & CX_RX_CSUM_OK));
+	switch (cx_steer(&p)) {
+	case CX_STEER_DROP:
+		cx_steer_commit(&p);
+		cx.stat.rx_wire++;
+		cx.stat.rx_dropped++;
+		return CX_RX_TAKEN;
+	case CX_STEER_MISS:
+		return flags & CX_RX_HOLD ? CX_RX_MISS : to_kernel(&p);
+	default:
+		break;
+	}
+	cx_rss(&p);
+	ret = to_queue(&p);
+	if (ret != CX_RX_TAKEN && flags & CX_RX_HOLD && ret != CX_RX_ERROR)
+		return ret;
+	if (ret == CX_RX_NO_BUF)
+		cx_rxq_no_buf(p.rq);
+	else if (ret == CX_RX_CLOSED)
+		cx.stat.rx_closed++;
+	cx_steer_commit(&p);
+	cx.stat.rx_wire++;
+	return ret;
+}

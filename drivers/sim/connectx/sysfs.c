@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The part of sysfs that EAL's PCI bus and the PMD read, as a directory of files under /tmp:
+ *   pci/<address>/  vendor, device, ..., net/<netdev>, driver -> mlx5_core
+ *   ib/mlx5_0/      device -> the PCI directory
+ * The directory is locked while its process lives; a start removes what a killed one left.
+ */
+#include "connectx.h"
+#include <dirent.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define TREES "/tmp"
+#define PREFIX "connectx-"
+
+static char root[64], pci[80];
+
+static int
+remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	(void)st;
+	(void)type;
+	(void)ftw;
+	return remove(path);
+}
+
+static int
+remove_tree(const char *path)
+{
+	return nftw(path, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+/* The lock and not the pid alone tells: /tmp may be shared with another pid namespace. */
+static void
+remove_if_dead(const char *name)
+{
+	char path[sizeof(TREES) + NAME_MAX + 1];
+	struct stat st;
+	char *end;
+	long pid;
+	int fd;
+
+	pid = strtol(name + sizeof(PREFIX) - 1, &end, 10);
+	if (*end != '-' || pid <= 0 || kill(pid, 0) == 0 || errno != ESRCH)
+		return;
+	snprintf(path, sizeof(path), "%s/%s", TREES, name);
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	if (fstat(fd, &st) == 0 && st.st_uid == geteuid() && flock(fd, LOCK_EX | LOCK_NB) == 0 &&
+			remove_tree(path) == 0)
+		cx_log(1, "removed %s of a process that is gone", path);
+	close(fd);
+}
+
+static void
+sweep(void)
+{
+	struct dirent *e;
+	DIR *d;
+
+	d = opendir(TREES);
+	if (d == NULL)
+		return;
+	while ((e = readdir(d)) != NULL)
+		if (strncmp(e->d_name, PREFIX, sizeof(PREFIX) - 1) == 0)
+			remove_if_dead(e->d_name);
+	closedir(d);
+}
+
+/* All below return 0 or -1 with errno and take a path relative to root, made as printf does. */
+static int
+make_dir(const char *fmt, ...)
+{
+	char rel[PATH_MAX - 128], path[PATH_MAX];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(rel, sizeof(rel), fmt, ap);
+	va_end(ap);
+	snprintf(path, sizeof(path), "%s/%s", root, rel);
+	return mkdir(path, 0755);
+}
+
+static int
+make_file(const char *dir, const char *name, const char *text)
+{
+	char path[PATH_MAX];
+	FILE *f;
+	int ret;
+
+	snprintf(path, sizeof(path), "%s/%s/%s", root, dir, name);
+	f = fopen(path, "we");
+	if (f == NULL)
+		return -1;
+	ret = fputs(text, f) < 0 ? -1 : 0;
+	return fclose(f) != 0 ? -1 : ret;
+}
+
+static int
+make_link(const char *target, const char *dir, const char *name)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/%s/%s", root, dir, name);
+	return symlink(target, path);
+}
+
+static int
+make_pci(void)
+{
+	char dir[128], text[512], *p = text;
+	int i, bad = 0;
+
+	snprintf(dir, sizeof(dir), "pci/%s", cx.conf.pci);
+	bad |= make_dir("pci") | make_dir("%s", dir);
+	bad |= make_file(dir, "vendor", "0x15b3\n");
+	snprintf(text, sizeof(text), "%s\n", cx.conf.devid);
+	bad |= make_file(dir, "device", text);
+	bad |= make_file(dir, "subsystem_vendor", "0x15b3\n");
+	bad |= make_file(dir, "subsystem_device", "0x0001\n");
+	bad |= make_file(dir, "class", "0x020000\n");
+	bad |= make_file(dir, "numa_node", "0\n");
+	snprintf(text, sizeof(text), "DRIVER=mlx5_core\nPCI_SLOT_NAME=%s\n", cx.conf.pci);
+	bad |= make_file(dir, "uevent", text);
+	/* six BARs and the ROM, none of them mapped */
+	for (i = 0; i < 7; i++)
+		p += sprintf(p, "0x%016x 0x%016x 0x%016x\n", 0, 0, 0);
+	bad |= make_file(dir, "resource", text);
+	bad |= make_link("/sys/bus/pci/drivers/mlx5_core", dir, "driver");
+	bad |= make_dir("%s/net", dir) | make_dir("%s/net/%s", dir, cx.conf.netdev);
+	snprintf(dir, sizeof(dir), "pci/%s/net/%s", cx.conf.pci, cx.conf.netdev);
+	bad |= make_file(dir, "dev_port", "0\n");
+	return bad;
+}
+
+static int
+make_ib(void)
+{
+	char target[192];
+	int bad;
+
+	bad = make_dir("ib") | make_dir("ib/mlx5_0");
+	snprintf(target, sizeof(target), "%s/pci/%s", root, cx.conf.pci);
+	bad |= make_link(target, "ib/mlx5_0", "device");
+	snprintf(cx.ibdev.ibdev_path, sizeof(cx.ibdev.ibdev_path), "%s/ib/mlx5_0", root);
+	memcpy(cx.ibdev.dev_path, cx.ibdev.ibdev_path, sizeof(cx.ibdev.dev_path));
+	strcpy(cx.ibdev.name, "mlx5_0");
+	strcpy(cx.ibdev.dev_name, "uverbs0");
+	cx.ibdev.node_type = IBV_NODE_CA;
+	cx.ibdev.transport_type = IBV_TRANSPORT_IB;
+	return bad;
+}
+
+int
+cx_sysfs_make(void)
+{
+	unsigned int domain, bus, slot, fn;
+	int fd, n = 0;
+
+	if (sscanf(cx.conf.pci, "%4x:%2x:%2x.%1x%n", &domain, &bus, &slot, &fn, &n) != 4 ||
+			cx.conf.pci[n] != '\0') {
+		cx_log(0, "CONNECTX_PCI=%s: not a PCI address: like 0000:03:00.0", cx.conf.pci);
+		return -1;
+	}
+	sweep();
+	snprintf(root, sizeof(root), "%s/%s%d-XXXXXX", TREES, PREFIX, (int)getpid());
+	if (mkdtemp(root) == NULL) {
+		cx_log(0, "%s: %m: the model keeps its device tree there", root);
+		root[0] = '\0';
+		return -1;
+	}
+	/* The lock ends with the process; the descriptor is never used again. */
+	fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd >= 0)
+		flock(fd, LOCK_EX | LOCK_NB);
+	if (make_pci() != 0 || make_ib() != 0) {
+		cx_log(0, "%s: cannot write the device tree: %m", root);
+		cx_sysfs_remove();
+		return -1;
+	}
+	snprintf(pci, sizeof(pci), "%s/pci", root);
+	return 0;
+}
+
+void
+cx_sysfs_remove(void)
+{
+	if (root[0] != '\0')
+		remove_tree(root);
+	root[0] = pci[0] = '\0';
+}
+
+const char *
+cx_sysfs_pci(void)
+{
+	return pci[0] != '\0' ? pci : NULL;
+}

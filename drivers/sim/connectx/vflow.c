@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * ibv_create_flow(): the verbs form of a rule. Its specifications become one matcher and one rule
+ * in the root table of the receive domain.
+ */
+#include "connectx.h"
+#include <netinet/in.h>
+
+#define MAX_PRIORITY 15
+#define MAX_ACTIONS 3
+
+struct flow {
+	struct ibv_flow pub;
+	struct mlx5dv_dr_matcher *matcher;
+	struct mlx5dv_dr_rule *rule;
+	struct mlx5dv_dr_action *action[MAX_ACTIONS];
+	unsigned int n_actions;
+	bool drop;
+};
+
+/* What mlx5dv_flow_match_parameters looks like with a buffer that long. */
+struct match {
+	size_t size;
+	uint8_t b[CX_MATCH_BYTES];
+};
+
+/* Byte offsets in the match layout, see prm.h. */
+enum {
+	AT_SMAC = 0,
+	AT_ETHERTYPE = 6,
+	AT_DMAC = 8,
+	AT_VLAN = 14,
+	AT_PROTO = 16,
+	AT_TOS = 17,
+	AT_VERSION = 18,
+	AT_TCP_SPORT = 20,
+	AT_UDP_SPORT = 28,
+	AT_SRC_IPV6 = 32,
+	AT_SRC_IPV4 = 44,
+	AT_DST_IPV6 = 48,
+	AT_DST_IPV4 = 60,
+};
+#define VERSION_MASK 0x1e
+#define VERSION(n) ((n) << 1)
+
+static void
+both(struct match *m, struct match *v, unsigned int at, const void *mask, const void *val,
+		unsigned int n)
+{
+	memcpy(m->b + at, mask, n);
+	memcpy(v->b + at, val, n);
+}
+
+static void
+fixed(struct match *m, struct match *v, unsigned int at, uint8_t mask, uint8_t val)
+{
+	m->b[at] |= mask;
+	v->b[at] = (v->b[at] & ~mask) | val;
+}
+
+static int
+match_spec(struct match *m, struct match *v, const struct ibv_flow_spec *s)
+{
+	switch (s->hdr.type) {
+	case IBV_FLOW_SPEC_ETH:
+		both(m, v, AT_SMAC, s->eth.mask.src_mac, s->eth.val.src_mac, 6);
+		both(m, v, AT_ETHERTYPE, &s->eth.mask.ether_type, &s->eth.val.ether_type, 2);
+		both(m, v, AT_DMAC, s->eth.mask.dst_mac, s->eth.val.dst_mac, 6);
+		both(m, v, AT_VLAN, &s->eth.mask.vlan_tag, &s->eth.val.vlan_tag, 2);
+		return 0;
+	case IBV_FLOW_SPEC_IPV4:
+		fixed(m, v, AT_VERSION, VERSION_MASK, VERSION(4));
+		both(m, v, AT_SRC_IPV4, &s->ipv4.mask.src_ip, &s->ipv4.val.src_ip, 4);
+		both(m, v, AT_DST_IPV4, &s->ipv4.mask.dst_ip, &s->ipv4.val.dst_ip, 4);
+		return 0;
+	case IBV_FLOW_SPEC_IPV4_EXT:
+		fixed(m, v, AT_VERSION, VERSION_MASK, VERSION(4));
+		both(m, v, AT_SRC_IPV4, &s->ipv4_ext.mask.src_ip, &s->ipv4_ext.val.src_ip, 4);
+		both(m, v, AT_DST_IPV4, &s->ipv4_ext.mask.dst_ip, &s->ipv4_ext.val.dst_ip, 4);
+		both(m, v, AT_PROTO, &s->ipv4_ext.mask.proto, &s->ipv4_ext.val.proto, 1);
+		both(m, v, AT_TOS, &s->ipv4_ext.mask.tos, &s->ipv4_ext.val.tos, 1);
+		return 0;
+	case IBV_FLOW_SPEC_IPV6:
+		fixed(m, v, AT_VERSION, VERSION_MASK, VERSION(6));
+		both(m, v, AT_SRC_IPV6, s->ipv6.mask.src_ip, s->ipv6.val.src_ip, 16);
+		both(m, v, AT_DST_IPV6, s->ipv6.mask.dst_ip, s->ipv6.val.dst_ip, 16);
+		both(m, v, AT_PROTO, &s->ipv6.mask.next_hdr, &s->ipv6.val.next_hdr, 1);
+		return 0;
+	case IBV_FLOW_SPEC_TCP:
+		fixed(m, v, AT_PROTO, 0xff, IPPROTO_TCP);
+		both(m, v, AT_TCP_SPORT, &s->tcp_udp.mask.src_port, &s->tcp_udp.val.src_port, 2);
+		both(m, v, AT_TCP_SPORT + 2, &s->tcp_udp.mask.dst_port, &s->tcp_udp.val.dst_port,
+				2);
+		return 0;
+	case IBV_FLOW_SPEC_UDP:
+		fixed(m, v, AT_PROTO, 0xff, IPPROTO_UDP);
+		both(m, v, AT_UDP_SPORT, &s->tcp_udp.mask.src_port, &s->tcp_udp.val.src_port, 2);
+		both(m, v, AT_UDP_SPORT + 2, &s->tcp_udp.mask.dst_port, &s->tcp_udp.val.dst_port,
+				2);
+		return 0;
+	default:
+		return -1;
+	}
+}
+
+static int
+add_action(struct flow *f, struct mlx5dv_dr_action *a)
+{
+	if (a == NULL || f->n_actions == MAX_ACTIONS)
+		return -1;
+	f->action[f->n_actions++] = a;
+	return 0;
+}
+
+static int
+read_specs(struct flow *f, struct match *m, struct match *v, const struct ibv_flow_attr *attr)
+{
+	const uint8_t *p = (const uint8_t *)(attr + 1);
+	int i, ret;
+
+	for (i = 0; i < attr->num_of_specs; i++) {
+		const struct ibv_flow_spec *s = (const void *)p;
+
+		if (s->hdr.type == IBV_FLOW_SPEC_ACTION_TAG) {
+			ret = add_action(f, mlx5dv_dr_action_create_tag(s->flow_tag.tag_id));
+		} else if (s->hdr.type == IBV_FLOW_SPEC_ACTION_DROP) {
+			f->drop = true;
+			ret = add_action(f, mlx5dv_dr_action_create_drop());
+		} else {
+			ret = match_spec(m, v, s);
+		}
+		if (ret != 0)
+			return -1;
+		p += s->hdr.size;
+	}
+	return 0;
+}
+
+static void
+free_flow(struct flow *f)
+{
+	unsigned int i;
+
+	if (f->rule != NULL)
+		mlx5dv_dr_rule_destroy(f->rule);
+	if (f->matcher != NULL)
+		mlx5dv_dr_matcher_destroy(f->matcher);
+	for (i = 0; i < f->n_actions; i++)
+		mlx5dv_dr_action_destroy(f->action[i]);
+	free(f);
+}
+
+static struct mlx5dv_dr_table *
+root_table(struct ibv_context *c)
+{
+	static struct mlx5dv_dr_table *table;
+	struct mlx5dv_dr_domain *d;
+
+	if (table == NULL) {
+		d = mlx5dv_dr_domain_create(c, MLX5DV_DR_DOMAIN_TYPE_NIC_RX);
+		table = d != NULL ? mlx5dv_dr_table_create(d, 0) : NULL;
+	}
+	return table;
+}
+
+static struct ibv_flow *
+create_flow(struct ibv_qp *qp, struct ibv_flow_attr *attr)
+{
+	struct match m = { .size = sizeof(m.b) }, v = { .size = sizeof(v.b) };
+	struct flow *f;
+
+	if (attr->priority > MAX_PRIORITY) {
+		errno = EINVAL;
+		return NULL;
+	}
+	f = calloc(1, sizeof(*f));
+	if (f == NULL)
+		return NULL;
+	if (read_specs(f, &m, &v, attr) != 0 || root_table(qp->context) == NULL)
+		goto fail;
+	if (!f->drop && add_action(f, mlx5dv_dr_action_create_dest_devx_tir(cx_qp_tir(qp))) != 0)
+		goto fail;
+	f->matcher = mlx5dv_dr_matcher_create(
+			root_table(qp->context), attr->priority, 1, (void *)&m);
+	if (f->matcher == NULL)
+		goto fail;
+	f->rule = mlx5dv_dr_rule_create(f->matcher, (void *)&v, f->n_actions, f->action);
+	if (f->rule == NULL)
+		goto fail;
+	f->pub.context = qp->context;
+	return &f->pub;
+fail:
+	free_flow(f);
+	errno = EOPNOTSUPP;
+	return NULL;
+}
+
+static int
+destroy_flow(struct ibv_flow *pub)
+{
+	free_flow((struct flow *)pub);
+	return 0;
+}
+
+void
+cx_vflow_ops(struct verbs_context *v)
+{
+	v->ibv_create_flow = create_flow;
+	v->ibv_destroy_flow = destroy_flow;
+}
