@@ -17,14 +17,15 @@
  * There is no headroom between the strides: that of a slot is the tail of the slot before it.
  * So never prepend to an mbuf of such a pool.
  *
- * The mbufs have pinned external buffers. Some PMDs rest on that flag (mlx5 registers the data
- * area by it), clones of a packet need it, and mlx5 turns MPRQ off for such a pool: give an MPRQ
- * queue an ordinary pool. What a user of the pool has to know of particular PMDs:
+ * The mbufs have pinned external buffers and no private area. Some PMDs rest on that flag (mlx5
+ *registers the data area by it), clones of a packet need it, and mlx5 turns MPRQ off for such a
+ *pool: give an MPRQ queue an ordinary pool. What a user of the pool has to know of particular PMDs:
  *  - PMDs that assign ol_flags instead of adding to them lose RTE_MBUF_F_EXTERNAL. Freeing does
  *    not mind; before a received mbuf is cloned or attached to, set the flag again.
  *  - virtio writes its header of 10 or 12 bytes in front of the data, that is into the tail of the
  *    slot before. There a stride has to be at least 12 bytes longer than the longest frame.
- *  - tap with receive scatter starts the second segment at buf_addr: stride >= longest frame.
+ *  - tap with receive scatter starts the second segment at buf_addr: stride >= longest frame. It
+ *    keeps all mbufs of its queue but the first, so these slots are passed over.
  *  - af_xdp over an umem that is the mempool computes data addresses from the mbuf: not usable.
  *  - Intel PMDs round the buffer down to 128 bytes (i40e, ice, iavf) or 1 KiB (ixgbe).
  */
