@@ -238,10 +238,13 @@ conf_defaults(void)
 static void
 log_apply(const struct conf *c)
 {
+	static bool ours;
 	void (*cb)(int, const char *);
 
 	memcpy(&cb, &c->log_cb_func_ptr, sizeof(cb));
-	log_set_callback(cb);
+	if (cb != NULL || ours) /* one that the program set itself stays */
+		log_set_callback(cb);
+	ours = cb != NULL;
 	log_setup(c->tracelevel, c->log_details, c->log_colors,
 			c->log_file[0] == '\0' ? NULL : c->log_file);
 }

@@ -269,7 +269,7 @@ CONF_STR(internal_thread_cpuset, VMA_INTERNAL_THREAD_CPUSET, CONF_PATH_MAX, "", 
 	"cpuset directory that the internal thread enters; empty: none.")
 CONF_BOOL(internal_thread_arm_cq, VMA_INTERNAL_THREAD_ARM_CQ, 0, 0,
 	"The internal thread wakes for every packet of rings that nobody polls.")
-CONF_BOOL(internal_thread_tcp_timer_handling, VMA_INTERNAL_THREAD_TCP_TIMER_HANDLING, 0, 0,
+CONF_INT(internal_thread_tcp_timer_handling, VMA_INTERNAL_THREAD_TCP_TIMER_HANDLING, 0, 0, 1, "", 0,
 	"1: TCP timers run at once in the internal thread; 0: deferred.")
 CONF_ENUM(thread_mode, VMA_THREAD_MODE, conf_thread_mode, CONF_THREAD_SPIN,
 	conf_words_thread_mode, 0, "What the program's threads do with sockets and rings.")
@@ -313,7 +313,6 @@ CONF_INT(ephemeral_first, DPVMA_EPHEMERAL_FIRST, 32768, 1, UINT16_MAX, "port", 0
 CONF_INT(ephemeral_last, DPVMA_EPHEMERAL_LAST, 60999, 1, UINT16_MAX, "port", 0,
 	"Last such port number.")
 
-CONF_GROUP("Retired")
 CONF_RETIRED(VMA_HUGETBL, "VMA_MEM_ALLOC_TYPE", 0, "set VMA_MEM_ALLOC_TYPE=2 for huge pages")
 CONF_RETIRED(VMA_HUGETLB, "VMA_MEM_ALLOC_TYPE", 0, "set VMA_MEM_ALLOC_TYPE=2 for huge pages")
 CONF_RETIRED(VMA_MAX_INLINE, "VMA_TX_MAX_INLINE", CONF_F_TAKE, NULL)

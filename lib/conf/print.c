@@ -12,6 +12,33 @@ is_variable(const struct conf_option *o)
 	return o->type != CONF_T_GROUP && o->type != CONF_T_DERIVED && o->type != CONF_T_RETIRED;
 }
 
+/* The default as it is in the table, before options act on each other. */
+static char *
+default_text(const struct conf_option *o, char *buf, size_t size)
+{
+	const struct conf_word *w;
+
+	switch (o->type) {
+	case CONF_T_STR:
+		snprintf(buf, size, "%s", o->text);
+		break;
+	case CONF_T_CPUS:
+		snprintf(buf, size, "-1");
+		break;
+	case CONF_T_PTR:
+		buf[0] = '\0';
+		break;
+	case CONF_T_ENUM:
+		for (w = o->words; w->words != NULL; w++)
+			if (w->value == o->def)
+				snprintf(buf, size, "%.*s", (int)strcspn(w->words, " "), w->words);
+		break;
+	default:
+		snprintf(buf, size, "%d", o->def);
+	}
+	return buf;
+}
+
 /* Hand every line of the banner to @p put. */
 static void
 banner(void (*put)(void *arg, const char *line), void *arg)
@@ -23,15 +50,16 @@ banner(void (*put)(void *arg, const char *line), void *arg)
 
 	for (i = 0; i < CONF_OPTIONS_N; i++) {
 		const struct conf_option *o = &conf_options[i];
-		bool same;
+		bool same = conf_value_equal(o, c, d);
 
 		if (!is_variable(o))
 			continue;
-		same = conf_value_equal(o, c, d);
+		conf_value_format(o, c, now, sizeof(now));
+		default_text(o, def, sizeof(def));
+		/* a default that others among the defaults force is nobody's choice either */
+		same |= strcmp(now, def) == 0;
 		if (same && !all)
 			continue;
-		conf_value_format(o, c, now, sizeof(now));
-		conf_value_format(o, d, def, sizeof(def));
 		if (same)
 			snprintf(line, sizeof(line), "%-34s %s", o->name, now);
 		else
@@ -64,33 +92,6 @@ void
 conf_log(void)
 {
 	banner(to_log, NULL);
-}
-
-/* The default as it is in the table, before options act on each other. */
-static char *
-default_text(const struct conf_option *o, char *buf, size_t size)
-{
-	const struct conf_word *w;
-
-	switch (o->type) {
-	case CONF_T_STR:
-		snprintf(buf, size, "%s", o->text);
-		break;
-	case CONF_T_CPUS:
-		snprintf(buf, size, "-1");
-		break;
-	case CONF_T_PTR:
-		buf[0] = '\0';
-		break;
-	case CONF_T_ENUM:
-		for (w = o->words; w->words != NULL; w++)
-			if (w->value == o->def)
-				snprintf(buf, size, "%.*s", (int)strcspn(w->words, " "), w->words);
-		break;
-	default:
-		snprintf(buf, size, "%d", o->def);
-	}
-	return buf;
 }
 
 static char *
@@ -141,7 +142,7 @@ range_text(const struct conf_option *o, char *buf, size_t size)
 }
 
 static void
-wrapped(FILE *f, const char *text, unsigned int indent, unsigned int columns)
+wrapped(FILE *f, const char *text, int indent, unsigned int columns)
 {
 	unsigned int at = 0;
 
@@ -152,13 +153,8 @@ wrapped(FILE *f, const char *text, unsigned int indent, unsigned int columns)
 			fputc('\n', f);
 			at = 0;
 		}
-		if (at == 0)
-			at = indent +
-					(unsigned int)fprintf(
-							f, "%*s%.*s", indent, "", (int)n, text) -
-					indent;
-		else
-			at += (unsigned int)fprintf(f, " %.*s", (int)n, text);
+		fprintf(f, "%*s%.*s", at == 0 ? indent : 1, "", (int)n, text);
+		at += (at == 0 ? 0 : 1) + (unsigned int)n;
 		text += n + strspn(text + n, " ");
 	}
 	fputc('\n', f);
@@ -174,7 +170,7 @@ conf_help(FILE *f)
 	for (i = 0; i < CONF_OPTIONS_N; i++) {
 		const struct conf_option *o = &conf_options[i];
 
-		if (o->type == CONF_T_GROUP && i != CONF_O_VMA_HUGETBL - 1)
+		if (o->type == CONF_T_GROUP)
 			fprintf(f, "%s%s:\n", i == 0 ? "" : "\n", o->name);
 		if (!is_variable(o))
 			continue;
@@ -220,7 +216,7 @@ doc_options(FILE *f)
 	for (i = 0; i < CONF_OPTIONS_N; i++) {
 		const struct conf_option *o = &conf_options[i];
 
-		if (o->type == CONF_T_GROUP && i != CONF_O_VMA_HUGETBL - 1)
+		if (o->type == CONF_T_GROUP)
 			fprintf(f,
 					"\n## %s\n\n| variable | default | values | meaning |\n"
 					"|---|---|---|---|\n",
