@@ -18,8 +18,8 @@
  * So never prepend to an mbuf of such a pool.
  *
  * The mbufs have pinned external buffers and no private area. Some PMDs rest on that flag (mlx5
- *registers the data area by it), clones of a packet need it, and mlx5 turns MPRQ off for such a
- *pool: give an MPRQ queue an ordinary pool. What a user of the pool has to know of particular PMDs:
+ * registers the data area by it), clones of a packet need it, and mlx5 turns MPRQ off for such a
+ * pool: give an MPRQ queue an ordinary pool. What a user has to know of particular PMDs:
  *  - PMDs that assign ol_flags instead of adding to them lose RTE_MBUF_F_EXTERNAL. Freeing does
  *    not mind; before a received mbuf is cloned or attached to, set the flag again.
  *  - virtio writes its header of 10 or 12 bytes in front of the data, that is into the tail of the
