@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Start and end of the stack: rooms from the lowest up, and back down when one fails. */
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <rte_eal.h>
+#include <rte_ethdev.h>
+
+#include "net/net.h"
+#include "port/port.h"
+#include "sock_priv.h"
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static int state;       /**< 0 not started, 1 started, < 0 the errno of a start that failed */
+static bool own_eal;
+static __thread bool starting; /**< a start opens files itself */
+
+/* Rooms that start on a running EAL. */
+static const struct {
+	const char *name;
+	int (*init)(void);
+	void (*fini)(void);
+} rooms[] = {
+	{ "ports", ports_init, ports_fini },
+	{ "rings", rings_init, rings_fini },
+	{ "net", net_init, net_fini },
+	{ "udp", udp_init, udp_fini },
+	{ "engine", engine_start, engine_stop },
+};
+
+static void
+stop_rooms(unsigned int n)
+{
+	while (n-- > 0)
+		rooms[n].fini();
+	if (own_eal)
+		port_eal_stop();
+	own_eal = false;
+}
+
+static int
+start(void)
+{
+	unsigned int i;
+	int ret;
+
+	ret = conf_load();
+	if (ret != 0)
+		return ret;
+	ret = sock_table_init();
+	if (ret != 0)
+		return ret;
+	ret = port_eal_start(program_invocation_name);
+	if (ret != 0 && ret != -EALREADY)
+		return ret;
+	own_eal = ret == 0;
+	for (i = 0; i < RTE_DIM(rooms); i++) {
+		ret = rooms[i].init();
+		/* ports_init() tells how many there are */
+		if (ret < 0) {
+			LOG_ERROR("dpvma did not start: %s: %s", rooms[i].name, strerror(-ret));
+			stop_rooms(i);
+			return ret;
+		}
+	}
+	conf_log();
+	port_memory_report();
+	return 0;
+}
+
+int
+dpvma_init(void)
+{
+	int ret;
+
+	if (likely(__atomic_load_n(&state, __ATOMIC_ACQUIRE) == 1))
+		return 0;
+	if (starting)
+		return fail(-EINPROGRESS);
+	pthread_mutex_lock(&lock);
+	if (state == 0) {
+		starting = true;
+		ret = start();
+		starting = false;
+		__atomic_store_n(&state, ret == 0 ? 1 : ret, __ATOMIC_RELEASE);
+		if (ret != 0 && conf()->exception_handling == CONF_EXCEPTION_ABORT)
+			abort();
+		if (ret != 0 && conf()->exception_handling == CONF_EXCEPTION_EXIT)
+			_exit(EXIT_FAILURE);
+	}
+	ret = state;
+	pthread_mutex_unlock(&lock);
+	return ret == 1 ? 0 : fail(ret);
+}
+
+bool
+sock_is_started(void)
+{
+	return __atomic_load_n(&state, __ATOMIC_ACQUIRE) == 1;
+}
+
+static void
+close_one(struct sock *s, void *ctx)
+{
+	(void)ctx;
+	dpvma_close(s->fd);
+}
+
+void
+dpvma_exit(void)
+{
+	pthread_mutex_lock(&lock);
+	if (state == 1) {
+		sock_foreach(close_one, NULL);
+		stop_rooms(RTE_DIM(rooms));
+	}
+	__atomic_store_n(&state, 0, __ATOMIC_RELEASE);
+	pthread_mutex_unlock(&lock);
+}
+
+/* A program that just ends must leave the NIC to the kernel, too: rules go, ports stop. */
+static void __attribute__((destructor)) end_of_process(void)
+{
+	if (sock_is_started())
+		dpvma_exit();
+}
+
+const char *
+dpvma_version(void)
+{
+	return DPVMA_VERSION;
+}
+
+int
+dpvma_set_option(const char *name, const char *value)
+{
+	int ret = sock_is_started() ? -EBUSY : conf_set(name, value);
+
+	return ret == 0 ? 0 : fail(ret);
+}
+
+void
+dpvma_print_options(FILE *f)
+{
+	conf_help(f);
+}

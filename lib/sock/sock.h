@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What room sock offers to the room above it: the stack behind a file descriptor. Programs use
+ * dpvma.h.
+ */
+#ifndef DPVMA_SOCK_H
+#define DPVMA_SOCK_H
+
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "dpvma.h"
+#include "ring/ring.h"
+
+struct udp_sock;
+
+/** @return rings the socket receives from, at most @p n of them written; 0 when it is not offloaded */
+int sock_rings(int fd, struct ring **rings, int n);
+
+/** @return the ring a send to @p to would use; NULL with errno EINVAL or ENODATA */
+struct ring *sock_tx_ring(int fd, const struct sockaddr *to, socklen_t len);
+
+/**
+ * The headers a packet to the peer carries.
+ * @param[in,out] len room in @p buf, then bytes written; @p buf NULL: bytes needed
+ * @return 0; -1 with errno EINVAL (not offloaded), ENOTCONN, ENOBUFS
+ */
+int sock_headers(int fd, void *buf, uint16_t *len);
+
+/** The table that getsockopt(-1, SOL_SOCKET, SO_VMA_GET_API) stores. */
+void sock_set_api(void *api);
+
+/** VMA's thread_offload: sockets that the calling thread opens later are offloaded or not. */
+void sock_thread_offload(bool on);
+
+#endif
