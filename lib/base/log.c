@@ -53,8 +53,8 @@ stream_set(const char *path)
 	if (strcmp(path, log_path) == 0)
 		return 0;
 	if (path[0] != '\0') {
-		/* fresh at start; appending, so that two processes do not overwrite each other */
-		fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0644);
+		/* children of the program inherit the path: what is there must survive them */
+		fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
 		if (fd < 0) {
 			ret = -errno;
 			fd = STDERR_FILENO;

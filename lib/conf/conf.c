@@ -47,14 +47,6 @@ remember(unsigned int o, enum conf_source from, const char *text)
 	return 0;
 }
 
-/* A variable outside the table is nearly always a typing mistake. */
-static void
-unknown(const char *name, int name_len, const char *where)
-{
-	conf_say(LOG_LEVEL_WARNING, "%.*s%s%s is not a known variable: ignored", name_len, name,
-			where == NULL ? "" : " in ", where == NULL ? "" : where);
-}
-
 static void
 env_read(char *const env[])
 {
@@ -71,7 +63,9 @@ env_read(char *const env[])
 		snprintf(name, sizeof(name), "%.*s", (int)len, *env);
 		o = len < sizeof(name) ? conf_option_find(name) : CONF_OPTIONS_N;
 		if (o == CONF_OPTIONS_N)
-			unknown(*env, (int)RTE_MIN(len, sizeof(name)), NULL);
+			/* nearly always a typing mistake */
+			conf_say(LOG_LEVEL_WARNING, "%.*s is not a known variable: ignored",
+					(int)RTE_MIN(len, sizeof(name)), *env);
 		else if (texts[o][CONF_FROM_ENV] == NULL) /* the first one counts, as in getenv */
 			remember(o, CONF_FROM_ENV, *env + len + 1);
 	}
@@ -254,6 +248,7 @@ static int
 rebuild(void)
 {
 	struct conf_build b = { .c = malloc(sizeof(struct conf)) };
+	enum conf_source from;
 	int ret = 0, bad;
 
 	if (b.c == NULL)
@@ -267,6 +262,9 @@ rebuild(void)
 		ret = conf_file_read(b.c->config, file_option);
 	compute(&b);
 	bad = conf_ports_parse(b.c->ports);
+	/* no default can stand in for addresses, so that one too long to be taken is an error */
+	if (text_of(CONF_O_ports, &from) != NULL && !conf_build_is_set(&b, CONF_O_ports))
+		bad = -EINVAL;
 	conf_values = *b.c;
 	memcpy(sources, b.source, sizeof(sources));
 	free(b.c);
@@ -335,17 +333,16 @@ set_locked(unsigned int o, const char *value)
 	if (ret == 0) {
 		ret = rebuild();
 		/* only these two can be at fault; anything else was wrong before */
-		if (o != CONF_O_config && o != CONF_O_ports && ret != -ENOMEM)
-			ret = 0;
+		if (ret == 0 || (o != CONF_O_config && o != CONF_O_ports && ret != -ENOMEM)) {
+			load_result = ret;
+			free(before);
+			return 0;
+		}
 	}
-	if (ret != 0) {
-		free(texts[o][CONF_FROM_PROGRAM]);
-		texts[o][CONF_FROM_PROGRAM] = before;
-		rebuild();
-		return ret;
-	}
-	free(before);
-	return 0;
+	free(texts[o][CONF_FROM_PROGRAM]);
+	texts[o][CONF_FROM_PROGRAM] = before;
+	rebuild();
+	return ret;
 }
 
 int

@@ -199,8 +199,9 @@ conf_port_set(struct conf_port *p, enum conf_port_key key, char *value, char *wh
 }
 
 /*
- * A gateway is a neighbour: it stands in a network of the port. Ports without an address here have
- * theirs from the kernel, and a host address (/32, /128) has no network; nothing is known of those.
+ * A gateway is a neighbour: it stands in a network of the port, or is link-local (RFC 4291 2.5.6).
+ * Ports without an address here have theirs from the kernel, and a host address (/32, /128) has no
+ * network; nothing is known of those.
  */
 static int
 via_check(const struct conf_port *p, const struct ip_addr *via, const char *what, char *why)
@@ -219,7 +220,7 @@ via_check(const struct conf_port *p, const struct ip_addr *via, const char *what
 			return 0;
 		known |= a->prefix != width(&a->addr);
 	}
-	if (!known)
+	if (!known || (via->b[0] == 0xfe && (via->b[1] & 0xc0) == 0x80))
 		return 0;
 	return wrong(why, "%s %s is in none of the port's networks", what, ip_format(via, text));
 }

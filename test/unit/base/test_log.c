@@ -34,6 +34,14 @@ content(void)
 	return text;
 }
 
+/* Lines go elsewhere, and the file is empty. */
+static void
+fresh(void)
+{
+	log_setup(LOG_LEVEL_NONE, 0, false, NULL);
+	assert_int_equal(truncate(path, 0), 0);
+}
+
 static void
 test_levels(void **state)
 {
@@ -41,7 +49,7 @@ test_levels(void **state)
 
 	(void)state;
 	for (level = LOG_LEVEL_NONE; level <= LOG_LEVEL_ALL; level++) {
-		log_setup(LOG_LEVEL_NONE, 0, false, NULL);
+		fresh();
 		log_setup(level, 0, false, path);
 		LOG_ERROR("e%d", 1);
 		LOG_WARNING("w\n"); /* one end of line, not two */
@@ -72,19 +80,19 @@ test_details(void **state)
 	int end = 0;
 
 	(void)state;
-	log_setup(LOG_LEVEL_NONE, 0, false, NULL);
+	fresh();
 	log_setup(LOG_LEVEL_INFO, 1, true, path);
 	LOG_INFO("x");
 	snprintf(want, sizeof(want), "dpvma [%d] info: x\n", tid);
 	assert_string_equal(content(), want);
 
-	log_setup(LOG_LEVEL_NONE, 0, false, NULL);
+	fresh();
 	log_setup(LOG_LEVEL_INFO, 2, true, path);
 	LOG_INFO("x");
 	snprintf(want, sizeof(want), "dpvma [%d/%d] info: x\n", pid, tid);
 	assert_string_equal(content(), want);
 
-	log_setup(LOG_LEVEL_NONE, 0, false, NULL);
+	fresh();
 	log_setup(LOG_LEVEL_INFO, 3, true, path);
 	LOG_INFO("x");
 	assert_int_equal(sscanf(content(), "dpvma %u.%3u %n", &s, &ms, &end), 2);
@@ -98,12 +106,16 @@ test_file(void **state)
 	char line[6000];
 
 	(void)state;
-	log_setup(LOG_LEVEL_NONE, 0, false, NULL);
+	fresh();
 	log_setup(LOG_LEVEL_INFO, 0, false, path);
 	LOG_INFO("first");
 	/* the same file again: goes on */
 	log_setup(LOG_LEVEL_INFO, 0, true, path);
 	LOG_INFO("second");
+	assert_string_equal(content(), "dpvma info: first\ndpvma info: second\n");
+	/* and so does one that was opened anew, as by a child of the program */
+	log_setup(LOG_LEVEL_INFO, 0, false, NULL);
+	log_setup(LOG_LEVEL_INFO, 0, false, path);
 	assert_string_equal(content(), "dpvma info: first\ndpvma info: second\n");
 	/* a line that is too long is cut and still ends */
 	memset(line, 'x', sizeof(line) - 1);
@@ -119,7 +131,7 @@ static void
 test_errno(void **state)
 {
 	(void)state;
-	log_setup(LOG_LEVEL_NONE, 0, false, NULL);
+	fresh();
 	log_setup(LOG_LEVEL_INFO, 0, false, path);
 	errno = ENOENT;
 	LOG_INFO("%m");
@@ -141,7 +153,7 @@ static void
 test_callback(void **state)
 {
 	(void)state;
-	log_setup(LOG_LEVEL_NONE, 0, false, NULL);
+	fresh();
 	log_setup(LOG_LEVEL_INFO, 0, true, path);
 	log_set_callback(cb_take);
 	LOG_WARNING("a %d", 5);

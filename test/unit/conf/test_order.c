@@ -247,6 +247,13 @@ test_program(void **state)
 	assert_int_equal(conf_set("DPVMA_CONFIG", "/nonexistent/file"), -ENOENT);
 	assert_string_equal(c->config, "");
 
+	/* what the program puts right is right */
+	assert_int_equal(load("DPVMA_PORTS=p=10.0.0.1", NULL), -EINVAL);
+	assert_int_equal(conf_set("VMA_RX_WRE", "1000"), 0);
+	assert_int_equal(conf_load(), -EINVAL);
+	assert_int_equal(conf_set("DPVMA_PORTS", "p=10.0.0.1/24"), 0);
+	assert_int_equal(conf_load(), 0);
+
 	/* idempotent, and forgotten by a reload */
 	assert_int_equal(conf_load(), 0);
 	assert_int_equal(c->rx_wre, 1000);

@@ -46,7 +46,7 @@ test_full(void **state)
 				    "mtu=9000,neigh=10.0.0.7@02:00:00:00:00:07,"
 				    "neigh=10.0.0.8@02:00:00:00:00:08,"
 				    "route=10.9.0.0/16@10.0.0.7,route=0.0.0.0/1@10.0.0.8; "
-				    "0000:03:00.0=fd00::1/64,gw=fd00::2,route=fd01::/16@fd00::3;"),
+				    "0000:03:00.0=fd00::1/64,gw=fe80::2,route=fd01::/16@fd00::3;"),
 			0);
 	assert_int_equal(said_n, 0);
 	assert_int_equal(conf_ports_n(), 2);
@@ -218,9 +218,15 @@ many(char *buf, size_t size, const char *format, const char *sep, unsigned int n
 static void
 test_limits(void **state)
 {
+	static char longer[5000];
 	char value[4000];
 
 	(void)state;
+	snprintf(longer, sizeof(longer), "DPVMA_PORTS=p=10.0.0.1/24,mtu=%04096d", 1500);
+	assert_int_equal(load(longer, NULL), -EINVAL);
+	said_once("is longer than 4095 characters");
+	assert_int_equal(said_n, 1);
+
 	strcpy(value, "p=");
 	many(value, sizeof(value), "10.0.0.%u/24", ",", 16);
 	assert_int_equal(load_ports(value), 0);
