@@ -68,6 +68,12 @@ void cyclic_put(struct cyclic *cyclic);
  */
 int cyclic_read(struct cyclic *cyclic, size_t min, size_t max, bool want_time, struct cyclic_run *run);
 
+/**
+ * Packets have been taken from the queue and not returned: a read may find them, no interrupt will
+ * tell of them. Any thread; a hint.
+ */
+bool cyclic_waiting(const struct cyclic *cyclic);
+
 const struct cyclic_stats *cyclic_stats(const struct cyclic *cyclic);
 /** "zero-copy over device strides", "zero-copy over an ordered pool", "copy". */
 const char *cyclic_source_name(const struct cyclic *cyclic);

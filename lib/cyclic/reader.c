@@ -399,6 +399,13 @@ cyclic_put(struct cyclic *c)
 	rte_free(c);
 }
 
+bool
+cyclic_waiting(const struct cyclic *c)
+{
+	/* A run that was too short for its reader does not count: it has been told. */
+	return c->tail != c->head;
+}
+
 const struct cyclic_stats *
 cyclic_stats(const struct cyclic *c)
 {

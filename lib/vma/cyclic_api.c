@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Profiles and the cyclic read, between the structures of the extra API and rooms ring and cyclic.
+ */
+#include "cyclic/cyclic.h"
+#include "ring/ring.h"
+#include "vma/vma_priv.h"
+
+/** The reader behind a ring's fd. */
+static int
+reader_of(int ring_fd, struct cyclic **cyclic)
+{
+	struct ring *ring = ring_by_fd(ring_fd);
+
+	if (unlikely(ring == NULL))
+		return -EBADF;
+	return cyclic_get(ring, cyclic);
+}
+
+int
+vma_cyclic_read(int ring_fd, struct vma_completion_cb_t *completion, size_t min, size_t max,
+		int flags)
+{
+	struct cyclic_run run = { .packets = 0 };
+	struct cyclic *cyclic;
+	bool want_time;
+	int ret;
+
+	if (unlikely(completion == NULL || flags != MSG_DONTWAIT))
+		return vma_result(-EINVAL);
+	ret = reader_of(ring_fd, &cyclic);
+	if (unlikely(ret != 0))
+		return vma_result(ret);
+	want_time = (completion->comp_mask & VMA_CB_MASK_TIMESTAMP) != 0;
+	ret = cyclic_read(cyclic, min, max, want_time, &run);
+	if (unlikely(ret != 0))
+		return vma_result(ret);
+	if (run.packets == 0)
+		return 0; /* the completion stays as it was */
+	completion->payload_ptr = run.payload;
+	completion->payload_length = run.payload_len;
+	completion->packets = run.packets;
+	completion->usr_hdr_ptr = run.usr_hdr;
+	completion->usr_hdr_ptr_length = run.usr_hdr_len;
+	if (want_time)
+		completion->hw_timestamp = run.hw_timestamp;
+	return 0;
+}
+
+int
+vma_mem_info(int ring_fd, void **addr, size_t *length, uint32_t *lkey)
+{
+	struct cyclic *cyclic;
+	int ret;
+
+	if (addr == NULL || length == NULL || lkey == NULL)
+		return vma_result(-EINVAL);
+	ret = reader_of(ring_fd, &cyclic);
+	if (ret == 0)
+		ret = cyclic_memory(cyclic, addr, length);
+	if (ret == 0)
+		*lkey = 0; /* ethdev shows no keys */
+	return vma_result(ret);
+}
+
+/** @return 0, -EOPNOTSUPP with one log line */
+static int
+profile_of(const struct vma_ring_type_attr *attr, struct ring_profile *profile)
+{
+	const struct vma_cyclic_buffer_ring_attr *cb = &attr->ring_cyclicb;
+
+	*profile = (struct ring_profile){ .type = RING_PROFILE_PACKET };
+	switch (attr->ring_type) {
+	case VMA_RING_PACKET:
+		return 0;
+	case VMA_RING_CYCLIC_BUFFER:
+		break;
+	default:
+		LOG_ERROR("vma_add_ring_profile: ring type %d is not offered: packet (0) and "
+			  "cyclic buffer (1) are",
+				attr->ring_type);
+		return -EOPNOTSUPP;
+	}
+	if ((cb->comp_mask & VMA_CB_EXTERNAL_MEM) != 0) {
+		LOG_ERROR("vma_add_ring_profile: a cyclic buffer in memory of the application is "
+			  "not offered: leave VMA_CB_EXTERNAL_MEM out of comp_mask");
+		return -EOPNOTSUPP;
+	}
+	profile->type = RING_PROFILE_CYCLIC;
+	profile->num = cb->num;
+	profile->stride_bytes = cb->stride_bytes;
+	profile->hdr_bytes = (cb->comp_mask & VMA_CB_HDR_BYTE) != 0 ? cb->hdr_bytes : 0;
+	profile->mode = (enum cyclic_mode)cb->packet_receive_mode;
+	return 0;
+}
+
+int
+vma_add_profile(struct vma_ring_type_attr *attr, vma_ring_profile_key *key)
+{
+	struct ring_profile profile;
+	int ret;
+
+	if (attr == NULL || key == NULL)
+		return vma_result(-EINVAL);
+	ret = profile_of(attr, &profile);
+	if (ret == 0)
+		ret = ring_profile_add(&profile);
+	if (ret < 0)
+		return vma_result(ret);
+	*key = ret;
+	return 0;
+}
+
+_Static_assert((int)CYCLIC_RAW == RAW_PACKET && (int)CYCLIC_STRIP == STRIP_NETWORK_HDRS &&
+				(int)CYCLIC_SEPARATE == SEPERATE_NETWORK_HDRS &&
+				(int)CYCLIC_PADDED == PADDED_PACKET,
+		"modes are passed on as numbers");

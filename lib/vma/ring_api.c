@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The extra API's questions about sockets and their rings: ring fds, events, headers, statistics.
+ */
+#include <stdlib.h>
+
+#include "cyclic/cyclic.h"
+#include "sock/dpvma.h"
+#include "sock/sock.h"
+#include "vma/vma_priv.h"
+
+/** Rings that one socket can receive from: one a port, and a few while it moves. */
+#define RINGS_MAX 64
+
+int
+vma_rings_num(int fd)
+{
+	struct ring *rings[RINGS_MAX];
+
+	return sock_rings(fd, rings, RINGS_MAX);
+}
+
+int
+vma_rings_fds(int fd, int *ring_fds, int n)
+{
+	struct ring *rings[RINGS_MAX];
+	int i, ret;
+
+	if (ring_fds == NULL || n <= 0)
+		return vma_result(-EINVAL);
+	n = sock_rings(fd, rings, RTE_MIN(n, RINGS_MAX));
+	for (i = 0; i < n; i++) {
+		ret = ring_fd(rings[i]);
+		if (ret < 0)
+			return vma_result(ret);
+		ring_fds[i] = ret;
+	}
+	return n;
+}
+
+int
+vma_tx_ring_fd(int fd, struct sockaddr *to, socklen_t len)
+{
+	struct ring *ring = sock_tx_ring(fd, to, len);
+
+	return ring == NULL ? -1 : vma_result(ring_fd(ring));
+}
+
+int
+vma_network_header(int fd, void *ptr, uint16_t *len)
+{
+	return len == NULL ? vma_result(-EINVAL) : sock_headers(fd, ptr, len);
+}
+
+/**
+ * Arm a ring that was drained.
+ * @return 0 armed; 1 notifications were pending, or packets are waiting: nothing is armed
+ */
+static int
+arm(struct ring *ring)
+{
+	const struct cyclic *cyclic = cyclic_of(ring);
+
+	if (ring_disarm(ring) > 0)
+		return 1;
+	/* Packets that the reader has taken from the queue raise no interrupt any more. */
+	if (cyclic != NULL && cyclic_waiting(cyclic))
+		return 1;
+	return ring_arm(ring);
+}
+
+int
+vma_modify(struct vma_modify_ring_attr *attr)
+{
+	struct ring *ring;
+
+	if (attr == NULL)
+		return vma_result(-EINVAL);
+	ring = ring_by_fd(attr->ring_fd);
+	if (ring == NULL)
+		return vma_result(-EBADF);
+	if ((attr->comp_bit_mask & VMA_MODIFY_RING_CQ_ARM) != 0)
+		return vma_result(arm(ring));
+	if ((attr->comp_bit_mask & VMA_MODIFY_RING_CQ_MODERATION) != 0)
+		return vma_result(ring_moderate(ring, attr->cq_moderation.cq_moderation_count,
+				attr->cq_moderation.cq_moderation_period_usec));
+	return vma_result(-EINVAL);
+}
+
+int
+vma_dump(int fd, int level)
+{
+	char *text = NULL, *line, *rest;
+	size_t len;
+	FILE *f;
+	int ret;
+
+	if (level > log_level_now)
+		return 0;
+	f = open_memstream(&text, &len);
+	if (f == NULL)
+		return -1;
+	ret = dpvma_dump(fd, f);
+	if (fclose(f) == 0) {
+		for (line = strtok_r(text, "\n", &rest); line != NULL;
+				line = strtok_r(NULL, "\n", &rest))
+			LOG_AT(level, "%s", line);
+	}
+	free(text);
+	return ret;
+}
+
+int
+vma_thread_offload_to(int offload, pthread_t tid)
+{
+	/* What a thread opens is decided in that thread. */
+	if (!pthread_equal(tid, pthread_self()))
+		return vma_result(-EOPNOTSUPP);
+	if (offload != 0 && offload != 1)
+		return vma_result(-EINVAL);
+	sock_thread_offload(offload == 1);
+	return 0;
+}

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Functions of the extra API that are not offered: each refuses with EOPNOTSUPP, and its bit of the
+ * mask is clear (but for socketxtreme, see api.c). In the table, so that a program which does not
+ * look at the mask gets an error and not a crash.
+ */
+#include <rte_common.h>
+
+#include "vma/vma_priv.h"
+
+static int
+refuse(void)
+{
+	return vma_result(-EOPNOTSUPP);
+}
+
+int
+vma_no_callback(int s __rte_unused, vma_recv_callback_t callback __rte_unused,
+		void *context __rte_unused)
+{
+	return refuse();
+}
+
+int
+vma_no_zcopy(int s __rte_unused, void *buf __rte_unused, size_t len __rte_unused,
+		int *flags __rte_unused, struct sockaddr *from __rte_unused,
+		socklen_t *fromlen __rte_unused)
+{
+	return refuse();
+}
+
+int
+vma_no_free_packets(int s __rte_unused, struct vma_packet_t *pkts __rte_unused,
+		size_t count __rte_unused)
+{
+	return refuse();
+}
+
+int
+vma_no_conf_rule(const char *line __rte_unused)
+{
+	return refuse();
+}
+
+int
+vma_no_xtreme_poll(int fd __rte_unused, struct vma_completion_t *completions __rte_unused,
+		unsigned int n __rte_unused, int flags __rte_unused)
+{
+	return refuse();
+}
+
+int
+vma_no_xtreme_free_packets(struct vma_packet_desc_t *packets __rte_unused, int n __rte_unused)
+{
+	return refuse();
+}
+
+int
+vma_no_xtreme_buff(struct vma_buff_t *buff __rte_unused)
+{
+	return refuse();
+}
+
+int
+vma_no_descriptors(int fd __rte_unused, struct vma_mlx_hw_device_data *data __rte_unused)
+{
+	return refuse();
+}
+
+int
+vma_no_register(int fd __rte_unused, void *addr __rte_unused, size_t length __rte_unused,
+		uint32_t *key __rte_unused)
+{
+	return refuse();
+}
+
+int
+vma_no_deregister(int fd __rte_unused, void *addr __rte_unused, size_t length __rte_unused)
+{
+	return refuse();
+}
+
+int
+vma_no_dpcp(uintptr_t **devices __rte_unused, size_t *num __rte_unused)
+{
+	return refuse();
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The functions that api.c puts into the table, by the file that has them.
+ */
+#ifndef DPVMA_VMA_PRIV_H
+#define DPVMA_VMA_PRIV_H
+
+#include <errno.h>
+
+#include "vma/mellanox/vma_extra.h"
+
+/** A negative errno becomes -1 and errno; anything else is returned as it is. */
+static inline int
+vma_result(int ret)
+{
+	if (ret >= 0)
+		return ret;
+	errno = -ret;
+	return -1;
+}
+
+/* cyclic_api.c */
+int vma_cyclic_read(int ring_fd, struct vma_completion_cb_t *completion, size_t min, size_t max,
+		int flags);
+int vma_mem_info(int ring_fd, void **addr, size_t *length, uint32_t *lkey);
+int vma_add_profile(struct vma_ring_type_attr *profile, vma_ring_profile_key *key);
+
+/* ring_api.c */
+int vma_rings_num(int fd);
+int vma_rings_fds(int fd, int *ring_fds, int n);
+int vma_tx_ring_fd(int fd, struct sockaddr *to, socklen_t len);
+int vma_network_header(int fd, void *ptr, uint16_t *len);
+int vma_modify(struct vma_modify_ring_attr *attr);
+int vma_dump(int fd, int level);
+int vma_thread_offload_to(int offload, pthread_t tid);
+
+/* unsupported.c */
+int vma_no_callback(int s, vma_recv_callback_t callback, void *context);
+int vma_no_zcopy(int s, void *buf, size_t len, int *flags, struct sockaddr *from,
+		socklen_t *fromlen);
+int vma_no_free_packets(int s, struct vma_packet_t *pkts, size_t count);
+int vma_no_conf_rule(const char *line);
+int vma_no_xtreme_poll(int fd, struct vma_completion_t *completions, unsigned int n, int flags);
+int vma_no_xtreme_free_packets(struct vma_packet_desc_t *packets, int n);
+int vma_no_xtreme_buff(struct vma_buff_t *buff);
+int vma_no_descriptors(int fd, struct vma_mlx_hw_device_data *data);
+int vma_no_register(int fd, void *addr, size_t length, uint32_t *key);
+int vma_no_deregister(int fd, void *addr, size_t length);
+int vma_no_dpcp(uintptr_t **devices, size_t *num);
+
+#endif
