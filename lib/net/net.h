@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The network layer: Ethernet, VLAN, ARP, IPv4, ICMP, IGMP, fragments, routes and neighbours.
- * In: net_poll() takes a burst from a ring, checks it, finds each packet's flow and delivers runs of
- * packets to the flows' sinks. Out: net_output() puts link and IP headers before what a transport
- * made and gives it to a ring. Nothing here knows a socket.
+ * In: net_poll() takes a burst from a ring, checks it, finds each packet's flow and delivers runs
+ * of packets to the flows' sinks. Out: net_output() puts link and IP headers before what a
+ * transport made and gives it to a ring. Nothing here knows a socket.
  */
 #ifndef DPVMA_NET_H
 #define DPVMA_NET_H
@@ -36,15 +36,22 @@ unsigned int net_poll(struct ring *ring);
 
 /**
  * Check, look up, deliver. rx_lock held; takes the packets. For packets that a cyclic reader found
- * to be somebody else's; net_poll() does this itself.
+ * to be somebody else's; net_poll() does this itself. Counts no received packets: whoever took the
+ * burst does.
  */
 void net_input(struct ring *ring, struct rte_mbuf **pkts, uint16_t n);
+
+/**
+ * The same for packets in the state in which a sink gets them (ring_rx_handover()): no check is
+ * made again, only their flow is looked up.
+ */
+void net_input_checked(struct ring *ring, struct rte_mbuf **pkts, uint16_t n);
 
 /** What net_parse() found out about a packet. */
 struct net_packet {
 	struct flow_key key; /**< with both addresses and ports: a 5-tuple */
 	uint16_t l2_len, l3_len;
-	uint16_t l4_len;     /**< bytes from the transport header to the end of the IP packet */
+	uint16_t l4_len; /**< bytes from the transport header to the end of the IP packet */
 };
 enum net_verdict {
 	NET_TRANSPORT, /**< a whole, good UDP or TCP packet: look its flow up */
@@ -52,28 +59,37 @@ enum net_verdict {
 	NET_DROP,      /**< counted; the caller frees it */
 };
 /**
- * Headers of one packet, all checks made and failures counted (length, version, header and transport
- * checksum by what the device said or in software where it said nothing). Touches the first cache
- * line of the frame. For net_input() and for a cyclic reader on a port that does not steer.
+ * Headers of one packet, all checks made and failures counted (length, version, header and
+ * transport checksum by what the device said or in software where it said nothing). Touches the
+ * first cache line of the frame. For net_input() and for a cyclic reader on a port that does not
+ * steer. A NET_TRANSPORT packet is trimmed to what its transport header says and has l2_len and
+ * l3_len set.
  */
 enum net_verdict net_parse(struct ring *ring, struct rte_mbuf *m, struct net_packet *pkt);
+
+/** The key of a packet that is in the state in which a sink gets it. */
+void net_key(const struct rte_mbuf *m, struct flow_key *key);
 /** @} */
 
 /** @name Out */
 /** @{ */
 /** The way to one destination, kept by a socket and renewed when routes or neighbours change. */
 struct net_dst {
-	uint32_t generation;       /**< of routes, addresses, neighbours when this was made */
-	uint16_t mtu;              /**< IP packet bytes on this way */
-	uint8_t hdr_len;           /**< of @ref hdr: Ethernet, VLAN, IPv4 */
+	uint32_t generation; /**< of routes, addresses, neighbours when this was made */
+	uint16_t mtu;	     /**< IP packet bytes on this way */
+	uint8_t hdr_len;     /**< of @ref hdr: Ethernet, VLAN, IPv4 */
 	uint8_t l2_len;
-	bool resolved;             /**< the link address is in @ref hdr */
-	bool local;                /**< to one of our own addresses, or nowhere: the kernel's business */
+	bool resolved; /**< the link address is in @ref hdr */
+	bool local;    /**< to one of our own addresses, or nowhere: the kernel's business */
+	bool broadcast, multicast; /**< what dst is on this way */
 	uint8_t ttl, tos, proto;
-	bool df;                   /**< don't fragment */
+	bool df;	  /**< don't fragment */
+	bool no_check;	  /**< leave the UDP checksum zero */
+	uint16_t vlan_id; /**< 0: untagged */
+	uint16_t hdr_sum; /**< of the IP header's fixed words, for its checksum */
 	struct port *port;
-	uint32_t pseudo_sum;       /**< of the addresses and protocol, for transport checksums */
-	uint8_t hdr[64];           /**< Ethernet + VLAN + IPv4, but for length, id and checksum */
+	uint32_t pseudo_sum; /**< of the addresses and protocol, for transport checksums */
+	uint8_t hdr[64];     /**< Ethernet + VLAN + IPv4, but for length, id and checksum */
 	struct ip_addr dst, src, next_hop;
 	struct neigh *neigh;
 };
@@ -89,33 +105,43 @@ net_dst_valid(const struct net_dst *d)
 /** How to reach an address, from the socket's side. */
 struct net_way {
 	struct ip_addr dst;
-	struct ip_addr src;  /**< any: choose */
-	struct port *port;   /**< NULL: by the routes; else SO_BINDTODEVICE, IP_MULTICAST_IF */
-	uint32_t ifindex;    /**< 0: any; for VLAN devices of the port */
+	struct ip_addr src; /**< any: choose */
+	struct port *port;  /**< NULL: by the routes; else SO_BINDTODEVICE, IP_MULTICAST_IF */
+	uint32_t ifindex;   /**< 0: any; for VLAN devices of the port */
 	uint8_t ttl, tos, proto;
 	bool df;
+	bool no_check; /**< SO_NO_CHECK */
 };
 
 /**
  * Fill @p d: route, source address, next hop, template. Starts neighbour resolution when needed.
+ * Control path: called when net_dst_valid() says no, which it does as long as d is not resolved.
  *
  * @return 0 (check d->resolved; unresolved packets wait a little in net_output), -ENETUNREACH,
- *         -EHOSTUNREACH (the neighbour did not answer), -EADDRNOTAVAIL (src is not ours),
- *         -EREMOTE (the way leads through no port of ours: the kernel's business)
+ *         -EHOSTUNREACH (the neighbour did not answer, or a route says so), -EACCES (a route
+ *         prohibits it), -EADDRNOTAVAIL (src is not ours), -ENOBUFS (too many neighbours),
+ *         -EREMOTE (the way leads through no port of ours, or to ourselves (d->local): the kernel's
+ *         business)
  */
 int net_route(const struct net_way *way, struct net_dst *d);
 
 /**
  * Send packets that begin with their transport header (checksum field zero) and have NET_HEADROOM.
- * Adds headers, computes or offloads checksums, fragments what exceeds the MTU when DF is off. Takes
- * all packets. While the neighbour is being resolved a few packets wait with it (the rest dropped and
- * counted), as RFC 1122 2.3.2.2 asks.
+ * Adds headers, computes or offloads checksums, fragments what exceeds the MTU when DF is off.
+ * Takes all packets. While the neighbour is being resolved a few packets wait with it (the rest
+ * dropped and counted), as RFC 1122 2.3.2.2 asks.
  *
  * @return packets accepted (sent or waiting); the rest were freed and counted
  */
 uint16_t net_output(struct net_dst *d, struct ring *ring, struct rte_mbuf **pkts, uint16_t n);
 
-/** A copy of multicast sent goes to our own sinks (IP_MULTICAST_LOOP) through this. Does not take m. */
+/**
+ * A copy of multicast or broadcast sent goes to our own sinks (IP_MULTICAST_LOOP) through this.
+ *
+ * @param ring one that knows the group's flow: flow->ring, or on a port that does not steer any;
+ * its rx_lock is taken, or the copy waits for its next turn when it is being polled
+ * @param m as for net_output(), before it; stays the caller's
+ */
 void net_loopback(struct ring *ring, const struct net_dst *d, struct rte_mbuf *m);
 /** @} */
 
@@ -123,7 +149,7 @@ void net_loopback(struct ring *ring, const struct net_dst *d, struct rte_mbuf *m
 /** @{ */
 /** RFC 3376: the filter of the interface for one group, merged from all sockets by the caller. */
 struct net_mc_filter {
-	bool exclude;        /**< EXCLUDE(sources), else INCLUDE(sources) */
+	bool exclude; /**< EXCLUDE(sources), else INCLUDE(sources) */
 	unsigned int n;
 	const struct ip_addr *sources;
 };
@@ -136,19 +162,26 @@ int net_mc_filter(struct port *port, const struct ip_addr *group, uint16_t vlan_
 		const struct net_mc_filter *filter);
 /** @} */
 
-/** ICMP errors for what we sent: the transport finds the socket. @p err is an errno. */
-typedef void (*net_error_cb)(const struct flow_key *key, int err, uint8_t type, uint8_t code, uint32_t info);
+/**
+ * ICMP errors for what we sent: the transport finds the socket. @p key has our address as local,
+ * @p err is an errno, @p info the MTU with EMSGSIZE. Called with the rx_lock of the ring that
+ * received it held; must not call into net.
+ */
+typedef void (*net_error_cb)(
+		const struct flow_key *key, int err, uint8_t type, uint8_t code, uint32_t info);
 void net_on_icmp_error(uint8_t proto, net_error_cb cb);
 
 /**
- * Timers (neighbours, IGMP, reassembly), netlink, and a turn for every ring that nobody polled since
- * the last call (VMA_PROGRESS_ENGINE_WCE_MAX packets at most). For the internal thread.
+ * Timers (neighbours, IGMP, reassembly), netlink, and a turn for every ring that nobody polled
+ * since the last call (VMA_PROGRESS_ENGINE_WCE_MAX packets at most). For the internal thread. One
+ * thread at a time.
  * @param now_ms of any monotonic clock; the caller's, so that tests have their own
  * @return milliseconds until it wants to be called again
  */
 unsigned int net_progress(uint64_t now_ms);
 
-/** Read routes, rules, neighbours (netlink or configuration). Ports and rings exist. 0 or -errno. */
+/** Read routes, rules, neighbours (netlink or configuration). Ports and rings exist. 0 or -errno.
+ */
 int net_init(void);
 void net_fini(void);
 

@@ -45,7 +45,10 @@
 	X(rules, "steering rules in the device")                                                   \
 	X(rules_refused, "steering rules the device refused, so that software steers")             \
 	X(sleeps, "times a thread slept for this ring")                                            \
-	X(migrations, "sockets that moved to this ring from another")
+	X(migrations, "sockets that moved to this ring from another")                              \
+	X(tx_too_big, "packets dropped because they exceed the MTU and may not be fragmented")     \
+	X(drop_icmp, "ICMP and IGMP messages that are malformed or have a wrong checksum")         \
+	X(drop_arp, "ARP messages that are malformed or not for us")
 
 /** What a socket counts. */
 #define SOCK_COUNTERS(X)                                                                           \
