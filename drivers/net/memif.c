@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* memif: shared memory to another process. Transmit queue i arrives at its receive queue i. */
+#include "port/port.h"
+
+static struct port_driver memif = {
+	.name = "net_memif",
+	.kernel = KERNEL_NONE,
+};
+PORT_DRIVER_REGISTER(memif)

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * mlx5: the kernel keeps its network device, and isolation leaves to it what no rule takes; receive
+ * queues stride when the device arguments say so. Facts below are those of the PMD:
+ *
+ * - MPRQ is off below rxqs_min_mprq queues, and unless a queue has more descriptors than a buffer
+ *   has strides, the number counting packets. It is on for all queues of a port or for none.
+ * - Packets of mprq_max_memcpy_len and less are copied out of their stride.
+ * - Descriptors are a power of two; the ring is counted in 16 bits.
+ * - A queue cannot be stopped alone while the vector or the MPRQ burst runs.
+ * - A port takes buffers from one pool, sized as in queue_bytes(), and mbufs for every descriptor.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <rte_dev.h>
+#include <rte_devargs.h>
+#include <rte_ethdev.h>
+
+#include "port/port.h"
+
+/* What the device takes: strides of 2^6..2^13 bytes, 2^3..2^16 of them; of the latter, a queue of
+ * at most 2^15 descriptors leaves 2^14.
+ */
+#define STRIDE_LOG_MIN 6
+#define STRIDE_LOG_MAX 13
+#define STRIDES_LOG_MIN 3
+#define STRIDES_LOG_MAX 14
+#define DESC_MAX 32768u
+
+/* Defaults of the PMD. */
+#define STRIDES_LOG_DEFAULT 6
+#define STRIDE_LOG_DEFAULT 11
+#define MIN_RXQS_DEFAULT 12
+
+/* In every striding buffer, beside the strides: a header, one shared-info a stride, headroom. */
+#define BUFFER_HEADER 64u
+#define SHINFO_SIZE 24u
+#define MP_FACTOR 4u /* buffers in the pool for each that is posted */
+#define MP_CACHE 32u /* and for each queue */
+
+/* The value of KEY=... among comma separated arguments; false without one. */
+static bool
+find_arg(const char *args, const char *key, unsigned long *value)
+{
+	size_t len = strlen(key);
+
+	while (args != NULL && *args != '\0') {
+		if (strncmp(args, key, len) == 0 && args[len] == '=') {
+			*value = strtoul(args + len + 1, NULL, 0);
+			return true;
+		}
+		args = strchr(args, ',');
+		if (args != NULL)
+			args++;
+	}
+	return false;
+}
+
+static void
+add_arg(char *extra, size_t size, const char *given, const char *key, unsigned long value)
+{
+	size_t len = strlen(extra);
+	unsigned long theirs;
+
+	if (!find_arg(given, key, &theirs) && len < size)
+		snprintf(extra + len, size - len, "%s%s=%lu", len == 0 ? "" : ",", key, value);
+}
+
+static unsigned long
+clamp_log(int value, unsigned int min, unsigned int max, const char *name)
+{
+	unsigned int log = (unsigned int)__builtin_ctz((unsigned int)value);
+	unsigned int got = RTE_MAX(log, min);
+
+	got = RTE_MIN(got, max);
+	if (got != log)
+		LOG_WARNING("%s=%d is not possible on mlx5: %u is used", name, value, 1u << got);
+	return got;
+}
+
+static void
+devargs(const char *given, char *extra, size_t len)
+{
+	unsigned long on;
+
+	extra[0] = '\0';
+	add_arg(extra, len, given, "mprq_en", 1);
+	if (find_arg(given, "mprq_en", &on) && on == 0)
+		return;
+	add_arg(extra, len, given, "rxqs_min_mprq", 1);
+	add_arg(extra, len, given, "mprq_log_stride_num",
+			clamp_log(conf()->mprq_strides, STRIDES_LOG_MIN, STRIDES_LOG_MAX,
+					"DPVMA_MPRQ_STRIDES"));
+	add_arg(extra, len, given, "mprq_log_stride_size",
+			clamp_log(conf()->mprq_stride, STRIDE_LOG_MIN, STRIDE_LOG_MAX,
+					"DPVMA_MPRQ_STRIDE"));
+	add_arg(extra, len, given, "mprq_max_memcpy_len", 0);
+	/* a compressed completion has no room for both the mark and the checksum */
+	add_arg(extra, len, given, "rxq_cqe_comp_en", 0);
+}
+
+static const char *
+args_of(const struct port *port)
+{
+	const struct rte_devargs *args = NULL;
+	struct rte_eth_dev_info info;
+
+	if (rte_eth_dev_info_get(port->id, &info) == 0 && info.device != NULL)
+		args = rte_dev_devargs(info.device);
+	return args != NULL ? args->args : NULL;
+}
+
+static bool
+wants_mprq(const struct port *port, uint32_t *stride, uint32_t *strides)
+{
+	const char *args = args_of(port);
+	unsigned long on, value;
+
+	if (!find_arg(args, "mprq_en", &on) || on == 0)
+		return false;
+	*stride = *strides = 0;
+	if (find_arg(args, "mprq_log_stride_size", &value) && value < 32)
+		*stride = 1u << value;
+	if (find_arg(args, "mprq_log_stride_num", &value) && value < 32)
+		*strides = 1u << value;
+	if (*stride == 0)
+		*stride = rte_align32pow2((uint32_t)port->mtu + RTE_ETHER_HDR_LEN +
+				RTE_ETHER_CRC_LEN + RTE_PKTMBUF_HEADROOM);
+	if (*strides == 0)
+		*strides = 1u << STRIDES_LOG_DEFAULT;
+	return true;
+}
+
+static int
+probe(struct port *port)
+{
+	struct rte_flow_error error = { 0 };
+
+	if (rte_flow_isolate(port->id, 1, &error) == 0) {
+		port->caps.isolated = true;
+		return 0;
+	}
+	port->kernel = KERNEL_BLIND;
+	LOG_WARNING("port %s cannot be isolated (%s): frames for the kernel come to this program "
+		    "instead",
+			port->name, error.message != NULL ? error.message : "no reason given");
+	return 0;
+}
+
+static uint32_t
+striding_desc(const struct port *port)
+{
+	uint32_t stride, strides;
+
+	return wants_mprq(port, &stride, &strides) ? 2 * strides : 0;
+}
+
+static void
+rx_queue(struct port *port, const struct port_queue_conf *q, struct rte_eth_rxconf *rx,
+		uint16_t *nb_desc)
+{
+	uint32_t least = striding_desc(port), n = *nb_desc;
+
+	RTE_SET_USED(q);
+	RTE_SET_USED(rx);
+	n = rte_align32pow2(RTE_MAX(n, least));
+	*nb_desc = (uint16_t)RTE_MIN(n, DESC_MAX);
+}
+
+static uint64_t
+queue_bytes(const struct port *port, uint16_t n_queues, uint16_t rx_desc)
+{
+	uint32_t stride, strides;
+	uint64_t buffers, size;
+
+	if (!wants_mprq(port, &stride, &strides) || rx_desc <= strides)
+		return 0;
+	buffers = (uint64_t)n_queues * (rx_desc / strides * MP_FACTOR + MP_CACHE);
+	size = (uint64_t)strides * (stride + SHINFO_SIZE) + BUFFER_HEADER + RTE_PKTMBUF_HEADROOM;
+	return buffers * size;
+}
+
+static bool
+striding(const struct port *port, uint32_t *stride, uint32_t *strides)
+{
+	struct rte_eth_burst_mode mode;
+
+	if (!wants_mprq(port, stride, strides))
+		return false;
+	/* the PMD says what it does in the end: "MPRQ", "MPRQ Vector SSE", "Scalar", ... */
+	return rte_eth_rx_burst_mode_get(port->id, 0, &mode) == 0 &&
+			strstr(mode.info, "MPRQ") != NULL;
+}
+
+static struct port_driver mlx5 = {
+	.name = "mlx5_pci",
+	.kernel = KERNEL_RESTS,
+	.keeps_queues = true,
+	.devargs = devargs,
+	.probe = probe,
+	.rx_queue = rx_queue,
+	.striding = striding,
+	.striding_desc = striding_desc,
+	.queue_bytes = queue_bytes,
+};
+PORT_DRIVER_REGISTER(mlx5)

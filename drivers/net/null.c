@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* null: receives frames that nobody sent, of zeros, and sends to nobody. */
+#include "port/port.h"
+
+static struct port_driver null_driver = {
+	.name = "net_null",
+	.kernel = KERNEL_NONE,
+};
+PORT_DRIVER_REGISTER(null_driver)

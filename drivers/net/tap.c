@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * tap: the kernel's network device is the other end of the wire. The PMD gives it the MAC of the
+ * port, and setting the port's sets the kernel's too; two ends of one wire need two, so the port
+ * answers to another one. The PMD filters nothing: what the kernel sends there arrives.
+ */
+#include "port/port.h"
+
+static int
+probe(struct port *port)
+{
+	port->mac.addr_bytes[5] ^= 1;
+	return 0;
+}
+
+static struct port_driver tap = {
+	.name = "net_tap",
+	.kernel = KERNEL_PEER,
+	.probe = probe,
+};
+PORT_DRIVER_REGISTER(tap)

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The drivers known, by the name that their PMD reports. */
+#include "port/port_priv.h"
+
+static TAILQ_HEAD(, port_driver) drivers = TAILQ_HEAD_INITIALIZER(drivers);
+
+void
+port_driver_register(struct port_driver *driver)
+{
+	TAILQ_INSERT_TAIL(&drivers, driver, next);
+}
+
+const struct port_driver *
+port_driver_find(const char *name)
+{
+	static const struct port_driver nothing = { .name = "generic" };
+	const struct port_driver *driver, *generic = &nothing;
+
+	TAILQ_FOREACH (driver, &drivers, next) {
+		if (name != NULL && strcmp(driver->name, name) == 0)
+			return driver;
+		if (strcmp(driver->name, "generic") == 0)
+			generic = driver;
+	}
+	return generic;
+}

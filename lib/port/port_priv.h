@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What the files of this room share: a port's queue set and the steps from one file to the next.
+ *
+ *   table.c  ports_init: finds the ports, and finds them again by name, id, address
+ *   driver.c the table of drivers
+ *   probe.c  what a port can do, by trying
+ *   start.c  configure, set up, start, stop
+ *   queue.c  who has which queue; restarts
+ *   addr.c   addresses from the configuration or from the kernel
+ *   event.c  ethdev events, and the callbacks of other rooms
+ *   mcast.c  multicast MACs
+ *   eal.c, args.c, memory.c  EAL
+ */
+#ifndef PORT_PRIV_H
+#define PORT_PRIV_H
+
+#include <pthread.h>
+
+#include "port/port.h"
+
+/** Multicast MACs that a port keeps at one time. */
+#define PORT_MC_MAX 256
+
+/** One queue pair: what it was set up with. */
+struct port_queue {
+	bool owned;
+	bool used;    /**< had an owner before: may hold packets for it */
+	bool stopped; /**< spare, and the PMD could stop it */
+	bool striding;
+	uint16_t rx_desc, tx_desc;
+	struct rte_mempool *pool;
+};
+
+/** Guarded by lock, but for the event flags. */
+struct port_queues {
+	pthread_mutex_t lock;
+	struct rte_eth_dev_info info;
+	struct rte_eth_conf eth_conf;
+	struct rte_mempool *trial_pool; /**< of the trial, until every queue has another */
+	bool configured;
+	bool broken; /**< a restart failed: nothing more until the next init */
+	uint16_t n;  /**< pairs configured */
+	uint16_t n_owned;
+	uint16_t default_rx_desc, default_tx_desc; /**< 0 until the first start */
+	struct rte_mempool *default_pool;	   /**< of ordinary rings: spares get it */
+	struct port_queue *q;			   /**< PORT_QUEUES_MAX */
+
+	/* multicast */
+	uint16_t n_mc;
+	struct {
+		struct rte_ether_addr mac;
+		uint32_t refs;
+	} mc[PORT_MC_MAX];
+	bool mc_all, mc_promiscuous; /**< we turned it on */
+
+	/* set on the interrupt thread, taken by port_poll() */
+	uint32_t events; /**< bits of 1 << enum rte_eth_event_type */
+	bool has_lsc;
+	bool removed;
+};
+
+extern struct port *ports[PORT_MAX];
+extern unsigned int n_ports;
+extern uint64_t ports_owner; /**< of ethdevs */
+
+const struct port_driver *port_driver_find(const char *name);
+
+/** Read dev_info into the port; queues exist. 0 or a negative errno, said. */
+int port_probe_info(struct port *port);
+/** Start the port for a moment where it may have more than dev_info tells. */
+void port_probe_trial(struct port *port);
+/** What only a running port tells: flow rules, interrupts, striding. */
+void port_probe_running(struct port *port);
+
+/** Configure with queues->n pairs, set each up as queues->q says, start. 0 or a negative errno. */
+int port_start(struct port *port);
+void port_stop(struct port *port);
+/** Round to what the device and the driver take; 0 means VMA_RX_WRE or VMA_TX_WRE. */
+void port_desc(struct port *port, const struct port_queue_conf *conf, uint16_t *rx, uint16_t *tx);
+/** Set up one receive queue. */
+int port_setup_rx(struct port *port, uint16_t queue);
+
+/** Find address, MTU and network device; later the kernel's changes come by themselves. */
+int port_addrs_init(struct port *port);
+/** Open netlink, before the ports are found; follow it, and say who has no address, after. */
+int port_kern_start(void);
+int port_kern_follow(void);
+void port_kern_stop(void);
+
+int port_events_init(void);
+void port_events_fini(void);
+int port_events_add(struct port *port);
+void port_events_del(struct port *port);
+void port_changed(struct port *port);
+void port_restarting(struct port *port, bool up);
+/** Stop, and start again; callbacks before and after. Lock held. */
+int port_restart(struct port *port, bool reset);
+
+/** Put the multicast state back after a start. */
+void port_mc_restore(struct port *port);
+
+/** True when this EAL is ours. */
+bool port_eal_is_ours(void);
+
+/** Bytes of packet buffer memory that the options ask for. */
+uint64_t port_memory_wanted(void);
+/** Bytes in free huge pages of any size. */
+uint64_t port_memory_huge_free(void);
+
+/** Words of a command line, quoted as in a shell. */
+struct port_args {
+	int argc;
+	char **argv; /**< ends with NULL */
+};
+int port_args_split(const char *text, struct port_args *args);
+int port_args_add(struct port_args *args, const char *word);
+int port_args_addf(struct port_args *args, const char *fmt, ...)
+		__attribute__((format(printf, 2, 3)));
+/** True when an option of this name is there, as "--name", "--name=..." or "-n...". */
+bool port_args_has(const struct port_args *args, const char *option);
+void port_args_free(struct port_args *args);
+/** Add drivers' device arguments and what an EAL in a library needs. */
+int port_args_complete(struct port_args *args);
+
+#endif
