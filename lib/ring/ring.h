@@ -10,7 +10,7 @@
  *
  * Locks: rx_lock guards the receive queue, the flow table and all that a delivery touches; tx_lock
  * the transmit queue. A poller tries rx_lock and goes on when another thread has it. With
- * VMA_THREAD_MODE=0 both are no-ops. Order: ring table, then port, then rx_lock, then tx_lock.
+ * VMA_THREAD_MODE=0 both are no-ops. Order: port, ring table, rx_lock, tx_lock.
  * Only the control path holds the rx_lock of more than one ring.
  */
 #ifndef DPVMA_RING_H

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The data path of a ring that is not inline: sending, and giving packets to the ring that owns
+ * their flow. No allocation, no system call (but to wake a sleeper), no log line.
+ */
+#include <errno.h>
+#include <pthread.h>
+
+#include "ring/ring_priv.h"
+
+static void
+tx_lock(struct ring *ring)
+{
+	if (!ring->lockless)
+		rte_spinlock_lock(&ring->tx_lock);
+}
+
+static void
+tx_unlock(struct ring *ring)
+{
+	if (!ring->lockless)
+		rte_spinlock_unlock(&ring->tx_lock);
+}
+
+/* The device takes what it has room for, and some take a few packets at a time. */
+static inline uint16_t
+tx_burst(struct ring *ring, struct rte_mbuf **pkts, uint16_t n)
+{
+	uint16_t sent = 0, k;
+
+	do {
+		k = rte_eth_tx_burst(ring->port_id, ring->queue, pkts + sent, n - sent);
+		sent += k;
+	} while (k > 0 && sent < n);
+	return sent;
+}
+
+/* Let the driver fill in what its offloads want. What it can never send is freed; the rest moves
+ * up. */
+static __rte_noinline uint16_t
+tx_prepare(struct ring *ring, struct rte_mbuf **pkts, uint16_t n)
+{
+	uint16_t ok = 0;
+
+	while (ok < n) {
+		ok += rte_eth_tx_prepare(ring->port_id, ring->queue, pkts + ok, n - ok);
+		if (likely(ok == n))
+			break;
+		rte_pktmbuf_free(pkts[ok]);
+		STAT_INC(&ring->tx_stats, RING, tx_full);
+		n--;
+		memmove(&pkts[ok], &pkts[ok + 1], (n - ok) * sizeof(*pkts));
+	}
+	return n;
+}
+
+static __rte_noinline void
+tx_drop(struct ring *ring, struct rte_mbuf **pkts, uint16_t n)
+{
+	STAT_ADD(&ring->tx_stats, RING, tx_full, n);
+	rte_pktmbuf_free_bulk(pkts, n);
+}
+
+uint16_t
+ring_tx(struct ring *ring, struct rte_mbuf **pkts, uint16_t n, bool keep)
+{
+	uint64_t bytes = 0;
+	uint16_t all = n, sent;
+
+	tx_lock(ring);
+	if (ring->tx_prepare)
+		n = tx_prepare(ring, pkts, n);
+	for (uint16_t i = 0; i < n; i++)
+		bytes += pkts[i]->pkt_len;
+	sent = tx_burst(ring, pkts, n);
+	if (unlikely(sent < n)) {
+		for (uint16_t i = sent; i < n; i++)
+			bytes -= pkts[i]->pkt_len;
+		if (!keep)
+			tx_drop(ring, pkts + sent, n - sent);
+	}
+	STAT_ADD(&ring->tx_stats, RING, tx_packets, sent);
+	STAT_ADD(&ring->tx_stats, RING, tx_bytes, bytes);
+	tx_unlock(ring);
+	return sent + (all - n);
+}
+
+/*
+ * A driver frees what it has sent when it sends more, and with every buffer in its queue nobody
+ * can: ask for it.
+ */
+static __rte_noinline int
+tx_alloc_slow(struct ring *ring, struct rte_mbuf **pkts, uint16_t n)
+{
+	int ret;
+
+	tx_lock(ring);
+	rte_eth_tx_burst(ring->port_id, ring->queue, pkts, 0);
+	rte_eth_tx_done_cleanup(ring->port_id, ring->queue, n);
+	ret = rte_pktmbuf_alloc_bulk(ring->tx_pool, pkts, n);
+	if (ret != 0)
+		STAT_ADD(&ring->tx_stats, RING, tx_no_mbuf, n);
+	tx_unlock(ring);
+	return ret == 0 ? 0 : -ENOBUFS;
+}
+
+int
+ring_tx_alloc(struct ring *ring, struct rte_mbuf **pkts, uint16_t n)
+{
+	ring_thread();
+	if (likely(rte_pktmbuf_alloc_bulk(ring->tx_pool, pkts, n) == 0))
+		return 0;
+	return tx_alloc_slow(ring, pkts, n);
+}
+
+void
+ring_give(struct ring *from, struct ring *to, struct rte_mbuf **pkts, uint16_t n)
+{
+	struct rte_ring *r = __atomic_load_n(&to->handover, __ATOMIC_ACQUIRE);
+	unsigned int taken = 0;
+
+	if (likely(r != NULL))
+		taken = rte_ring_mp_enqueue_burst(r, (void **)pkts, n, NULL);
+	STAT_ADD(&from->stats, RING, handover_out, taken);
+	if (unlikely(taken < n)) {
+		STAT_ADD(&from->stats, RING, handover_full, n - taken);
+		rte_pktmbuf_free_bulk(pkts + taken, n - taken);
+	}
+	/* The sleeper counts itself, then looks at the ring; here it is the other way round. */
+	rte_atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (unlikely(__atomic_load_n(&to->sleepers, __ATOMIC_RELAXED) > 0) && taken > 0)
+		sleep_wake(to);
+}
+
+void
+ring_stats_sum(const struct ring *ring, struct ring_stats *sum)
+{
+	for (unsigned int i = 0; i < RING_STAT_MAX; i++)
+		sum->c[i] = ring->stats.c[i] + ring->tx_stats.c[i];
+}
+
+/* Threads of the application: their lcore id goes back when they end. */
+static pthread_key_t thread_end;
+static pthread_once_t thread_once = PTHREAD_ONCE_INIT;
+static __thread bool thread_tried;
+
+static void
+thread_leave(void *arg)
+{
+	RTE_SET_USED(arg);
+	rte_thread_unregister();
+}
+
+static void
+thread_key(void)
+{
+	pthread_key_create(&thread_end, thread_leave);
+}
+
+__rte_noinline void
+ring_thread_register(void)
+{
+	if (thread_tried)
+		return;
+	thread_tried = true;
+	pthread_once(&thread_once, thread_key);
+	if (rte_thread_register() != 0)
+		LOG_DEBUG("this thread works without buffer caches: EAL has no lcore id left for "
+			  "it");
+	else
+		pthread_setspecific(thread_end, &thread_tried);
+}

@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The packet buffers of the process: one receive and one transmit pool on each NUMA node that has a
+ * port, with VMA_RX_BUFS and VMA_TX_BUFS buffers in all and no more. What does not fit is said in
+ * one line with the number that would; numbers that nobody set are cut down to it.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#include <rte_eal.h>
+#include <rte_errno.h>
+#include <rte_malloc.h>
+#include <rte_memory.h>
+
+#include "ring/ring_priv.h"
+
+/* Buffers of a per-lcore cache, where the pool is large enough to leave them there. */
+#define CACHE 256
+/* Fewer make no sense: two bursts posted, two on their way. */
+#define BUFS_MIN (4 * RING_BURST_MAX)
+/* af_packet and af_xdp refuse pools with less room than this for a frame. */
+#define ROOM_MIN 2048
+/* Ethernet header, two VLAN tags, FCS. */
+#define FRAME_OVERHEAD (RTE_ETHER_HDR_LEN + 2 * RTE_VLAN_HLEN + RTE_ETHER_CRC_LEN)
+
+struct node {
+	bool used;
+	struct rte_mempool *rx, *tx;
+};
+
+static struct node nodes[RTE_MAX_NUMA_NODES];
+
+/* What is wanted on one node. */
+struct plan {
+	const char *name; /* of the variable */
+	bool given;	  /* by somebody: not to be cut down */
+	unsigned int n;
+	uint32_t room; /* bytes of a buffer */
+	uint32_t each; /* bytes with mbuf and mempool header */
+};
+
+static unsigned int
+node_of(int socket_id)
+{
+	return socket_id >= 0 && socket_id < RTE_MAX_NUMA_NODES ? (unsigned int)socket_id : 0;
+}
+
+struct rte_mempool *
+pools_rx(int socket_id)
+{
+	return nodes[node_of(socket_id)].rx;
+}
+
+struct rte_mempool *
+pools_tx(int socket_id)
+{
+	return nodes[node_of(socket_id)].tx;
+}
+
+uint32_t
+pools_room(uint16_t mtu)
+{
+	uint32_t frame = (uint32_t)mtu + FRAME_OVERHEAD;
+
+	return RTE_ALIGN_CEIL(RTE_MAX(frame, (uint32_t)ROOM_MIN), (uint32_t)RTE_CACHE_LINE_SIZE) +
+			RTE_PKTMBUF_HEADROOM;
+}
+
+/* Free huge pages of every size, in bytes: EAL takes more of them as it needs. */
+static uint64_t
+huge_free(void)
+{
+	static const unsigned int kb[] = { 2048, 1048576, 65536, 524288, 32768 };
+	uint64_t bytes = 0;
+
+	for (unsigned int i = 0; i < RTE_DIM(kb); i++) {
+		unsigned long pages = 0;
+		char path[96];
+		FILE *f;
+
+		snprintf(path, sizeof(path),
+				"/sys/kernel/mm/hugepages/hugepages-%ukB/free_hugepages", kb[i]);
+		f = fopen(path, "re");
+		if (f == NULL)
+			continue;
+		if (fscanf(f, "%lu", &pages) == 1)
+			bytes += (uint64_t)pages * kb[i] * 1024;
+		fclose(f);
+	}
+	return bytes;
+}
+
+uint64_t
+pools_memory_free(int socket_id)
+{
+	struct rte_malloc_socket_stats s;
+	uint64_t bytes = 0;
+
+	if (rte_malloc_get_socket_stats((int)node_of(socket_id), &s) == 0)
+		bytes = s.heap_freesz_bytes;
+	if (rte_eal_has_hugepages())
+		bytes += huge_free();
+	return bytes;
+}
+
+static uint32_t
+bytes_each(uint32_t room)
+{
+	return rte_mempool_calc_obj_size(sizeof(struct rte_mbuf) + room, 0, NULL);
+}
+
+struct rte_mempool *
+pools_create(const char *name, unsigned int n, uint32_t room, int socket_id)
+{
+	unsigned int cache = n >= 16 * CACHE ? CACHE : n / 32;
+
+	return rte_pktmbuf_pool_create(name, n, cache, 0, (uint16_t)room, (int)node_of(socket_id));
+}
+
+/* A queue of a former life may still hold buffers of its pool: take that up again. */
+static struct rte_mempool *
+create_or_find(const char *name, const struct plan *p, int node)
+{
+	struct rte_mempool *mp = pools_create(name, p->n, p->room, node);
+	char other[RTE_MEMPOOL_NAMESIZE];
+
+	for (unsigned int i = 0; mp == NULL && rte_errno == EEXIST && i < 16; i++) {
+		mp = rte_mempool_lookup(name);
+		if (mp != NULL && mp->size == p->n && rte_pktmbuf_data_room_size(mp) == p->room)
+			return mp;
+		snprintf(other, sizeof(other), "%s_%u", name, i);
+		mp = pools_create(other, p->n, p->room, node);
+	}
+	return mp;
+}
+
+/* Out of line: the one line of a pool that does not fit. */
+static __rte_noinline int
+does_not_fit(const struct plan *p, uint64_t usable)
+{
+	uint64_t fits = usable / p->each;
+
+	if (fits >= BUFS_MIN)
+		LOG_ERROR("%s=%u needs %" PRIu64 " MB (%u bytes a buffer) and %" PRIu64
+			  " MB can be had: set %s=%" PRIu64
+			  ", or give EAL more memory (-m, or huge pages: %" PRIu64 " more of 2 MB)",
+				p->name, p->n, ((uint64_t)p->n * p->each) >> 20, p->each,
+				usable >> 20, p->name, fits,
+				(((uint64_t)p->n * p->each - usable) >> 21) + 1);
+	else
+		LOG_ERROR("%s: not even %u buffers of %u bytes fit in the %" PRIu64
+			  " MB that can be had: give EAL more memory (-m, or huge pages)",
+				p->name, BUFS_MIN, p->each, usable >> 20);
+	return -ENOMEM;
+}
+
+/* Memory the queues take besides: striding buffers above all, which the PMD allocates itself. */
+static uint64_t
+queues_need(unsigned int node, uint64_t usable)
+{
+	uint64_t bytes = usable / 8;
+
+	for (unsigned int i = 0; i < port_count(); i++) {
+		const struct port *port = port_get(i);
+
+		if (node_of(port->socket_id) == node && port->caps.striding)
+			/* mlx5: four times what is posted, and 32 a core for its cache */
+			bytes += (uint64_t)port->caps.stride * port->caps.strides * 96;
+	}
+	return RTE_MIN(bytes, usable / 2);
+}
+
+/* Cut down what nobody set, both in proportion; what is left is at least BUFS_MIN or an error. */
+static int
+cut_down(struct plan *rx, struct plan *tx, uint64_t usable)
+{
+	uint64_t want_rx = (uint64_t)rx->n * rx->each, want_tx = (uint64_t)tx->n * tx->each;
+	uint64_t fixed = (rx->given ? want_rx : 0) + (tx->given ? want_tx : 0);
+	uint64_t loose = want_rx + want_tx - fixed, room;
+	unsigned int rx_n = rx->n, tx_n = tx->n;
+
+	if (want_rx + want_tx <= usable)
+		return 0;
+	if (rx->given && want_rx > usable)
+		return does_not_fit(rx, usable);
+	if (tx->given && fixed > usable)
+		return does_not_fit(tx, usable - (fixed - want_tx));
+	room = usable - fixed;
+	if (!rx->given)
+		rx->n = (unsigned int)(want_rx * (room >> 10) / (loose >> 10) / rx->each) & ~63u;
+	if (!tx->given)
+		tx->n = (unsigned int)(want_tx * (room >> 10) / (loose >> 10) / tx->each) & ~63u;
+	if (rx->n < BUFS_MIN && !rx->given)
+		return does_not_fit(rx, room);
+	if (tx->n < BUFS_MIN && !tx->given)
+		return does_not_fit(tx, room);
+	LOG_INFO("memory: %u receive and %u transmit buffers, as %" PRIu64
+		 " MB can be had and not the %" PRIu64 " MB of VMA_RX_BUFS=%u and VMA_TX_BUFS=%u",
+			rx->n, tx->n, usable >> 20, (want_rx + want_tx) >> 20, rx_n, tx_n);
+	return 0;
+}
+
+static int
+make_pool(struct plan *p, const char *what, unsigned int node, struct rte_mempool **pool)
+{
+	char name[RTE_MEMPOOL_NAMESIZE];
+	unsigned int wanted = p->n;
+
+	snprintf(name, sizeof(name), "dpvma_%s_%u", what, node);
+	*pool = create_or_find(name, p, (int)node);
+	/* The estimate was too good: memory in pieces, a limit of the process. */
+	while (*pool == NULL && !p->given && p->n / 4 * 3 >= BUFS_MIN) {
+		p->n = p->n / 4 * 3;
+		*pool = create_or_find(name, p, (int)node);
+	}
+	if (*pool == NULL)
+		return does_not_fit(p, pools_memory_free((int)node));
+	if (p->n < wanted)
+		LOG_INFO("memory: %s=%u did not fit, %u buffers taken", p->name, wanted, p->n);
+	return 0;
+}
+
+static int
+make_node(unsigned int node, unsigned int nodes_n, uint16_t mtu)
+{
+	const struct conf *c = conf();
+	uint32_t tx_frame = RTE_MAX((uint32_t)mtu + FRAME_OVERHEAD, (uint32_t)c->tx_buf_size);
+	struct plan rx = { .name = "VMA_RX_BUFS",
+		.given = conf_is_set("VMA_RX_BUFS"),
+		.n = (unsigned int)c->rx_bufs / nodes_n,
+		.room = pools_room(mtu) };
+	struct plan tx = { .name = "VMA_TX_BUFS",
+		.given = conf_is_set("VMA_TX_BUFS"),
+		.n = (unsigned int)c->tx_bufs / nodes_n,
+		.room = RTE_ALIGN_CEIL(tx_frame, (uint32_t)RTE_CACHE_LINE_SIZE) +
+				RTE_PKTMBUF_HEADROOM };
+	uint64_t usable = pools_memory_free((int)node);
+	int ret;
+
+	if (rx.room > UINT16_MAX || tx.room > UINT16_MAX) {
+		LOG_ERROR("VMA_MTU=%u and VMA_TX_BUF_SIZE=%d do not fit in a buffer of %u bytes "
+			  "with "
+			  "its headers; lower them",
+				mtu, c->tx_buf_size, UINT16_MAX);
+		return -EINVAL;
+	}
+	rx.each = bytes_each(rx.room);
+	tx.each = bytes_each(tx.room);
+	/* Numbers that were asked for may take all there is; defaults leave room for the queues. */
+	if (!rx.given || !tx.given)
+		usable -= queues_need(node, usable);
+	ret = cut_down(&rx, &tx, usable);
+	if (ret == 0)
+		ret = make_pool(&rx, "rx", node, &nodes[node].rx);
+	if (ret == 0)
+		ret = make_pool(&tx, "tx", node, &nodes[node].tx);
+	if (ret != 0)
+		return ret;
+	LOG_INFO("memory: node %u: %u receive buffers of %u bytes (%u MB), %u transmit buffers of "
+		 "%u "
+		 "bytes (%u MB), in %s",
+			node, nodes[node].rx->size, rx.room,
+			(unsigned int)((uint64_t)rx.n * rx.each >> 20), nodes[node].tx->size,
+			tx.room, (unsigned int)((uint64_t)tx.n * tx.each >> 20),
+			rte_eal_has_hugepages() ? "huge pages" : "ordinary pages");
+	return 0;
+}
+
+/* VMA_MEM_ALLOC_TYPE was decided when EAL started; what came out otherwise is said here. */
+static int
+check_type(void)
+{
+	enum conf_mem type = conf()->mem_alloc_type;
+
+	if (type == CONF_MEM_HUGE && !rte_eal_has_hugepages()) {
+		if (conf_is_set("VMA_MEM_ALLOC_TYPE")) {
+			LOG_ERROR("VMA_MEM_ALLOC_TYPE=2 asks for huge pages and EAL has none: "
+				  "reserve "
+				  "some (sysctl vm.nr_hugepages) and leave --no-huge out, or set "
+				  "VMA_MEM_ALLOC_TYPE=1");
+			return -ENOMEM;
+		}
+		LOG_WARNING("the profile asks for huge pages and EAL has none: ordinary pages are "
+			    "used; "
+			    "reserve some (sysctl vm.nr_hugepages) for the latency it promises");
+	}
+	if (type == CONF_MEM_ANON && rte_eal_has_hugepages())
+		LOG_DEBUG("VMA_MEM_ALLOC_TYPE=0: EAL was started with huge pages, they are used");
+	return 0;
+}
+
+int
+pools_init(void)
+{
+	uint16_t mtu = (uint16_t)conf()->mtu;
+	unsigned int nodes_n = 0;
+	int ret = check_type();
+
+	for (unsigned int i = 0; i < port_count(); i++) {
+		const struct port *port = port_get(i);
+		struct node *node = &nodes[node_of(port->socket_id)];
+
+		mtu = RTE_MAX(mtu, port->mtu);
+		nodes_n += !node->used;
+		node->used = true;
+	}
+	for (unsigned int i = 0; i < RTE_MAX_NUMA_NODES && ret == 0; i++)
+		if (nodes[i].used && nodes[i].rx == NULL)
+			ret = make_node(i, nodes_n, mtu);
+	if (ret != 0)
+		pools_fini();
+	return ret;
+}
+
+/* A pool with packets still out there stays: rte_mempool_free() would pull them away. */
+static void
+pool_free(struct rte_mempool **pool)
+{
+	if (*pool != NULL && rte_mempool_full(*pool))
+		rte_mempool_free(*pool);
+	else if (*pool != NULL)
+		LOG_DEBUG("memory: %u buffers of %s are still in use, it stays",
+				rte_mempool_in_use_count(*pool), (*pool)->name);
+	*pool = NULL;
+}
+
+void
+pools_fini(void)
+{
+	for (unsigned int i = 0; i < RTE_MAX_NUMA_NODES; i++) {
+		pool_free(&nodes[i].rx);
+		pool_free(&nodes[i].tx);
+		nodes[i].used = false;
+	}
+}

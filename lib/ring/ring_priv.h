@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What the files of this room share and nobody else sees: the control side of a ring, what belongs
+ * to a port, the flow table, the pools. All of it is guarded by the table lock, except where a
+ * ring's rx_lock is named.
+ */
+#ifndef DPVMA_RING_PRIV_H
+#define DPVMA_RING_PRIV_H
+
+#include <sys/queue.h>
+
+#include <rte_mempool.h>
+
+#include "ring/ring.h"
+
+/** @name The flow table of one ring, or of a port (flow_table.c) */
+/** @{ */
+/** How a flow is matched, the most specific first. */
+enum flow_tier { FLOW_5TUPLE, FLOW_3TUPLE, FLOW_ANY, FLOW_ANY_VLAN, FLOW_TIERS };
+
+struct flow_table;
+
+/** NULL: no memory. */
+struct flow_table *flow_table_create(void);
+void flow_table_free(struct flow_table *table);
+/** The flow of exactly this key. */
+struct flow *flow_table_find(const struct flow_table *table, const struct flow_key *key);
+/** 0, also when it is there already; -ENOMEM. A ring's table: rx_lock held. */
+int flow_table_add(struct flow_table *table, struct flow *flow);
+/** False when it was not there. A ring's table: rx_lock held. */
+bool flow_table_del(struct flow_table *table, const struct flow *flow);
+/** As ring_flow_lookup(). */
+void flow_table_lookup(const struct flow_table *table, const struct flow_key *const *keys,
+		struct flow **flows, uint16_t n);
+uint32_t flow_table_count(const struct flow_table *table);
+/** @} */
+
+/** What makes two sockets share a ring; compared as a whole, so cleared before it is filled. */
+struct ring_key {
+	uint64_t id; /**< fd, user id, thread or CPU, as the logic says */
+	struct ip_addr local;
+	enum conf_ring_logic logic;
+	int profile;
+};
+
+/** A key that shares the ring of another, since there was none left for it. */
+struct ring_alias {
+	SLIST_ENTRY(ring_alias) next;
+	struct ring_key key;
+};
+
+/** A pool of one ring alone: it stays with the queue, so the next ring of its kind takes it up. */
+struct ring_pool {
+	LIST_ENTRY(ring_pool) next;
+	struct rte_mempool *pool;
+	const struct port *port;
+	int profile;
+	bool stride; /**< address-ordered */
+	bool in_use;
+	uint16_t rx_desc;
+};
+
+/** The control side of a ring. */
+struct ring_ctl {
+	struct ring ring;
+	TAILQ_ENTRY(ring_ctl) next; /**< rings of the port, in the order they were made */
+	struct ring_port *owner;
+	uint32_t pins; /**< who keeps it alive without being a user */
+	struct ring_key key;
+	SLIST_HEAD(, ring_alias) aliases;
+	struct ring_pool *own_pool;
+	int wake_fd;	   /**< an eventfd in the ring's epoll set, -1 without */
+	bool rx_fd_counts; /**< the interrupt's fd is an eventfd: read it to clear it */
+};
+
+/** What the rings of one port share. */
+struct ring_port {
+	struct port *port;
+	TAILQ_HEAD(ring_list, ring_ctl) rings;
+	unsigned int rings_n;
+	TAILQ_HEAD(flow_list, flow_ctl) flows;
+	struct flow_table *all; /**< every flow of the port, for -EEXIST */
+	struct flow **by_mark;	/**< what the rings read; by_mark_n entries, 0 unused */
+	uint32_t by_mark_n;
+	uint32_t mark_next;  /**< marks from here on were never used */
+	uint32_t *mark_free; /**< those given back, first in first out, by_mark_n entries */
+	uint32_t mark_free_head, mark_free_n;
+	bool flat_priority; /**< the device takes no rule of another priority than 0 */
+	bool refusal_told;
+	bool restarting;
+};
+
+/** The control side of a flow. */
+struct flow_ctl {
+	struct flow flow;
+	TAILQ_ENTRY(flow_ctl) next;
+	uint16_t rule_queue; /**< where the rule in the device leads */
+};
+
+static inline struct ring_ctl *
+ring_ctl(struct ring *ring)
+{
+	return (struct ring_ctl *)ring;
+}
+
+static inline struct flow_ctl *
+flow_ctl(struct flow *flow)
+{
+	return (struct flow_ctl *)flow;
+}
+
+/** @name The table of rings (table.c) */
+/** @{ */
+/** Guards everything of the control path; may be taken again by the thread that has it. */
+void table_lock(void);
+void table_unlock(void);
+/** What belongs to the port, made on first use; NULL: no memory. */
+struct ring_port *table_port(struct port *port);
+/** The same, NULL when no ring was ever made there. */
+struct ring_port *table_port_peek(const struct port *port);
+int table_insert(struct ring_ctl *ctl);
+void table_remove(struct ring_ctl *ctl);
+/** Drop a pin; the last one of a ring without users destroys it. */
+void table_unpin(struct ring_ctl *ctl);
+/** The nth ring there is, NULL past the end. */
+struct ring_ctl *table_at(uint32_t nth);
+/** Follow restarts of ports. */
+int table_init(void);
+/** Every ring is gone: flows that were left, and what belongs to the ports. */
+void table_fini(void);
+/** The default ring polls the queues of its port that no ring has. */
+void table_update_spare(struct ring_port *rp);
+/** @} */
+
+/** Stop the queue and free the ring (alloc.c). */
+void ring_destroy(struct ring_ctl *ctl);
+
+/** @name Pools (pools.c) */
+/** @{ */
+int pools_init(void);
+void pools_fini(void);
+struct rte_mempool *pools_rx(int socket_id);
+struct rte_mempool *pools_tx(int socket_id);
+/** Bytes of EAL memory that can still be had on that node, huge pages that are free included. */
+uint64_t pools_memory_free(int socket_id);
+/** Bytes of a packet buffer for this MTU, headroom included. */
+uint32_t pools_room(uint16_t mtu);
+/** A pool without the name clash of another process or a former life. */
+struct rte_mempool *pools_create(const char *name, unsigned int n, uint32_t room, int socket_id);
+/** @} */
+
+/** @name Queues of cyclic profiles (profile.c) */
+/** @{ */
+/**
+ * What a ring of this profile asks of the port: fills @p conf and the stride fields of the ring,
+ * takes or makes ctl->own_pool where it needs one.
+ * @return 0, -ENOMEM with one log line
+ */
+int profile_queue(struct ring_ctl *ctl, const struct ring_profile *profile,
+		struct port_queue_conf *conf);
+/** The ring is gone; its pool stays with the queue. */
+void profile_pool_put(struct ring_ctl *ctl);
+/** Free every pool whose packets are all back. */
+void profile_pools_fini(void);
+/** @} */
+
+/** @name Flows as rings come, go and restart (flow.c) */
+/** @{ */
+/** Teach a new ring, not polled yet, what it must know. */
+int flow_teach(struct ring_ctl *ctl);
+/** A port restarts: its rings are locked in between. */
+void flow_port_down(struct ring_port *rp);
+void flow_port_up(struct ring_port *rp);
+/** Other rings may receive for this one: give it a handover ring. 0 or -ENOMEM (logged). */
+int flow_handover(struct ring *ring);
+void flow_port_free(struct ring_port *rp);
+/** @} */
+
+/** @name Rules in the device (rule.c) */
+/** @{ */
+/** @return 0, or the device's refusal as a negative errno with @p why filled in */
+int rule_create(struct ring_port *rp, struct flow_ctl *ctl, uint16_t queue, char *why, size_t len,
+		struct rte_flow **rule);
+void rule_destroy(struct ring_port *rp, struct rte_flow *rule);
+/** @} */
+
+/** @name Sleeping and time */
+/** @{ */
+void sleep_init(struct ring_ctl *ctl);
+void sleep_fini(struct ring_ctl *ctl);
+/** The queue was set up anew: its interrupt may have another fd. */
+void sleep_restart(struct ring_ctl *ctl);
+/** Data path: a packet was handed over to a ring whose poller sleeps. */
+void sleep_wake(struct ring *ring);
+
+/** Register the fields and note how the port's clock runs. */
+int timestamp_init(void);
+void timestamp_port(struct port *port);
+/** @} */
+
+#endif
