@@ -172,12 +172,12 @@ main(void)
 		cmocka_unit_test(test_telemetry),
 	};
 	char prefix[64], program[] = "test_stat", dir[4096];
-	char *argv[] = { program, "--no-huge", "--no-pci", "--no-shconf", prefix, "-m", "64",
+	const char *argv[] = { program, "--no-huge", "--no-pci", "--no-shconf", prefix, "-m", "64",
 		"--lcores", "0@0", NULL };
 	int ret;
 
 	snprintf(prefix, sizeof(prefix), "--file-prefix=test_stat-%d", getpid());
-	if (rte_eal_init(RTE_DIM(argv) - 1, argv) < 0)
+	if (rte_eal_init(RTE_DIM(argv) - 1, (char **)(uintptr_t)argv) < 0)
 		return 1;
 	snprintf(dir, sizeof(dir), "%s", rte_eal_get_runtime_dir());
 	ret = cmocka_run_group_tests(tests, NULL, NULL);
