@@ -30,10 +30,13 @@ ip -n "$host" tuntap add nic0 mode tap
 ip -n "$host" link set nic0 address 02:11:22:33:44:55 up
 ip -n "$host" addr add 10.99.0.2/24 dev nic0
 ip -n "$peer" link set lo up
-ip -n "$peer" tuntap add wire0 mode tap
-ip -n "$peer" link set wire0 txqueuelen 10000 up
-ip -n "$peer" addr add 10.99.0.1/24 dev wire0
-ip -n "$peer" neigh replace 10.99.0.2 lladdr 02:11:22:33:44:55 dev wire0 nud permanent
+
+# The wire is a TAP that the NIC opens in our namespace; its other end moves to the peer.
+wire_up() {
+	ip -n "$host" link set wire0 netns "$peer"
+	ip -n "$peer" link set wire0 txqueuelen 10000 up
+	ip -n "$peer" addr add 10.99.0.1/24 dev wire0
+}
 
 mlx5_args() { # STRIDE-LOG STRIDES-LOG
 	echo "-a 0000:03:00.0,mprq_en=1,rxqs_min_mprq=1,mprq_log_stride_size=$1,mprq_log_stride_num=$2,mprq_max_memcpy_len=0,rxq_cqe_comp_en=0"
@@ -67,10 +70,11 @@ finish() { # NAME: wait, and show what it said when it failed
 	wait "$started" || { cat "$tmp/$1" >&2; die "$1 failed"; }
 }
 
-kernel_wire=tap:wire0@$peer
+kernel_wire=tap:wire0
 
 say "an unmodified sender: sockperf, 64 B, cyclic read over striding queues"
 on_mlx5 sockperf-64 "$kernel_wire" 7 10 --modes=cyclic --size=64 --idle=1 --duration=30 --min-packets=1000
+wire_up
 ip netns exec "$peer" sockperf throughput -i 10.99.0.2 -p 5000 --msg-size 64 --mps 100000 -t "$seconds" \
 	>"$tmp/sockperf" 2>&1 || { cat "$tmp/sockperf" >&2; die "sockperf failed"; }
 finish sockperf-64
@@ -82,6 +86,7 @@ for size in 64 1400; do
 		say "a checked sender on a kernel socket, $size B, $mode: every byte and number compared"
 		on_mlx5 "tap-$mode-$size" "$kernel_wire" $log $num --modes=$mode --size=$size --check --idle=1 \
 			--duration=30 --min-packets=1000
+		wire_up
 		ip netns exec "$peer" "$blast" 10.99.0.2 5000 $size 100000 $((100000 * seconds)) >"$tmp/blast"
 		finish "tap-$mode-$size"
 	done

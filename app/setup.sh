@@ -73,7 +73,8 @@ eal_memory() {
 	if [ "${HUGE:-0}" = 1 ]; then
 		echo "--in-memory -m $1"
 	else
-		echo "--no-huge --in-memory -m $1"
+		# --in-memory wants huge pages; without them a runtime directory of our own is used
+		echo "--no-huge --no-shconf -m $1"
 	fi
 }
 
