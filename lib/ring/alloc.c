@@ -478,8 +478,6 @@ rings_fini(void)
 	struct ring_ctl *ctl;
 	struct port *port;
 
-	if (!initialised)
-		return;
 	while ((ctl = any_ring()) != NULL) {
 		port = ctl->ring.port;
 		port_lock(port);
@@ -489,7 +487,8 @@ rings_fini(void)
 		table_unlock();
 		port_unlock(port);
 	}
-	table_fini();
+	if (initialised)
+		table_fini();
 	profile_pools_fini();
 	pools_fini();
 	initialised = false;

@@ -126,9 +126,9 @@ ring_give(struct ring *from, struct ring *to, struct rte_mbuf **pkts, uint16_t n
 		STAT_ADD(&from->stats, RING, handover_full, n - taken);
 		rte_pktmbuf_free_bulk(pkts + taken, n - taken);
 	}
-	/* The sleeper counts itself, then looks at the ring; here it is the other way round. */
+	/* The sleeper says so first and then looks at the ring; here it is the other way round. */
 	rte_atomic_thread_fence(__ATOMIC_SEQ_CST);
-	if (unlikely(__atomic_load_n(&to->sleepers, __ATOMIC_RELAXED) > 0) && taken > 0)
+	if (unlikely(__atomic_load_n(&to->wanted, __ATOMIC_RELAXED)) && taken > 0)
 		sleep_wake(to);
 }
 

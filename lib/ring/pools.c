@@ -13,6 +13,7 @@
 #include <rte_malloc.h>
 #include <rte_memory.h>
 
+#include "../../drivers/mempool/stride/stride.h"
 #include "ring/ring_priv.h"
 
 /* Buffers of a per-lcore cache, where the pool is large enough to leave them there. */
@@ -118,17 +119,21 @@ pools_create(const char *name, unsigned int n, uint32_t room, int socket_id)
 	return rte_pktmbuf_pool_create(name, n, cache, 0, (uint16_t)room, (int)node_of(socket_id));
 }
 
-/* A queue of a former life may still hold buffers of its pool: take that up again. */
+/* What was left of a former life, with packets in a queue yet, or a new one. */
+static bool
+take_up(const struct plan *p, struct rte_mempool *mp)
+{
+	return mp != NULL && rte_pktmbuf_data_room_size(mp) >= p->room &&
+			(mp->size == p->n || !p->given);
+}
+
 static struct rte_mempool *
-create_or_find(const char *name, const struct plan *p, int node)
+create(const char *name, const struct plan *p, int node)
 {
 	struct rte_mempool *mp = pools_create(name, p->n, p->room, node);
 	char other[RTE_MEMPOOL_NAMESIZE];
 
 	for (unsigned int i = 0; mp == NULL && rte_errno == EEXIST && i < 16; i++) {
-		mp = rte_mempool_lookup(name);
-		if (mp != NULL && mp->size == p->n && rte_pktmbuf_data_room_size(mp) == p->room)
-			return mp;
 		snprintf(other, sizeof(other), "%s_%u", name, i);
 		mp = pools_create(other, p->n, p->room, node);
 	}
@@ -208,17 +213,25 @@ make_pool(struct plan *p, const char *what, unsigned int node, struct rte_mempoo
 	unsigned int wanted = p->n;
 
 	snprintf(name, sizeof(name), "dpvma_%s_%u", what, node);
-	*pool = create_or_find(name, p, (int)node);
+	if (take_up(p, *pool))
+		return 0;
+	*pool = create(name, p, (int)node);
 	/* The estimate was too good: memory in pieces, a limit of the process. */
 	while (*pool == NULL && !p->given && p->n / 4 * 3 >= BUFS_MIN) {
 		p->n = p->n / 4 * 3;
-		*pool = create_or_find(name, p, (int)node);
+		*pool = create(name, p, (int)node);
 	}
 	if (*pool == NULL)
 		return does_not_fit(p, pools_memory_free((int)node));
 	if (p->n < wanted)
 		LOG_INFO("memory: %s=%u did not fit, %u buffers taken", p->name, wanted, p->n);
 	return 0;
+}
+
+static uint64_t
+left_over(const struct rte_mempool *mp, const struct plan *p)
+{
+	return mp != NULL ? (uint64_t)mp->size * p->each : 0;
 }
 
 static int
@@ -239,9 +252,8 @@ make_node(unsigned int node, unsigned int nodes_n, uint16_t mtu)
 	int ret;
 
 	if (rx.room > UINT16_MAX || tx.room > UINT16_MAX) {
-		LOG_ERROR("VMA_MTU=%u and VMA_TX_BUF_SIZE=%d do not fit in a buffer of %u bytes "
-			  "with "
-			  "its headers; lower them",
+		LOG_ERROR("VMA_MTU=%u, VMA_TX_BUF_SIZE=%d: with headers more than a buffer's "
+			  "%u bytes; lower them",
 				mtu, c->tx_buf_size, UINT16_MAX);
 		return -EINVAL;
 	}
@@ -250,21 +262,21 @@ make_node(unsigned int node, unsigned int nodes_n, uint16_t mtu)
 	/* Numbers that were asked for may take all there is; defaults leave room for the queues. */
 	if (!rx.given || !tx.given)
 		usable -= queues_need(node, usable);
+	usable += left_over(nodes[node].rx, &rx) + left_over(nodes[node].tx, &tx);
 	ret = cut_down(&rx, &tx, usable);
 	if (ret == 0)
 		ret = make_pool(&rx, "rx", node, &nodes[node].rx);
 	if (ret == 0)
 		ret = make_pool(&tx, "tx", node, &nodes[node].tx);
-	if (ret != 0)
-		return ret;
-	LOG_INFO("memory: node %u: %u receive buffers of %u bytes (%u MB), %u transmit buffers of "
-		 "%u "
-		 "bytes (%u MB), in %s",
-			node, nodes[node].rx->size, rx.room,
-			(unsigned int)((uint64_t)rx.n * rx.each >> 20), nodes[node].tx->size,
-			tx.room, (unsigned int)((uint64_t)tx.n * tx.each >> 20),
-			rte_eal_has_hugepages() ? "huge pages" : "ordinary pages");
-	return 0;
+	if (ret == 0)
+		LOG_INFO("memory: node %u: %u receive buffers of %u bytes, %u transmit buffers of "
+			 "%u bytes, %" PRIu64 " MB in %s",
+				node, nodes[node].rx->size, rx.room, nodes[node].tx->size, tx.room,
+				((uint64_t)nodes[node].rx->size * rx.each +
+						(uint64_t)nodes[node].tx->size * tx.each) >>
+						20,
+				rte_eal_has_hugepages() ? "huge pages" : "ordinary pages");
+	return ret;
 }
 
 /* VMA_MEM_ALLOC_TYPE was decided when EAL started; what came out otherwise is said here. */
@@ -276,14 +288,13 @@ check_type(void)
 	if (type == CONF_MEM_HUGE && !rte_eal_has_hugepages()) {
 		if (conf_is_set("VMA_MEM_ALLOC_TYPE")) {
 			LOG_ERROR("VMA_MEM_ALLOC_TYPE=2 asks for huge pages and EAL has none: "
-				  "reserve "
-				  "some (sysctl vm.nr_hugepages) and leave --no-huge out, or set "
-				  "VMA_MEM_ALLOC_TYPE=1");
+				  "reserve some (sysctl vm.nr_hugepages) and leave --no-huge out, "
+				  "or set VMA_MEM_ALLOC_TYPE=1");
 			return -ENOMEM;
 		}
-		LOG_WARNING("the profile asks for huge pages and EAL has none: ordinary pages are "
-			    "used; "
-			    "reserve some (sysctl vm.nr_hugepages) for the latency it promises");
+		LOG_WARNING("the profile asks for huge pages and EAL has none: ordinary pages "
+			    "are used; reserve some (sysctl vm.nr_hugepages) for the latency it "
+			    "promises");
 	}
 	if (type == CONF_MEM_ANON && rte_eal_has_hugepages())
 		LOG_DEBUG("VMA_MEM_ALLOC_TYPE=0: EAL was started with huge pages, they are used");
@@ -306,31 +317,38 @@ pools_init(void)
 		node->used = true;
 	}
 	for (unsigned int i = 0; i < RTE_MAX_NUMA_NODES && ret == 0; i++)
-		if (nodes[i].used && nodes[i].rx == NULL)
+		if (nodes[i].used)
 			ret = make_node(i, nodes_n, mtu);
 	if (ret != 0)
 		pools_fini();
 	return ret;
 }
 
-/* A pool with packets still out there stays: rte_mempool_free() would pull them away. */
-static void
-pool_free(struct rte_mempool **pool)
+bool
+pools_free(struct rte_mempool *pool)
 {
-	if (*pool != NULL && rte_mempool_full(*pool))
-		rte_mempool_free(*pool);
-	else if (*pool != NULL)
-		LOG_DEBUG("memory: %u buffers of %s are still in use, it stays",
-				rte_mempool_in_use_count(*pool), (*pool)->name);
-	*pool = NULL;
+	if (pool == NULL)
+		return true;
+	if (port_pool_used(pool) || !rte_mempool_full(pool)) {
+		LOG_DEBUG("memory: %u buffers of %s are in use, it stays",
+				rte_mempool_in_use_count(pool), pool->name);
+		return false;
+	}
+	if (stride_pool_info_get(pool) != NULL)
+		stride_pool_free(pool);
+	else
+		rte_mempool_free(pool);
+	return true;
 }
 
 void
 pools_fini(void)
 {
 	for (unsigned int i = 0; i < RTE_MAX_NUMA_NODES; i++) {
-		pool_free(&nodes[i].rx);
-		pool_free(&nodes[i].tx);
+		if (pools_free(nodes[i].rx))
+			nodes[i].rx = NULL;
+		if (pools_free(nodes[i].tx))
+			nodes[i].tx = NULL;
 		nodes[i].used = false;
 	}
 }

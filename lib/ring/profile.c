@@ -272,14 +272,9 @@ profile_pools_fini(void)
 	for (p = LIST_FIRST(&pools); p != NULL; p = next) {
 		next = LIST_NEXT(p, next);
 		p->in_use = false;
-		/* A queue of a started port, or the application, holds some: leave them be. */
-		if (!rte_mempool_full(p->pool))
+		if (!pools_free(p->pool))
 			continue;
 		LIST_REMOVE(p, next);
-		if (p->stride)
-			stride_pool_free(p->pool);
-		else
-			rte_mempool_free(p->pool);
 		free(p);
 	}
 }

@@ -218,7 +218,7 @@ struct ring {
 	 * and passes the rest to net_input(). rx_lock held. Returns packets taken.
 	 */
 	uint16_t (*intake)(struct ring *ring, void *reader);
-	uint32_t sleepers; /**< threads that armed it and sleep */
+	bool wanted; /**< somebody sleeps: wake him for packets handed over */
 
 	/* written by every burst */
 	rte_spinlock_t rx_lock __rte_cache_aligned;
@@ -355,12 +355,17 @@ int ring_fd(struct ring *ring);
 struct ring *ring_by_fd(int fd);
 /**
  * Arm the Rx interrupt: the ring's fd becomes readable with the next packet. Takes rx_lock. Each
- * thread that arms a ring disarms it when it wakes; while one of several still sleeps the interrupt
- * stays on.
- * @return 0 armed; 1 packets are waiting already, nothing armed; -ENOTSUP: nap instead
+ * call that did not fail is to be undone by one ring_disarm(), of the same thread or another; while
+ * one of several still counts the interrupt stays on.
+ * @return 0 armed; 1 packets are waiting already: do not sleep; -ENOTSUP: nap instead; or as
+ *         ring_fd()
  */
 int ring_arm(struct ring *ring);
-/** Take the pending notifications and turn the interrupt off; number taken. Takes rx_lock. */
+/**
+ * Take the pending notifications and turn the interrupt off. Takes rx_lock. Without effect on a
+ * ring that cannot be armed.
+ * @return how many there were: 0, 1 or 2 (packets arrived, packets were handed over)
+ */
 int ring_disarm(struct ring *ring);
 /** CQ moderation has no ethdev call: kept and reported, -ENOTSUP. */
 int ring_moderate(struct ring *ring, uint32_t count, uint32_t period_usec);
@@ -382,9 +387,9 @@ void ring_stats_sum(const struct ring *ring, struct ring_stats *sum);
  */
 int rings_init(void);
 /**
- * Give every ring and pool back. Before ports_fini() or after it; a pool whose packets are still
- * out there (in a queue of a port that runs, or with the application) stays, for a later
- * rings_init() to take up again.
+ * Give every ring and pool back; before ports_fini(). A pool that a queue is still set up with, or
+ * of which the application holds packets, stays; a second call, after ports_fini(), frees what was
+ * left to the queues, and a later rings_init() takes it up again.
  */
 void rings_fini(void);
 

@@ -69,6 +69,7 @@ struct ring_ctl {
 	struct ring_key key;
 	SLIST_HEAD(, ring_alias) aliases;
 	struct ring_pool *own_pool;
+	uint32_t sleepers; /**< calls of ring_arm() that were not undone */
 	int wake_fd;	   /**< an eventfd in the ring's epoll set, -1 without */
 	bool rx_fd_counts; /**< the interrupt's fd is an eventfd: read it to clear it */
 };
@@ -145,7 +146,9 @@ struct rte_mempool *pools_tx(int socket_id);
 uint64_t pools_memory_free(int socket_id);
 /** Bytes of a packet buffer for this MTU, headroom included. */
 uint32_t pools_room(uint16_t mtu);
-/** A pool without the name clash of another process or a former life. */
+/** Free a pool of either kind, unless a queue is set up with it or packets are out there: false. */
+bool pools_free(struct rte_mempool *pool);
+/** An ordinary pool; NULL with rte_errno. */
 struct rte_mempool *pools_create(const char *name, unsigned int n, uint32_t room, int socket_id);
 /** @} */
 

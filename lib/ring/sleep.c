@@ -87,7 +87,7 @@ sleep_restart(struct ring_ctl *ctl)
 	if (ring->rx_fd >= 0 && ring->fd >= 0)
 		epoll_ctl(ring->fd, EPOLL_CTL_DEL, ring->rx_fd, NULL);
 	watch_interrupt(ctl);
-	if (ring->sleepers == 0)
+	if (ctl->sleepers == 0)
 		return;
 	if (ring->rx_fd < 0 || rte_eth_dev_rx_intr_enable(ring->port_id, ring->queue) != 0)
 		sleep_wake(ring);
@@ -164,6 +164,8 @@ sleep_wake(struct ring *ring)
 	int fd = __atomic_load_n(&ring_ctl(ring)->wake_fd, __ATOMIC_RELAXED);
 	uint64_t one = 1;
 
+	/* once is enough, until somebody sleeps again */
+	__atomic_store_n(&ring->wanted, false, __ATOMIC_RELAXED);
 	if (fd >= 0 && write(fd, &one, sizeof(one)) < 0)
 		return; /* EAGAIN: it counted to the end already, the sleeper wakes */
 }
@@ -221,20 +223,16 @@ arm(struct ring_ctl *ctl)
 {
 	struct ring *ring = &ctl->ring;
 
-	__atomic_store_n(&ring->sleepers, ring->sleepers + 1, __ATOMIC_RELAXED);
-	rte_atomic_thread_fence(__ATOMIC_SEQ_CST);
-	if (rte_eth_dev_rx_intr_enable(ring->port_id, ring->queue) != 0) {
-		__atomic_store_n(&ring->sleepers, ring->sleepers - 1, __ATOMIC_RELAXED);
+	if (rte_eth_dev_rx_intr_enable(ring->port_id, ring->queue) != 0)
 		return -ENOTSUP;
-	}
-	if (!packets_wait(ring)) {
-		STAT_INC(&ring->stats, RING, sleeps);
-		return 0;
-	}
-	__atomic_store_n(&ring->sleepers, ring->sleepers - 1, __ATOMIC_RELAXED);
-	if (ring->sleepers == 0)
-		take_events(ctl);
-	return 1;
+	ctl->sleepers++;
+	__atomic_store_n(&ring->wanted, true, __ATOMIC_RELAXED);
+	/* ring_give() puts the packets there first and then looks whether they are wanted. */
+	rte_atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (packets_wait(ring))
+		return 1;
+	STAT_INC(&ring->stats, RING, sleeps);
+	return 0;
 }
 
 int
@@ -256,16 +254,18 @@ ring_arm(struct ring *ring)
 int
 ring_disarm(struct ring *ring)
 {
+	struct ring_ctl *ctl = ring_ctl(ring);
 	int taken;
 
-	if (ring->fd < 0)
+	if (ring->fd < 0 || ring->rx_fd < 0)
 		return 0;
 	ring_rx_lock(ring);
-	if (ring->sleepers > 0)
-		__atomic_store_n(&ring->sleepers, ring->sleepers - 1, __ATOMIC_RELAXED);
-	taken = take_events(ring_ctl(ring));
+	if (ctl->sleepers > 0)
+		ctl->sleepers--;
+	__atomic_store_n(&ring->wanted, ctl->sleepers > 0, __ATOMIC_RELAXED);
+	taken = take_events(ctl);
 	/* Another thread sleeps yet: the next packet is for it to hear of. */
-	if (ring->sleepers > 0 && ring->rx_fd >= 0)
+	if (ctl->sleepers > 0)
 		rte_eth_dev_rx_intr_enable(ring->port_id, ring->queue);
 	ring_rx_unlock(ring);
 	return taken;

@@ -59,10 +59,12 @@ timestamp_init(void)
 	if (ring_mbuf_link_offset < 0 || ring_mbuf_swtime_offset < 0 ||
 			rte_mbuf_dyn_rx_timestamp_register(&ring_mbuf_timestamp_offset,
 					&ring_mbuf_timestamp_flag) != 0) {
+		int err = rte_errno;
+
 		LOG_ERROR("no room in the mbuf for three fields of 8 bytes (%s): the program has "
 			  "registered too many of its own",
-				rte_strerror(rte_errno));
-		return -rte_errno;
+				rte_strerror(err));
+		return -err;
 	}
 	return 0;
 }
