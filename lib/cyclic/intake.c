@@ -141,6 +141,17 @@ make_room(struct cyclic *c)
 	return true;
 }
 
+/** The default ring of a port that does not steer serves queues that no ring owns. */
+static __rte_noinline unsigned int
+from_spare(struct cyclic *c, struct rte_mbuf **pkts)
+{
+	unsigned int i, n = 0;
+
+	for (i = 0; i < c->ring->spare_queues && n == 0; i++)
+		n = ring_rx_spare(c->ring, i, pkts, c->burst);
+	return n;
+}
+
 unsigned int
 cyclic_take(struct cyclic *c)
 {
@@ -153,11 +164,12 @@ cyclic_take(struct cyclic *c)
 	pkts = &c->pending[c->tail];
 	n = ring_rx_handover(ring, pkts, c->burst);
 	if (unlikely(n > 0)) {
-		STAT_ADD(&ring->stats, RING, handover_in, n);
 		c->tail += sort_out(c, pkts, &c->pending_before[c->tail], n);
 		return n;
 	}
 	n = ring_rx(ring, pkts, c->burst);
+	if (unlikely(n == 0 && ring->spare_queues > 0))
+		n = from_spare(c, pkts);
 	if (n == 0) {
 		STAT_INC(&ring->stats, RING, rx_empty);
 		return 0;

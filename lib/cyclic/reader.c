@@ -241,9 +241,6 @@ cyclic_read(struct cyclic *c, size_t min, size_t max, bool want_time, struct cyc
 
 	if (unlikely(min > max || max == 0))
 		return -EINVAL;
-	/* A default ring also serves queues that no ring owns: leave them to the general turn. */
-	if (unlikely(ring->spare_queues > 0))
-		net_poll(ring);
 	if (unlikely(!ring_rx_trylock(ring))) {
 		if (__atomic_load_n(&c->reading, __ATOMIC_RELAXED))
 			return -EBUSY;
