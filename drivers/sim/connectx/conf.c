@@ -39,7 +39,8 @@ static const struct var vars[] = {
 	{ "CONNECTX_DEVX", UINT(devx), "1", 0, 1,
 			"0: refuse DevX, so that the PMD takes its verbs path" },
 	{ "CONNECTX_CPU", INT(cpu), "-1", -1, 1023,
-			"CPU to pin the device thread to; -1: any that the process may use" },
+			"CPU to pin the device thread to; -1: those of the process that no lcore "
+			"has, if any" },
 	{ "CONNECTX_SLEEP_US", UINT(sleep_us), "20", 0, 100000,
 			"how long the device thread sleeps when there is nothing to do; 0: never" },
 	{ "CONNECTX_VERBOSE", INT(verbose), "0", 0, 3,

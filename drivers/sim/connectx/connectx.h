@@ -80,10 +80,15 @@ enum cx_type {
 struct cx_channel;
 struct hw_cqe;
 
+struct cx_count {
+	uint64_t pkts, bytes;
+};
+
 struct cx_cq {
 	uint8_t *buf;
 	volatile uint32_t *db;
 	uint32_t log_size, pi;
+	uint32_t seen_ci; /* consumer index when it was last read: the PMD writes that line */
 	bool compress, ignore_overrun;
 	uint8_t mini_format;
 	/* completions of the current session, not visible yet */
@@ -102,6 +107,7 @@ struct cx_wq {
 	uint8_t *buf;
 	volatile uint32_t *db; /* the producer index that the PMD writes */
 	uint16_t ci;	       /* next entry the device will use */
+	uint16_t seen_pi;      /* producer index when it was last read */
 	bool striding;
 	uint8_t log_size, log_entry; /* entries; bytes of one */
 	uint8_t log_strides, log_stride_bytes, shift;
@@ -137,7 +143,7 @@ struct mlx5dv_devx_obj {
 			uint32_t (*nibble)[16];
 		} tir;
 		struct {
-			uint64_t *pkts, *bytes;
+			struct cx_count *count;
 			uint32_t n;
 		} flow_counter;
 		struct {
@@ -156,7 +162,7 @@ struct cx_umem {
 /* ---- steering (dr.c, steer.c) ---- */
 #define CX_MATCH_BYTES 0x40 /* of the match layout, the outer headers are modelled */
 #define CX_MATCH_WORDS (CX_MATCH_BYTES / 4)
-#define CX_RULE_ACTIONS 16
+#define CX_RULE_COUNTERS 2
 
 enum cx_action_type { CX_TO_TIR, CX_TO_TABLE, CX_DROP, CX_MISS, CX_TAG, CX_COUNT };
 
@@ -167,14 +173,21 @@ struct mlx5dv_dr_action {
 	uint32_t value;
 };
 
+/* What a lookup touches is in one line, and the key behind it: rules by the thousand are not in the
+ * nearest cache. */
 struct mlx5dv_dr_rule {
 	struct mlx5dv_dr_rule *next; /* of the same bucket */
 	uint32_t hash;
-	uint32_t key[CX_MATCH_WORDS]; /* masked words, those of the matcher's idx[] only */
-	uint16_t n_actions;
-	struct mlx5dv_dr_matcher *matcher;
+	uint32_t tag;
+	uint8_t verdict; /* CX_STEER_ */
+	bool tagged;
+	uint8_t n_counters;
+	struct mlx5dv_devx_obj *tir;
+	struct mlx5dv_dr_table *to_table;
+	struct cx_count *counter[CX_RULE_COUNTERS];
 	uint64_t hits;
-	struct mlx5dv_dr_action *action[CX_RULE_ACTIONS];
+	struct mlx5dv_dr_matcher *matcher;
+	uint32_t key[]; /* masked words, those of the matcher's idx[] only */
 };
 
 struct mlx5dv_dr_matcher {
@@ -202,7 +215,7 @@ struct mlx5dv_dr_domain {
 };
 
 /* ---- a frame on its way in ---- */
-#define CX_PKT_COUNTERS 16
+#define CX_PKT_HITS 8 /* rules that count it */
 
 struct cx_pkt {
 	uint8_t *data;
@@ -215,14 +228,10 @@ struct cx_pkt {
 	/* found by steering */
 	uint32_t tag, hash;
 	bool hashed;
-	uint8_t n_counters, n_hits;
+	uint8_t n_hits;
 	struct mlx5dv_devx_obj *tir, *rq;
 	/* from here on not cleared for each frame */
-	struct {
-		struct mlx5dv_devx_obj *obj;
-		uint32_t at;
-	} counter[CX_PKT_COUNTERS];
-	struct mlx5dv_dr_rule *hit[CX_PKT_COUNTERS];
+	struct mlx5dv_dr_rule *hit[CX_PKT_HITS];
 	uint32_t match[CX_MATCH_WORDS]; /* the headers in the match layout of prm.h */
 };
 
@@ -351,7 +360,7 @@ int cx_rss_key(struct mlx5dv_devx_obj *tir);
 void cx_rss(struct cx_pkt *p);
 
 /* steer.c */
-enum { CX_STEER_DROP, CX_STEER_QUEUE, CX_STEER_MISS };
+enum { CX_STEER_NEXT, CX_STEER_DROP, CX_STEER_QUEUE, CX_STEER_MISS };
 int cx_steer(struct cx_pkt *p);
 void cx_steer_commit(const struct cx_pkt *p);
 uint32_t cx_steer_hash(const uint32_t *key, uint32_t n);
@@ -364,7 +373,8 @@ enum cx_rx_result cx_rxq_deliver(
 void cx_rxq_no_buf(struct mlx5dv_devx_obj *rq);
 
 /* cq.c */
-bool cx_cq_room(const struct cx_cq *q);
+bool cx_cq_room(struct cx_cq *q);
+void cx_wq_reset(struct cx_wq *w);
 void cx_cq_post(struct cx_cq *q, const struct hw_cqe *c, unsigned int opcode);
 void cx_cq_flush_all(void);
 

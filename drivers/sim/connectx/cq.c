@@ -8,15 +8,21 @@
 
 #define MIN_SESSION 3 /* fewer completions are not worth a title */
 
-bool
-cx_cq_room(const struct cx_cq *q)
+static inline bool
+room(const struct cx_cq *q)
 {
 	/* The PMD keeps 16 bits of the consumer index of a Tx CQ: only the bits that a ring of
 	 * this size needs can be compared. */
-	uint32_t ci = be32toh(q->db[DB_CQ_CONSUMER]);
+	return ((q->pi - q->seen_ci) & ((2u << q->log_size) - 1)) < (1u << q->log_size);
+}
 
-	return q->ignore_overrun ||
-			((q->pi - ci) & ((2u << q->log_size) - 1)) < (1u << q->log_size);
+bool
+cx_cq_room(struct cx_cq *q)
+{
+	if (cx_likely(room(q)))
+		return true;
+	q->seen_ci = be32toh(q->db[DB_CQ_CONSUMER]);
+	return room(q) || q->ignore_overrun;
 }
 
 static struct hw_cqe *

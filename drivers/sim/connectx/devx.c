@@ -273,9 +273,8 @@ create_flow_counter(struct mlx5dv_devx_obj *o, const void *in)
 	uint32_t bulk = GET(in, F_alloc_flow_counter_in__flow_counter_bulk);
 
 	o->flow_counter.n = bulk != 0 ? bulk * COUNTERS_PER_BULK : 1;
-	o->flow_counter.pkts = calloc(o->flow_counter.n, 8);
-	o->flow_counter.bytes = calloc(o->flow_counter.n, 8);
-	return o->flow_counter.pkts != NULL && o->flow_counter.bytes != NULL ? 0 : -1;
+	o->flow_counter.count = calloc(o->flow_counter.n, sizeof(*o->flow_counter.count));
+	return o->flow_counter.count != NULL ? 0 : -1;
 }
 
 static enum cx_type
@@ -390,8 +389,7 @@ release(struct mlx5dv_devx_obj *o)
 		free(o->tir.nibble);
 		break;
 	case CX_FLOW_COUNTER:
-		free(o->flow_counter.pkts);
-		free(o->flow_counter.bytes);
+		free(o->flow_counter.count);
 		break;
 	default:
 		break;
@@ -455,8 +453,7 @@ set_state(struct mlx5dv_devx_obj *o, uint32_t state)
 	if (state == 0) {
 		if (o->type == CX_RQ)
 			cx_lro_forget(o);
-		o->q.wq.ci = 0;
-		o->q.wq.stride = 0;
+		cx_wq_reset(&o->q.wq);
 	}
 }
 
@@ -503,10 +500,10 @@ query_flow_counter(struct mlx5dv_devx_obj *o, const void *in, void *out)
 
 	if (i >= o->flow_counter.n)
 		return STATUS_BAD_PARAM;
-	put64(stat, o->flow_counter.pkts[i]);
-	put64(stat + 8, o->flow_counter.bytes[i]);
+	put64(stat, o->flow_counter.count[i].pkts);
+	put64(stat + 8, o->flow_counter.count[i].bytes);
 	if (GET(in, F_query_flow_counter_in__clear))
-		o->flow_counter.pkts[i] = o->flow_counter.bytes[i] = 0;
+		o->flow_counter.count[i] = (struct cx_count){ 0 };
 	return 0;
 }
 

@@ -8,6 +8,7 @@
 #include "prm.h"
 
 #define FIRST_BUCKETS 8
+#define TAG_MASK 0xffffff
 
 /* Bits of the match layout that parse.c fills: all of the outer headers but two reserved bytes. */
 static const uint8_t modelled[CX_MATCH_BYTES] = {
@@ -232,6 +233,7 @@ grow(struct mlx5dv_dr_matcher *m)
 static void
 log_rule(const struct mlx5dv_dr_rule *r)
 {
+	static const char *const verdict[] = { "next table", "drop", "queue", "kernel" };
 	const struct mlx5dv_dr_matcher *m = r->matcher;
 	char text[400];
 	uint32_t i;
@@ -241,8 +243,40 @@ log_rule(const struct mlx5dv_dr_rule *r)
 	for (i = 0; i < m->n_words; i++)
 		n += snprintf(text + n, sizeof(text) - n, " %02x:%08x/%08x", m->idx[i] * 4,
 				be32(&r->key[i]), be32(&m->mask[m->idx[i]]));
-	cx_log(2, "rule: level %u, priority %u, match{%s }, %u actions", m->table->level,
-			m->priority, text, r->n_actions);
+	cx_log(2, "rule: level %u, priority %u, match{%s }: %s", m->table->level, m->priority, text,
+			verdict[r->verdict]);
+}
+
+static int
+add_action(struct mlx5dv_dr_rule *r, const struct mlx5dv_dr_action *a)
+{
+	if (a == NULL)
+		return -1;
+	switch (a->type) {
+	case CX_TO_TIR:
+		r->verdict = CX_STEER_QUEUE;
+		r->tir = a->obj;
+		return 0;
+	case CX_TO_TABLE:
+		r->to_table = a->table;
+		return 0;
+	case CX_DROP:
+		r->verdict = CX_STEER_DROP;
+		return 0;
+	case CX_MISS:
+		r->verdict = CX_STEER_MISS;
+		return 0;
+	case CX_TAG:
+		r->tagged = true;
+		r->tag = a->value & TAG_MASK;
+		return 0;
+	case CX_COUNT:
+		if (r->n_counters == CX_RULE_COUNTERS)
+			return -1;
+		r->counter[r->n_counters++] = &a->obj->flow_counter.count[a->value];
+		return 0;
+	}
+	return -1;
 }
 
 CX_EXPORT struct mlx5dv_dr_rule *
@@ -253,26 +287,21 @@ mlx5dv_dr_rule_create(struct mlx5dv_dr_matcher *m, struct mlx5dv_flow_match_para
 	struct mlx5dv_dr_rule *r;
 	size_t i;
 
-	if (n > CX_RULE_ACTIONS) {
-		errno = EINVAL;
+	r = calloc(1, sizeof(*r) + m->n_words * sizeof(r->key[0]));
+	if (r == NULL)
 		return NULL;
-	}
 	for (i = 0; i < n; i++) {
-		if (action[i] == NULL) {
+		if (add_action(r, action[i]) != 0) {
+			free(r);
 			errno = EOPNOTSUPP;
 			return NULL;
 		}
 	}
-	r = calloc(1, sizeof(*r));
-	if (r == NULL)
-		return NULL;
 	memcpy(v, value->match_buf, value->match_sz < sizeof(v) ? value->match_sz : sizeof(v));
 	for (i = 0; i < m->n_words; i++)
 		r->key[i] = v[m->idx[i]] & m->mask[m->idx[i]];
 	r->hash = cx_steer_hash(r->key, m->n_words);
 	r->matcher = m;
-	r->n_actions = n;
-	memcpy(r->action, action, n * sizeof(*action));
 	cx_lock();
 	grow(m);
 	insert(m, r);

@@ -29,7 +29,7 @@ cx_rx_frame(uint8_t *frame, uint32_t len, unsigned int flags)
 	enum cx_rx_result ret;
 	struct cx_pkt p;
 
-	memset(&p, 0, offsetof(struct cx_pkt, counter));
+	memset(&p, 0, offsetof(struct cx_pkt, hit));
 	p.data = frame;
 	p.len = len;
 	cx_parse(&p, !(flags & CX_RX_CSUM_OK));

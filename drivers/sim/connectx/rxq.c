@@ -73,6 +73,23 @@ post_filler(const struct mlx5dv_devx_obj *rq, struct cx_wq *w, const struct cx_p
 	w->stride = 0;
 }
 
+/* Entries that the PMD has posted and the device has not used up. */
+static inline uint16_t
+posted(struct cx_wq *w)
+{
+	if (w->seen_pi == w->ci)
+		w->seen_pi = be32toh(__atomic_load_n(w->db, __ATOMIC_ACQUIRE));
+	return w->seen_pi - w->ci;
+}
+
+void
+cx_wq_reset(struct cx_wq *w)
+{
+	w->ci = 0;
+	w->seen_pi = 0;
+	w->stride = 0;
+}
+
 static enum cx_rx_result
 deliver_striding(const struct mlx5dv_devx_obj *rq, struct cx_wq *w, const struct cx_pkt *p,
 		const struct frame *f, const struct cx_lro_info *lro)
@@ -81,7 +98,7 @@ deliver_striding(const struct mlx5dv_devx_obj *rq, struct cx_wq *w, const struct
 	uint32_t strides = 1u << w->log_strides;
 	uint32_t need = (f->len + w->shift + (1u << w->log_stride_bytes) - 1) >>
 			w->log_stride_bytes;
-	uint16_t avail = (uint16_t)be32toh(*w->db) - w->ci;
+	uint16_t avail = posted(w);
 	const struct hw_data_seg *seg;
 	struct hw_cqe c;
 	uint8_t *dst;
@@ -135,7 +152,7 @@ deliver_plain(const struct mlx5dv_devx_obj *rq, struct cx_wq *w, const struct cx
 	const struct hw_data_seg *seg;
 	struct hw_cqe c;
 
-	if ((uint16_t)((uint16_t)be32toh(*w->db) - w->ci) == 0 || !cx_cq_room(q))
+	if (posted(w) == 0 || !cx_cq_room(q))
 		return CX_RX_NO_BUF;
 	seg = (const void *)(w->buf +
 			((size_t)(w->ci & ((1u << w->log_size) - 1)) << w->log_entry));

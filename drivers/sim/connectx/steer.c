@@ -6,7 +6,6 @@
 #include "connectx.h"
 
 #define MAX_HOPS 64
-#define TAG_MASK 0xffffff
 
 /* Multiply and rotate: the words are addresses and ports, which differ in few bits. */
 uint32_t
@@ -41,57 +40,24 @@ lookup(const struct mlx5dv_dr_matcher *m, const struct cx_pkt *p)
 	return NULL;
 }
 
-static int
-apply(const struct mlx5dv_dr_rule *r, struct cx_pkt *p, struct mlx5dv_dr_table **next)
-{
-	unsigned int i;
-
-	for (i = 0; i < r->n_actions; i++) {
-		const struct mlx5dv_dr_action *a = r->action[i];
-
-		switch (a->type) {
-		case CX_DROP:
-			return CX_STEER_DROP;
-		case CX_MISS:
-			return CX_STEER_MISS;
-		case CX_TAG:
-			p->tag = a->value & TAG_MASK;
-			break;
-		case CX_COUNT:
-			if (p->n_counters < CX_PKT_COUNTERS) {
-				p->counter[p->n_counters].obj = a->obj;
-				p->counter[p->n_counters++].at = a->value;
-			}
-			break;
-		case CX_TO_TABLE:
-			*next = a->table;
-			break;
-		case CX_TO_TIR:
-			p->tir = a->obj;
-			break;
-		}
-	}
-	return CX_STEER_QUEUE;
-}
-
 int
 cx_steer(struct cx_pkt *p)
 {
-	struct mlx5dv_dr_table *t = cx.root, *next;
+	struct mlx5dv_dr_table *t = cx.root;
 	struct mlx5dv_dr_rule *r;
 	unsigned int hops;
-	int ret;
 
-	for (hops = 0; t != NULL && hops < MAX_HOPS; t = next, hops++) {
-		next = NULL;
+	for (hops = 0; t != NULL && hops < MAX_HOPS; t = r->to_table, hops++) {
 		r = lookup(t->matchers, p);
 		if (r == NULL)
 			return CX_STEER_MISS;
-		if (p->n_hits < CX_PKT_COUNTERS)
+		if (p->n_hits < CX_PKT_HITS)
 			p->hit[p->n_hits++] = r;
-		ret = apply(r, p, &next);
-		if (ret != CX_STEER_QUEUE || p->tir != NULL)
-			return ret;
+		if (r->tagged)
+			p->tag = r->tag;
+		p->tir = r->tir;
+		if (r->verdict != CX_STEER_NEXT)
+			return r->verdict;
 	}
 	return CX_STEER_MISS;
 }
@@ -99,14 +65,15 @@ cx_steer(struct cx_pkt *p)
 void
 cx_steer_commit(const struct cx_pkt *p)
 {
-	unsigned int i;
+	unsigned int i, k;
 
-	for (i = 0; i < p->n_hits; i++)
-		p->hit[i]->hits++;
-	for (i = 0; i < p->n_counters; i++) {
-		struct mlx5dv_devx_obj *o = p->counter[i].obj;
+	for (i = 0; i < p->n_hits; i++) {
+		struct mlx5dv_dr_rule *r = p->hit[i];
 
-		o->flow_counter.pkts[p->counter[i].at]++;
-		o->flow_counter.bytes[p->counter[i].at] += p->len;
+		r->hits++;
+		for (k = 0; k < r->n_counters; k++) {
+			r->counter[k]->pkts++;
+			r->counter[k]->bytes += p->len;
+		}
 	}
 }

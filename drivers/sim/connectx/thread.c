@@ -4,9 +4,11 @@
  * with the kernel's interface, ends LRO sessions, shows completions and raises events.
  */
 #include "connectx.h"
+#include <dirent.h>
 #include <poll.h>
 #include <sched.h>
 #include <sys/prctl.h>
+#include <unistd.h>
 
 #define NETDEV_PERIOD_NS 10000 /* an empty read() of the TAP costs more than a frame */
 #define LRO_PERIOD_NS 2000
@@ -16,12 +18,65 @@ static pthread_t thread;
 static bool stopping;
 static cpu_set_t cpus;
 
-/* The process' CPUs before EAL pinned its threads: else the device would share the lcore that
- * opened it, and both would poll on one CPU. */
+/* The process' CPUs before EAL pinned its threads: the thread that opens the device is pinned. */
 void
 cx_thread_remember_cpus(void)
 {
 	sched_getaffinity(0, sizeof(cpus), &cpus);
+}
+
+/* The CPUs that EAL's lcores are pinned to: the main thread, and those with a worker's name. */
+static void
+lcore_cpus(cpu_set_t *busy)
+{
+	DIR *d = opendir("/proc/self/task");
+	char path[64], name[32];
+	struct dirent *e;
+	cpu_set_t set;
+	FILE *f;
+	pid_t tid;
+
+	CPU_ZERO(busy);
+	while (d != NULL && (e = readdir(d)) != NULL) {
+		tid = atoi(e->d_name);
+		if (tid <= 0 || sched_getaffinity(tid, sizeof(set), &set) != 0 ||
+				CPU_COUNT(&set) != 1)
+			continue;
+		name[0] = '\0';
+		snprintf(path, sizeof(path), "/proc/self/task/%d/comm", (int)tid);
+		f = fopen(path, "re");
+		if (f != NULL) {
+			if (fgets(name, sizeof(name), f) == NULL)
+				name[0] = '\0';
+			fclose(f);
+		}
+		if (tid == getpid() || strstr(name, "worker") != NULL)
+			CPU_OR(busy, busy, &set);
+	}
+	if (d != NULL)
+		closedir(d);
+}
+
+/* Where EAL lets its control threads run: beside the lcores if there is room, else anywhere. Two
+ * threads that poll on one CPU take turns of milliseconds. */
+static void
+choose_cpus(cpu_set_t *set)
+{
+	cpu_set_t busy;
+	int i;
+
+	if (cx.conf.cpu >= 0) {
+		CPU_ZERO(set);
+		CPU_SET(cx.conf.cpu, set);
+		return;
+	}
+	lcore_cpus(&busy);
+	*set = cpus;
+	for (i = 0; i < CPU_SETSIZE; i++)
+		if (CPU_ISSET(i, &busy))
+			CPU_CLR(i, set);
+	if (CPU_COUNT(set) == 0)
+		*set = cpus;
 }
 
 static void
@@ -93,18 +148,14 @@ int
 cx_thread_start(void)
 {
 	pthread_attr_t attr;
-	cpu_set_t one;
+	cpu_set_t set;
 	int ret;
 
 	if (cx.running)
 		return 0;
+	choose_cpus(&set);
 	pthread_attr_init(&attr);
-	pthread_attr_setaffinity_np(&attr, sizeof(cpus), &cpus);
-	if (cx.conf.cpu >= 0) {
-		CPU_ZERO(&one);
-		CPU_SET(cx.conf.cpu, &one);
-		pthread_attr_setaffinity_np(&attr, sizeof(one), &one);
-	}
+	pthread_attr_setaffinity_np(&attr, sizeof(set), &set);
 	stopping = false;
 	ret = pthread_create(&thread, &attr, device, NULL);
 	pthread_attr_destroy(&attr);

@@ -33,7 +33,7 @@ put_checksums(uint8_t *d, uint32_t len, uint8_t flags)
 	struct cx_pkt p;
 	uint16_t v;
 
-	memset(&p, 0, offsetof(struct cx_pkt, counter));
+	memset(&p, 0, offsetof(struct cx_pkt, hit));
 	p.data = d;
 	p.len = len;
 	cx_parse(&p, false);
@@ -75,7 +75,7 @@ send_segments(uint8_t *d, uint32_t len, uint32_t hdr, uint32_t mss)
 	struct cx_pkt p;
 	uint16_t id;
 
-	memset(&p, 0, offsetof(struct cx_pkt, counter));
+	memset(&p, 0, offsetof(struct cx_pkt, hit));
 	p.data = d;
 	p.len = len;
 	/* the IP length of a template need not be that of the frame */

@@ -209,8 +209,7 @@ modify_wq(struct ibv_wq *wq, struct ibv_wq_attr *a)
 		o->state = a->wq_state == IBV_WQS_RDY ? CX_QUEUE_READY : 0;
 		if (o->state == 0) {
 			cx_lro_forget(o);
-			o->q.wq.ci = 0;
-			o->q.wq.stride = 0;
+			cx_wq_reset(&o->q.wq);
 		}
 	}
 	cx_unlock();
@@ -378,7 +377,7 @@ ibv_modify_qp(struct ibv_qp *q, struct ibv_qp_attr *a, int mask)
 	if (mask & IBV_QP_STATE) {
 		o->state = a->qp_state == IBV_QPS_RTS ? CX_QUEUE_READY : 0;
 		if (a->qp_state == IBV_QPS_RESET && o->type == CX_SQ)
-			o->q.wq.ci = 0;
+			cx_wq_reset(&o->q.wq);
 	}
 	cx_unlock();
 	return 0;

@@ -291,16 +291,18 @@ advance(void)
 static bool
 gen_poll(void)
 {
-	unsigned int flags = CX_RX_CSUM_OK | (opt.lossless ? CX_RX_HOLD : 0);
 	uint64_t i, n = due();
 	enum cx_rx_result ret;
+	unsigned int flags;
 
 	if (n > opt.count - gen.sent)
 		n = opt.count - gen.sent;
 	for (i = 0; i < n; i++) {
 		next_frame(gen.next[gen.port]);
+		/* the first one waits for a queue in any case: traffic starts when it can arrive */
+		flags = CX_RX_CSUM_OK | (opt.lossless || gen.sent == 0 ? CX_RX_HOLD : 0);
 		ret = cx_rx_frame(gen.frame, gen.len, flags);
-		if (opt.lossless && ret != CX_RX_TAKEN && ret != CX_RX_ERROR)
+		if (flags & CX_RX_HOLD && ret != CX_RX_TAKEN && ret != CX_RX_ERROR)
 			break;
 		advance();
 	}

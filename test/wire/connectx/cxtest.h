@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Tests of the software ConnectX: the unmodified mlx5 PMD receives, and the peer behind the wire is
+ * the model's own generator or a raw socket of this process. One case is one process, since devargs
+ * and wire belong to it.
+ */
+#ifndef CXTEST_H
+#define CXTEST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <rte_cycles.h>
+#include <rte_ethdev.h>
+#include <rte_flow.h>
+#include <rte_ip.h>
+#include <rte_mbuf.h>
+
+#define NETDEV "cx0"
+#define WIRE "cxwire0"
+#define PATIENCE 20 /* s, for what is sure to come */
+
+/* Ends the process: what follows would only repeat the failure. */
+#define CHECK(cond, ...)                                                                           \
+	do {                                                                                       \
+		if (!(cond)) {                                                                     \
+			printf("%s:%d: %s: ", __FILE__, __LINE__, #cond);                          \
+			printf(__VA_ARGS__);                                                       \
+			printf("\n");                                                              \
+			exit(1);                                                                   \
+		}                                                                                  \
+	} while (0)
+
+struct test_case {
+	const char *name;
+	const char *wire;
+	const char *devargs;
+	void (*run)(const struct test_case *c);
+	const char *env;      /* one more NAME=VALUE, or NULL */
+	unsigned int a, b;    /* for the case */
+	void (*before)(void); /* rte_eal_init() */
+};
+
+struct port_conf {
+	uint16_t rxqs, rxd;
+	uint64_t rx_offloads, tx_offloads, rss;
+	uint32_t lro_size;
+	bool isolated, intr;
+};
+
+extern const uint8_t toeplitz_key[40];
+extern struct rte_mempool *pool;
+
+/* port.c */
+void port_start(const struct port_conf *pc);
+void port_stop(void);
+/* Polls all queues until n frames came or nothing came for a second. */
+unsigned int port_receive(struct rte_mbuf **m, uint16_t *queue, unsigned int n, unsigned int rxqs);
+struct rte_flow *port_udp_rule(uint32_t src, uint32_t dst, uint16_t sport, uint16_t dport,
+		uint32_t priority, const struct rte_flow_action *actions);
+
+/* peer.c: raw sockets on the two interfaces of the model */
+struct segment {
+	uint32_t src, dst; /* host order; 0: IPv6 */
+	const uint8_t *src6, *dst6;
+	uint16_t sport, dport, vlan;
+	uint8_t proto, flags;
+	uint32_t seq, ack;
+	uint16_t win;
+	uint8_t fill;
+	uint32_t len;
+};
+int peer_open(const char *ifname);
+uint32_t peer_frame(uint8_t *frame, const struct segment *s);
+void peer_send(int s, const void *frame, uint32_t len);
+void peer_segment(int s, const struct segment *seg);
+/* The next frame of UDP or TCP over IPv4, or 0 when none came in ms. The kernel takes a VLAN tag
+ * out of what it receives: it is in peer_vlan then, 0 without. */
+extern uint16_t peer_vlan;
+int peer_receive(int s, uint8_t *frame, size_t room, int ms);
+
+/* cases */
+void case_gen(const struct test_case *c);
+void case_overload(const struct test_case *c);
+void case_stride(const struct test_case *c);
+void case_flow(const struct test_case *c);
+void case_rules(const struct test_case *c);
+void case_rss(const struct test_case *c);
+void case_lro(const struct test_case *c);
+void case_intr(const struct test_case *c);
+void case_restart(const struct test_case *c);
+void case_csum(const struct test_case *c);
+void case_tx(const struct test_case *c);
+void before_bad_wire(void);
+void case_bad_wire(const struct test_case *c);
+void before_tree(void);
+void case_tree(const struct test_case *c);
+
+#endif

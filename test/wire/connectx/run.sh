@@ -1,0 +1,44 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-3-Clause
+# Runs one case in a network namespace of its own: run.sh LIBRARY CXTEST CASE
+# Huge pages are used when HUGE=1; the case is skipped (77) when there are too few.
+set -u
+library=$1 program=$2 case=$3
+
+if [ "$(id -u)" = 0 ]; then
+	space="unshare -n"
+else
+	space="unshare -Urn"
+fi
+$space true 2>/dev/null || { echo "no network namespace: $space does not work here"; exit 77; }
+[ -e /dev/net/tun ] || { echo "no /dev/net/tun"; exit 77; }
+if [ "${HUGE:-0}" = 1 ]; then
+	[ "$(awk '/HugePages_Free/ { print $2 }' /proc/meminfo)" -ge 200 ] || exit 77
+	memory="--in-memory -m 300"
+else
+	memory="--no-huge --no-shconf -m 300"
+fi
+
+if [ "$case" = testpmd ]; then
+	command -v dpdk-testpmd >/dev/null || exit 77
+	out=$( (sleep 3; echo stop; echo quit) |
+		CONNECTX_WIRE=gen:dst=10.99.0.2,port=5000,count=100000 LD_PRELOAD=$library \
+		timeout 60 $space dpdk-testpmd -l 0,1 --no-telemetry $memory \
+		-a 0000:03:00.0,mprq_en=1,rxqs_min_mprq=1 -- -i --total-num-mbufs=16384 --rxd=1024 \
+		--forward-mode=rxonly --no-flush-rx --auto-start 2>&1)
+	echo "$out"
+	echo "$out" | grep -Eq 'RX-packets: 10000[0-9] ' || { echo "not 100000 packets"; exit 1; }
+	exit 0
+fi
+
+LD_PRELOAD=$library $space "$program" "$case" -l 0 $memory &
+pid=$!
+trap 'kill $pid 2>/dev/null' INT TERM
+wait $pid
+ret=$?
+# unshare becomes the program, so the tree has its number
+if [ $ret = 0 ] && ls -d /tmp/connectx-$pid-* >/dev/null 2>&1; then
+	echo "the device tree was left behind"
+	exit 1
+fi
+exit $ret
