@@ -101,6 +101,13 @@ devargs(const char *given, char *extra, size_t len)
 	add_arg(extra, len, given, "rxq_cqe_comp_en", 0);
 }
 
+/* ConnectX-4 and later; before them, mlx4 drove the cards of this vendor. */
+static bool
+pci(uint16_t vendor, uint16_t device)
+{
+	return vendor == 0x15b3 && device >= 0x1011;
+}
+
 static const char *
 args_of(const struct port *port)
 {
@@ -199,6 +206,7 @@ static struct port_driver mlx5 = {
 	.kernel = KERNEL_RESTS,
 	.keeps_queues = true,
 	.devargs = devargs,
+	.pci = pci,
 	.probe = probe,
 	.rx_queue = rx_queue,
 	.striding = striding,

@@ -99,22 +99,16 @@ static void
 mtu_init(struct port *port)
 {
 	const struct kern_link *link = follows_kernel ? kern_link_by_index(port->ifindex) : NULL;
-	uint16_t mtu = 0;
 
 	if (port->conf != NULL && port->conf->mtu != 0) {
 		port->mtu = bounded_mtu(port, port->conf->mtu, "mtu");
-		return;
+	} else if (link != NULL) {
+		port->mtu = bounded_mtu(port, link->mtu, "MTU of the network device");
+	} else {
+		/* not what ethdev reports, which is what somebody set before */
+		port->mtu = bounded_mtu(
+				port, RTE_MIN((uint16_t)MTU_DEFAULT, port->caps.max_mtu), "MTU");
 	}
-	if (link != NULL)
-		mtu = link->mtu;
-	else if (rte_eth_dev_get_mtu(port->id, &mtu) != 0)
-		mtu = 0;
-	if (mtu == 0)
-		mtu = MTU_DEFAULT;
-	/* what a PMD reports before anybody set it may be more than it takes */
-	if (link == NULL)
-		mtu = RTE_MIN(mtu, port->caps.max_mtu);
-	port->mtu = bounded_mtu(port, mtu, "MTU of the network device");
 }
 
 int

@@ -24,3 +24,14 @@ port_driver_find(const char *name)
 	}
 	return generic;
 }
+
+const struct port_driver *
+port_driver_of_pci(uint16_t vendor, uint16_t device)
+{
+	const struct port_driver *driver;
+
+	TAILQ_FOREACH (driver, &drivers, next)
+		if (driver->pci != NULL && driver->pci(vendor, device))
+			return driver;
+	return NULL;
+}

@@ -49,6 +49,8 @@ struct port_driver {
 	/** Device arguments to add to those given for the device (EAL started by us), "" for none.
 	 */
 	void (*devargs)(const char *given, char *extra, size_t len);
+	/** Whether it drives this PCI device, so that EAL is told of it with these arguments. */
+	bool (*pci)(uint16_t vendor, uint16_t device);
 	/** Called once, right after the port was found and before it is configured: isolation etc.
 	 */
 	int (*probe)(struct port *port);

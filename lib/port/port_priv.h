@@ -10,7 +10,10 @@
  *   addr.c   addresses from the configuration or from the kernel
  *   event.c  ethdev events, and the callbacks of other rooms
  *   mcast.c  multicast MACs
- *   eal.c, args.c, memory.c  EAL
+ *   eal.c    EAL's start and end
+ *   args.c   words of a command line
+ *   eal_args.c  what is added to the program's arguments of EAL
+ *   memory.c huge pages, what is wanted, what is used
  */
 #ifndef PORT_PRIV_H
 #define PORT_PRIV_H
@@ -65,6 +68,8 @@ extern unsigned int n_ports;
 extern uint64_t ports_owner; /**< of ethdevs */
 
 const struct port_driver *port_driver_find(const char *name);
+/** The driver of a PCI device, NULL when none of ours claims it. */
+const struct port_driver *port_driver_of_pci(uint16_t vendor, uint16_t device);
 
 /** Read dev_info into the port; queues exist. 0 or a negative errno, said. */
 int port_probe_info(struct port *port);
@@ -103,24 +108,30 @@ void port_mc_restore(struct port *port);
 /** True when this EAL is ours. */
 bool port_eal_is_ours(void);
 
-/** Bytes of packet buffer memory that the options ask for. */
-uint64_t port_memory_wanted(void);
+/** Megabytes that EAL needs for the options' buffers where it cannot grow. */
+unsigned int port_memory_wanted_mb(void);
 /** Bytes in free huge pages of any size. */
 uint64_t port_memory_huge_free(void);
 
-/** Words of a command line, quoted as in a shell. */
+/** Bytes that EAL can still give on this node, huge pages it has not taken yet included. */
+uint64_t port_memory_free(int socket_id);
+
+/** Words of a command line. */
 struct port_args {
 	int argc;
 	char **argv; /**< ends with NULL */
 };
+/** Split as a shell does: blanks, single and double quotes, backslash. -EINVAL for an open quote.
+ */
 int port_args_split(const char *text, struct port_args *args);
-int port_args_add(struct port_args *args, const char *word);
 int port_args_addf(struct port_args *args, const char *fmt, ...)
 		__attribute__((format(printf, 2, 3)));
-/** True when an option of this name is there, as "--name", "--name=..." or "-n...". */
-bool port_args_has(const struct port_args *args, const char *option);
+/** True when one of these options is there, up to NULL: "--name" (also "--name=...") or "-n...". */
+bool port_args_has(const struct port_args *args, ...) __attribute__((sentinel));
+/** The words with blanks between, in a buffer that is returned. */
+char *port_args_text(const struct port_args *args, char *buf, size_t size);
 void port_args_free(struct port_args *args);
-/** Add drivers' device arguments and what an EAL in a library needs. */
+/** Add drivers' device arguments, and what an EAL inside a library needs, unless it is there. */
 int port_args_complete(struct port_args *args);
 
 #endif

@@ -59,24 +59,34 @@ pool_budget(const struct port *port, const struct rte_mempool *pool)
 	return RTE_MIN(n, pool->size);
 }
 
-/* Spare queues of the ordinary pool that its buffers allow: half of them at most are posted. */
+/*
+ * Queues of the ordinary pool that memory allows: half of its buffers at most are posted, and what
+ * striding buffers take besides is no more than the pool itself, nor than what there is.
+ */
 static uint16_t
 affordable(const struct port *port, struct rte_mempool *pool, uint16_t desc, uint16_t want)
 {
 	uint64_t bytes = (uint64_t)pool->size * rte_pktmbuf_data_room_size(pool);
 	uint32_t budget = pool_budget(port, pool);
-	uint16_t n = want;
+	uint16_t n = want, by_bytes;
 
-	while (n > 1 &&
-			((uint64_t)n * desc > budget / 2 ||
-					(port->driver->queue_bytes != NULL &&
-							port->driver->queue_bytes(port, n, desc) >
-									bytes)))
+	while (n > 1 && (uint64_t)n * desc > budget / 2)
 		n--;
 	if (n < want)
 		LOG_DEBUG("port %s: %u queue pairs instead of %u: %u descriptors each (VMA_RX_WRE) "
 			  "out of %u buffers (VMA_RX_BUFS)",
 				port->name, n, want, desc, budget);
+	if (port->driver->queue_bytes == NULL)
+		return n;
+	if (!port->started)
+		bytes = RTE_MIN(bytes, port_memory_free(port->socket_id));
+	for (by_bytes = n; n > 1 && port->driver->queue_bytes(port, n, desc) > bytes;)
+		n--;
+	if (n < by_bytes)
+		LOG_DEBUG("port %s: %u queue pairs instead of %u: their striding buffers "
+			  "(DPVMA_MPRQ_STRIDES, DPVMA_MPRQ_STRIDE) take %u MB each",
+				port->name, n, by_bytes,
+				(unsigned int)(port->driver->queue_bytes(port, 1, desc) >> 20));
 	return n;
 }
 

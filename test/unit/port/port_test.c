@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* See port_test.h. */
-#include <unistd.h>
-
 #include "port_test.h"
+
+/* Of ethdev's interface for PMDs, whose header is not installed everywhere. */
+struct rte_eth_dev *rte_eth_dev_allocated(const char *name);
+int rte_eth_dev_callback_process(
+		struct rte_eth_dev *dev, enum rte_eth_event_type event, void *param);
 
 char test_log[8192];
 static char dir[4096];
@@ -72,4 +75,13 @@ test_pool(const char *name, unsigned int n)
 
 	assert_non_null(pool);
 	return pool;
+}
+
+void
+test_event(uint16_t port_id, enum rte_eth_event_type type)
+{
+	char name[RTE_ETH_NAME_MAX_LEN];
+
+	assert_int_equal(rte_eth_dev_get_name_by_port(port_id, name), 0);
+	rte_eth_dev_callback_process(rte_eth_dev_allocated(name), type, NULL);
 }

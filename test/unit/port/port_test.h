@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -27,6 +28,9 @@ void test_conf(const char *first, ...);
 
 /** The lines logged at level info and above since test_conf(), each ending in a newline. */
 extern char test_log[8192];
+
+/** Have ethdev tell of an event, as a PMD would, on this thread. */
+void test_event(uint16_t port_id, enum rte_eth_event_type type);
 
 struct rte_mempool *test_pool(const char *name, unsigned int n);
 

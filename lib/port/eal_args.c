@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What is added to the program's arguments of EAL: drivers' device arguments, one floating lcore,
+ * memory without files, a prefix of its own, quiet. Nothing that the program said is changed but
+ * for device arguments, which are appended to.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "port/port_priv.h"
+
+#define SYSFS_PCI "/sys/bus/pci/devices"
+
+/* As EAL's PCI bus finds it. */
+static const char *
+sysfs_pci(void)
+{
+	const char *path = getenv("SYSFS_PCI_DEVICES");
+
+	return path != NULL ? path : SYSFS_PCI;
+}
+
+static uint16_t
+pci_id(const char *address, const char *file)
+{
+	char path[PATH_MAX];
+	unsigned int id = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s/%s", sysfs_pci(), address, file);
+	f = fopen(path, "r");
+	if (f == NULL)
+		return 0;
+	if (fscanf(f, "%x", &id) != 1)
+		id = 0;
+	fclose(f);
+	return (uint16_t)id;
+}
+
+/* The driver of a device as "-a" names it: "[pci:]ADDRESS" or "auxiliary:mlx5_core.sf.1". */
+static const struct port_driver *
+driver_of_allowed(const char *device)
+{
+	char name[64], full[80];
+
+	snprintf(name, sizeof(name), "%.*s", (int)strcspn(device, ","), device);
+	if (strncmp(name, "auxiliary:mlx5_core.", 20) == 0)
+		return port_driver_find("mlx5_pci");
+	snprintf(full, sizeof(full), "%s", strncmp(name, "pci:", 4) == 0 ? name + 4 : name);
+	if (strchr(full, ':') != NULL && strchr(full, ':') == strrchr(full, ':'))
+		snprintf(full, sizeof(full), "0000:%s",
+				strncmp(name, "pci:", 4) == 0 ? name + 4 : name);
+	return port_driver_of_pci(pci_id(full, "vendor"), pci_id(full, "device"));
+}
+
+/* The driver of a virtual device: "net_memif0" is net_memif's. */
+static const struct port_driver *
+driver_of_vdev(const char *device)
+{
+	char name[64];
+	size_t len;
+
+	snprintf(name, sizeof(name), "%.*s", (int)strcspn(device, ","), device);
+	len = strlen(name);
+	while (len > 0 && name[len - 1] >= '0' && name[len - 1] <= '9')
+		name[--len] = '\0';
+	return port_driver_find(name);
+}
+
+/* The device part of argument i, when it names one: "-a X", "-aX", "--allow X", "--allow=X", ... */
+static char **
+device_of(const struct port_args *args, int i, bool *vdev, size_t *offset)
+{
+	static const struct {
+		const char *name;
+		bool vdev;
+	} options[] = { { "--allow", false }, { "--vdev", true }, { "-a", false } };
+	unsigned int o;
+
+	for (o = 0; o < RTE_DIM(options); o++) {
+		size_t len = strlen(options[o].name);
+		char *arg = args->argv[i];
+
+		if (strncmp(arg, options[o].name, len) != 0)
+			continue;
+		*vdev = options[o].vdev;
+		*offset = 0;
+		if (arg[len] == '\0')
+			return i + 1 < args->argc ? &args->argv[i + 1] : NULL;
+		*offset = arg[len] == '=' ? len + 1 : len;
+		if (arg[1] == '-' && arg[len] != '=')
+			continue;
+		return &args->argv[i];
+	}
+	return NULL;
+}
+
+static int
+add_devargs(struct port_args *args)
+{
+	const struct port_driver *driver;
+	char extra[512], *longer;
+	size_t offset;
+	char **word;
+	bool vdev;
+	int i;
+
+	for (i = 0; i < args->argc; i++) {
+		word = device_of(args, i, &vdev, &offset);
+		if (word == NULL)
+			continue;
+		driver = vdev ? driver_of_vdev(*word + offset) : driver_of_allowed(*word + offset);
+		if (driver == NULL || driver->devargs == NULL)
+			continue;
+		extra[0] = '\0';
+		driver->devargs(*word + offset, extra, sizeof(extra));
+		if (extra[0] == '\0')
+			continue;
+		if (asprintf(&longer, "%s,%s", *word, extra) < 0)
+			return -ENOMEM;
+		free(*word);
+		*word = longer;
+	}
+	return 0;
+}
+
+/*
+ * Without a word about devices, all those that a driver of ours claims are used, as the kernel's
+ * driver keeps them; others would be taken from the kernel.
+ */
+static int
+add_pci(struct port_args *args)
+{
+	struct dirent *entry;
+	bool any = false;
+	int ret = 0;
+	DIR *dir;
+
+	if (port_args_has(args, "-a", "--allow", "-b", "--block", "--no-pci", NULL))
+		return 0;
+	dir = port_args_has(args, "--vdev", NULL) ? NULL : opendir(sysfs_pci());
+	while (dir != NULL && ret == 0 && (entry = readdir(dir)) != NULL) {
+		const char *address = entry->d_name;
+
+		if (port_driver_of_pci(pci_id(address, "vendor"), pci_id(address, "device")) ==
+				NULL)
+			continue;
+		ret = port_args_addf(args, "--allow=%s", address);
+		any = true;
+	}
+	if (dir != NULL)
+		closedir(dir);
+	return ret != 0 || any ? ret : port_args_addf(args, "--no-pci");
+}
+
+/* One lcore that floats over the CPUs the program may use, and no worker threads. */
+static int
+add_lcores(struct port_args *args)
+{
+	char list[4096];
+	size_t len = 0;
+	cpu_set_t cpus;
+	int first, last;
+
+	if (port_args_has(args, "-c", "-l", "--lcores", "-s", NULL))
+		return 0;
+	if (sched_getaffinity(0, sizeof(cpus), &cpus) != 0)
+		return -errno;
+	list[0] = '\0';
+	for (first = 0; first < CPU_SETSIZE && len < sizeof(list) - 32; first = last + 1) {
+		last = first;
+		if (!CPU_ISSET(first, &cpus))
+			continue;
+		while (last + 1 < CPU_SETSIZE && CPU_ISSET(last + 1, &cpus))
+			last++;
+		len += (size_t)snprintf(
+				list + len, sizeof(list) - len, "%s%d", len == 0 ? "" : ",", first);
+		if (last > first)
+			len += (size_t)snprintf(list + len, sizeof(list) - len, "-%d", last);
+	}
+	return port_args_addf(args, "--lcores=0@(%s)", list);
+}
+
+static int
+add_memory(struct port_args *args)
+{
+	bool no_huge = port_args_has(args, "--no-huge", NULL);
+	int ret = 0;
+
+	if (!no_huge && !port_args_has(args, "--huge-dir", "--socket-mem", NULL)) {
+		if (conf()->mem_alloc_type == CONF_MEM_ANON) {
+			no_huge = true;
+		} else if (port_memory_huge_free() == 0) {
+			no_huge = true;
+			if (conf()->mem_alloc_type == CONF_MEM_HUGE)
+				LOG_WARNING("there are no free huge pages: ordinary ones are used. "
+					    "For "
+					    "huge pages: echo 1024 > /proc/sys/vm/nr_hugepages");
+			else
+				LOG_DEBUG("no free huge pages: ordinary ones are used");
+		}
+		if (no_huge)
+			ret = port_args_addf(args, "--no-huge");
+	}
+	if (ret != 0)
+		return ret;
+	if (no_huge) {
+		/* EAL cannot grow then; what is not used is not touched */
+		if (!port_args_has(args, "-m", NULL))
+			ret = port_args_addf(args, "-m%u", port_memory_wanted_mb());
+		if (ret == 0 && !port_args_has(args, "--no-shconf", "--proc-type", NULL))
+			ret = port_args_addf(args, "--no-shconf");
+		return ret;
+	}
+	if (!port_args_has(args, "--in-memory", "--no-shconf", "--proc-type", "--huge-dir",
+			    "--huge-unlink", "--legacy-mem", NULL))
+		ret = port_args_addf(args, "--in-memory");
+	return ret;
+}
+
+static int
+add_quiet(struct port_args *args)
+{
+	const char *level = "debug";
+
+	if (port_args_has(args, "--log-level", NULL))
+		return 0;
+	if (log_level_now <= LOG_LEVEL_ERROR)
+		level = "error";
+	else if (log_level_now <= LOG_LEVEL_DETAILS)
+		level = "warning";
+	else if (log_level_now <= LOG_LEVEL_DEBUG)
+		level = "info";
+	return port_args_addf(args, "--log-level=%s", level);
+}
+
+int
+port_args_complete(struct port_args *args)
+{
+	int ret;
+
+	ret = add_pci(args);
+	if (ret == 0)
+		ret = add_devargs(args);
+	if (ret == 0)
+		ret = add_lcores(args);
+	if (ret == 0)
+		ret = add_memory(args);
+	if (ret == 0 && !port_args_has(args, "--file-prefix", "--proc-type", NULL))
+		ret = port_args_addf(args, "--file-prefix=dpvma-%d", getpid());
+	if (ret == 0)
+		ret = add_quiet(args);
+	return ret;
+}
