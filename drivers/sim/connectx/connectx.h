@@ -91,6 +91,10 @@ struct cx_cq {
 	uint32_t seen_ci; /* consumer index when it was last read: the PMD writes that line */
 	bool compress, ignore_overrun;
 	uint8_t mini_format;
+	/* the first completion of this turn, written last: see cq.c */
+	struct hw_cqe *held;
+	uint32_t held_at;
+	bool holding;
 	/* completions of the current session, not visible yet */
 	uint32_t pend_n, pend_at;
 	struct hw_cqe *pend;
@@ -373,6 +377,8 @@ enum cx_rx_result cx_rxq_deliver(
 void cx_rxq_no_buf(struct mlx5dv_devx_obj *rq);
 
 /* cq.c */
+int cx_cq_init(struct cx_cq *q);
+void cx_cq_fini(struct cx_cq *q);
 bool cx_cq_room(struct cx_cq *q);
 void cx_wq_reset(struct cx_wq *w);
 void cx_cq_post(struct cx_cq *q, const struct hw_cqe *c, unsigned int opcode);

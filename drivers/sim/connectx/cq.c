@@ -16,6 +16,20 @@ room(const struct cx_cq *q)
 	return ((q->pi - q->seen_ci) & ((2u << q->log_size) - 1)) < (1u << q->log_size);
 }
 
+int
+cx_cq_init(struct cx_cq *q)
+{
+	q->held = aligned_alloc(CQE_SIZE, (1 + CX_COMP_MAX) * sizeof(*q->held));
+	q->pend = q->held != NULL ? q->held + 1 : NULL;
+	return q->held != NULL ? 0 : -1;
+}
+
+void
+cx_cq_fini(struct cx_cq *q)
+{
+	free(q->held);
+}
+
 bool
 cx_cq_room(struct cx_cq *q)
 {
@@ -78,6 +92,10 @@ flush(struct cx_cq *q)
 {
 	uint32_t i, n = q->pend_n;
 
+	if (q->holding) {
+		q->holding = false;
+		write_cqe(q, q->held_at, q->held, q->held->op_own);
+	}
 	q->pend_n = 0;
 	if (n >= MIN_SESSION) {
 		write_session(q, q->pend_at, n);
@@ -110,6 +128,16 @@ joinable(const struct cx_cq *q, const struct hw_cqe *a, const struct hw_cqe *b)
 }
 
 static void
+flush_later(struct cx_cq *q)
+{
+	if (!q->on_flush_list) {
+		q->on_flush_list = true;
+		q->flush_next = cx.flush_list;
+		cx.flush_list = q;
+	}
+}
+
+static void
 hold_back(struct cx_cq *q, const struct hw_cqe *c, unsigned int opcode)
 {
 	/* The vector path of the PMD indexes its rings linearly: a session must never cross the
@@ -123,22 +151,16 @@ hold_back(struct cx_cq *q, const struct hw_cqe *c, unsigned int opcode)
 	q->pend[q->pend_n] = *c;
 	q->pend[q->pend_n++].op_own = opcode << 4;
 	q->pi++;
-	if (!q->on_flush_list) {
-		q->on_flush_list = true;
-		q->flush_next = cx.flush_list;
-		cx.flush_list = q;
-	}
+	flush_later(q);
 }
 
 static bool
-may_compress(struct cx_cq *q, unsigned int opcode)
+may_compress(const struct cx_cq *q, unsigned int opcode)
 {
 	if (!q->compress || !cx.conf.cqe_comp || opcode != CQE_OP_RESP_SEND ||
 			(q->mini_format != MINI_HASH && q->mini_format != MINI_CSUM_STRIDE))
 		return false;
-	if (q->pend == NULL)
-		q->pend = aligned_alloc(CQE_SIZE, CX_COMP_MAX * sizeof(*q->pend));
-	return q->pend != NULL;
+	return true;
 }
 
 void
@@ -153,8 +175,16 @@ cx_cq_post(struct cx_cq *q, const struct hw_cqe *c, unsigned int opcode)
 		hold_back(q, c, opcode);
 		return;
 	}
-	if (q->pend_n > 0)
+	if (cx_unlikely(q->pend_n > 0))
 		flush(q);
+	if (!q->holding) {
+		*q->held = *c;
+		q->held->op_own = opcode << 4;
+		q->held_at = q->pi++;
+		q->holding = true;
+		flush_later(q);
+		return;
+	}
 	write_cqe(q, q->pi, c, opcode << 4);
 	q->pi++;
 	/* the PMD reads these lines: fetch the next one before it is needed */

@@ -150,7 +150,7 @@ create_cq(struct mlx5dv_devx_obj *o, const void *in)
 	/* A value that the driver never writes: its first arm word is zero, and would else look
 	 * like a word that was never written. */
 	q->db[DB_CQ_ARM] = q->last_arm = NEVER_ARMED;
-	return 0;
+	return cx_cq_init(q);
 }
 
 static int
@@ -380,7 +380,7 @@ release(struct mlx5dv_devx_obj *o)
 {
 	switch (o->type) {
 	case CX_CQ:
-		free(o->cq.pend);
+		cx_cq_fini(&o->cq);
 		break;
 	case CX_RQT:
 		free(o->rqt.rqn);

@@ -88,7 +88,7 @@ create_cq(struct ibv_context *c, int n, void *arg, bool compress, uint8_t format
 	size_t ring = (size_t)CQE_SIZE << log_size;
 	uint8_t *mem = map(ring + DB_SIZE);
 
-	if (v == NULL || o == NULL || mem == NULL) {
+	if (v == NULL || o == NULL || mem == NULL || cx_cq_init(&o->cq) != 0) {
 		if (mem != NULL)
 			munmap(mem, ring + DB_SIZE);
 		if (o != NULL)

@@ -25,6 +25,8 @@ poll_fd(int fd)
 			break;
 		cx.now = cx_clock();
 		cx_rx_frame(frame, n, 0);
+		/* each read() is dear: do not let the first frame wait for the last */
+		cx_cq_flush_all();
 		work = true;
 	}
 	return work;

@@ -48,10 +48,15 @@ case_stride(const struct test_case *c)
 	unsigned int want = c->a == 2048 ? 20000 : 8000, got = 0, n, i;
 	struct port_conf pc = { .rxqs = 1, .rxd = 4096 };
 	struct rte_mbuf *m[64];
+	bool scalar = strstr(c->name, "scalar") != NULL;
+	struct rte_eth_burst_mode mode;
 	struct run r = { 0 };
 	uint64_t number;
 
 	port_start(&pc);
+	CHECK(rte_eth_rx_burst_mode_get(0, 0, &mode) == 0, "burst mode");
+	CHECK(strstr(mode.info, "MPRQ") != NULL, "mode %s", mode.info);
+	CHECK((strstr(mode.info, "Vector") == NULL) == scalar, "mode %s", mode.info);
 	while (got < want) {
 		n = port_receive(m, NULL, RTE_DIM(m), 1);
 		CHECK(n > 0, "%u packets came, not %u", got, want);
