@@ -12,6 +12,9 @@
 /** Packets ahead whose headers are fetched. */
 #define AHEAD 4
 
+/** Some PMDs give no more at once, whatever one asks for; with fewer no packet is waiting. */
+#define FULL_BURST 32u
+
 /** What net_parse() has counted as corrupt; all else that it drops was for somebody else. */
 static uint64_t
 corrupt(const struct ring *ring)
@@ -164,10 +167,12 @@ cyclic_take(struct cyclic *c)
 	pkts = &c->pending[c->tail];
 	n = ring_rx_handover(ring, pkts, c->burst);
 	if (unlikely(n > 0)) {
+		c->drained = false;
 		c->tail += sort_out(c, pkts, &c->pending_before[c->tail], n);
 		return n;
 	}
 	n = ring_rx(ring, pkts, c->burst);
+	c->drained = n < RTE_MIN((unsigned int)c->burst, FULL_BURST) && ring->helps == NULL;
 	if (unlikely(n == 0 && ring->spare_queues > 0))
 		n = from_spare(c, pkts);
 	if (n == 0) {

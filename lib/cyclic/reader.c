@@ -137,9 +137,12 @@ take_elsewhere(struct cyclic *c)
 	return n;
 }
 
-/** Add packets to the run until something ends it. Returns what: an enum cyclic_stat. */
+/**
+ * Add packets to the run until something ends it. Returns what: an enum cyclic_stat.
+ * @param enough packets with which it returns when the queue was just found drained
+ */
 static int
-gather(struct cyclic *c, size_t max)
+gather(struct cyclic *c, size_t enough, size_t max)
 {
 	struct run *r = &c->run;
 	unsigned int n, done;
@@ -150,6 +153,8 @@ gather(struct cyclic *c, size_t max)
 			return CYCLIC_STAT_break_max;
 		n = c->tail - c->head;
 		if (n == 0) {
+			if (c->drained && r->packets >= enough)
+				return CYCLIC_STAT_break_idle;
 			if (likely(cyclic_take(c) > 0))
 				continue;
 			if (unlikely(c->ring->helps != NULL) && c->others > 0 &&
@@ -215,7 +220,8 @@ read_locked(struct cyclic *c, size_t min, size_t max, bool want_time, struct cyc
 	}
 	c->others = OTHERS_MAX;
 	c->pool_low = false;
-	why = gather(c, RTE_MIN(max, (size_t)c->run_max));
+	c->drained = false;
+	why = gather(c, RTE_MAX(min, (size_t)1), RTE_MIN(max, (size_t)c->run_max));
 	if (unlikely(ran_low(c)))
 		STAT_INC(&c->stats, CYCLIC, pool_low);
 	if (r->packets == 0 || (r->packets < min && why == CYCLIC_STAT_break_idle)) {
