@@ -127,7 +127,10 @@ port_eal_start(const char *program)
 	if (ret == 0) {
 		/* EAL keeps pointers into its arguments: they stay */
 		ours = true;
-		return 0;
+		ret = port_args_check_devices(&start.args);
+		if (ret != 0)
+			port_eal_stop();
+		return ret;
 	}
 	if (ret != -EALREADY) {
 		LOG_ERROR("EAL does not start (%s) with '%s': %s", rte_strerror(-ret), text,

@@ -11,6 +11,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include <rte_dev.h>
+#include <rte_ethdev.h>
+
 #include "port/port_priv.h"
 
 #define SYSFS_PCI "/sys/bus/pci/devices"
@@ -24,7 +27,7 @@ sysfs_pci(void)
 	return path != NULL ? path : SYSFS_PCI;
 }
 
-static uint16_t
+static uint32_t
 pci_id(const char *address, const char *file)
 {
 	char path[PATH_MAX];
@@ -38,25 +41,44 @@ pci_id(const char *address, const char *file)
 	if (fscanf(f, "%x", &id) != 1)
 		id = 0;
 	fclose(f);
-	return (uint16_t)id;
+	return id;
+}
+
+static const struct port_driver *
+driver_of_pci(const char *address)
+{
+	return port_driver_of_pci(
+			(uint16_t)pci_id(address, "vendor"), (uint16_t)pci_id(address, "device"));
+}
+
+/* A device without its arguments; a PCI address without its bus and with its domain. */
+static void
+plain_name(const char *device, char *name, size_t size)
+{
+	size_t len = strcspn(device, ",");
+	unsigned int domain, bus, dev, fn;
+
+	if (strncmp(device, "pci:", 4) == 0) {
+		device += 4;
+		len -= 4;
+	}
+	snprintf(name, size, "%.*s", (int)len, device);
+	if (sscanf(name, "%x:%x:%x.%x", &domain, &bus, &dev, &fn) != 4 &&
+			sscanf(name, "%x:%x.%x", &bus, &dev, &fn) == 3)
+		snprintf(name, size, "0000:%.*s", (int)len, device);
 }
 
 /* The driver of a device as "-a" names it: "[pci:]ADDRESS" or "auxiliary:mlx5_core.sf.1". */
 static const struct port_driver *
 driver_of_allowed(const char *device)
 {
-	char name[64], full[80];
+	char name[64];
 
-	snprintf(name, sizeof(name), "%.*s", (int)strcspn(device, ","), device);
+	plain_name(device, name, sizeof(name));
 	if (strncmp(name, "auxiliary:mlx5_core.", 20) == 0)
 		return port_driver_find("mlx5_pci");
-	snprintf(full, sizeof(full), "%s", strncmp(name, "pci:", 4) == 0 ? name + 4 : name);
-	if (strchr(full, ':') != NULL && strchr(full, ':') == strrchr(full, ':'))
-		snprintf(full, sizeof(full), "0000:%s",
-				strncmp(name, "pci:", 4) == 0 ? name + 4 : name);
-	return port_driver_of_pci(pci_id(full, "vendor"), pci_id(full, "device"));
+	return driver_of_pci(name);
 }
-
 /* The driver of a virtual device: "net_memif0" is net_memif's. */
 static const struct port_driver *
 driver_of_vdev(const char *device)
@@ -64,7 +86,7 @@ driver_of_vdev(const char *device)
 	char name[64];
 	size_t len;
 
-	snprintf(name, sizeof(name), "%.*s", (int)strcspn(device, ","), device);
+	plain_name(device, name, sizeof(name));
 	len = strlen(name);
 	while (len > 0 && name[len - 1] >= '0' && name[len - 1] <= '9')
 		name[--len] = '\0';
@@ -146,8 +168,7 @@ add_pci(struct port_args *args)
 	while (dir != NULL && ret == 0 && (entry = readdir(dir)) != NULL) {
 		const char *address = entry->d_name;
 
-		if (port_driver_of_pci(pci_id(address, "vendor"), pci_id(address, "device")) ==
-				NULL)
+		if (driver_of_pci(address) == NULL)
 			continue;
 		ret = port_args_addf(args, "--allow=%s", address);
 		any = true;
@@ -254,5 +275,75 @@ port_args_complete(struct port_args *args)
 		ret = port_args_addf(args, "--file-prefix=dpvma-%d", getpid());
 	if (ret == 0)
 		ret = add_quiet(args);
+	return ret;
+}
+
+static bool
+has_ethdev(const char *name)
+{
+	struct rte_eth_dev_info info;
+	uint16_t id;
+
+	if (rte_eth_dev_get_port_by_name(name, &id) == 0)
+		return true;
+	/* ports of one device may have names of their own */
+	RTE_ETH_FOREACH_DEV (id) {
+		if (rte_eth_dev_info_get(id, &info) == 0 && info.device != NULL &&
+				strcmp(rte_dev_name(info.device), name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Out of several, the first that is not there is said. 0 or a negative errno. */
+static int
+check_device(const char *device, bool vdev)
+{
+	char name[64], path[PATH_MAX];
+
+	plain_name(device, name, sizeof(name));
+	/* devices of other classes are not for us to judge */
+	if (vdev && strncmp(name, "net_", 4) != 0 && strncmp(name, "eth_", 4) != 0)
+		return 0;
+	if (has_ethdev(name))
+		return 0;
+	snprintf(path, sizeof(path), "%s/%s", sysfs_pci(), name);
+	if (!vdev && strchr(name, '.') != NULL && access(path, F_OK) != 0) {
+		LOG_ERROR("there is no PCI device %s: correct the address in DPVMA_EAL_ARGS", name);
+		return -ENODEV;
+	}
+	if (!vdev && pci_id(name, "class") >> 16 != 0x02)
+		return 0;
+	if (geteuid() != 0) {
+		LOG_ERROR("%s could not be started: run as root, or with CAP_NET_RAW and "
+			  "CAP_NET_ADMIN, or correct it in DPVMA_EAL_ARGS",
+				name);
+		return -EPERM;
+	}
+	if (vdev)
+		LOG_ERROR("%s could not be started: correct what its PMD says above in "
+			  "DPVMA_EAL_ARGS ('%s')",
+				name, device);
+	else
+		LOG_ERROR("no PMD took the PCI device %s: bind it to vfio-pci (dpdk-devbind.py), "
+			  "or "
+			  "see what its PMD says above",
+				name);
+	return -ENODEV;
+}
+
+int
+port_args_check_devices(const struct port_args *args)
+{
+	size_t offset;
+	char **word;
+	bool vdev;
+	int i, ret = 0;
+
+	for (i = 0; i < args->argc && ret == 0; i++) {
+		word = device_of(args, i, &vdev, &offset);
+		if (word != NULL)
+			ret = check_device(*word + offset, vdev);
+	}
 	return ret;
 }

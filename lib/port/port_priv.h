@@ -133,5 +133,7 @@ char *port_args_text(const struct port_args *args, char *buf, size_t size);
 void port_args_free(struct port_args *args);
 /** Add drivers' device arguments, and what an EAL inside a library needs, unless it is there. */
 int port_args_complete(struct port_args *args);
+/** EAL passes over devices that do not start: 0 when all that are named did, else one log line. */
+int port_args_check_devices(const struct port_args *args);
 
 #endif
