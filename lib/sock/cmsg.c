@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Ancillary data: what a receiver asked to know, and what a sender wants for one datagram. */
+#include <sys/time.h>
+#include <time.h>
 #include <linux/errqueue.h>
 #include <linux/net_tstamp.h>
-#include <stdio.h>
-#include <sys/time.h>
 
 #include "port/port.h"
 #include "sock_priv.h"
 
 /* Appends one; a control buffer that is too small sets MSG_CTRUNC and loses only this one. */
 static void
-put(struct msghdr *msg, size_t room, size_t *used, int level, int type, const void *data, size_t len)
+put(struct msghdr *msg, size_t room, size_t *used, int level, int type, const void *data,
+		size_t len)
 {
 	struct cmsghdr *c;
 
@@ -31,7 +32,21 @@ put(struct msghdr *msg, size_t room, size_t *used, int level, int type, const vo
 static struct timespec
 to_timespec(uint64_t ns)
 {
-	return (struct timespec){ .tv_sec = (time_t)(ns / 1000000000u), .tv_nsec = (long)(ns % 1000000000u) };
+	return (struct timespec){ .tv_sec = (time_t)(ns / 1000000000u),
+		.tv_nsec = (long)(ns % 1000000000u) };
+}
+
+/* The clock is that of the port it came by; any ring of that port knows it. */
+static uint64_t
+hardware_ns(struct sock *s, const struct rte_mbuf *m)
+{
+	struct ring *rings[PORT_MAX];
+	unsigned int n = RTE_MIN(udp_rings(s->udp, rings, PORT_MAX), (unsigned int)PORT_MAX), i;
+
+	for (i = 0; i < n; i++)
+		if (rings[i]->port_id == m->port)
+			return ring_timestamp_ns(rings[i], m);
+	return 0;
 }
 
 static void
@@ -51,13 +66,11 @@ put_times(struct sock *s, struct msghdr *msg, size_t room, size_t *used, const s
 		return;
 	if (s->stamping & SOF_TIMESTAMPING_SOFTWARE)
 		all.ts[0] = soft;
-	if ((s->stamping & SOF_TIMESTAMPING_RAW_HARDWARE) && (m->ol_flags & ring_mbuf_timestamp_flag)) {
-		struct ring *ring = NULL;
-
-		if (udp_rings(s->udp, &ring, 1) != 0 && ring != NULL)
-			all.ts[2] = to_timespec(ring_timestamp_ns(ring, m));
-	}
-	put(msg, room, used, SOL_SOCKET, SCM_TIMESTAMPING, &all, sizeof(all));
+	if ((s->stamping & SOF_TIMESTAMPING_RAW_HARDWARE) &&
+			(m->ol_flags & ring_mbuf_timestamp_flag))
+		all.ts[2] = to_timespec(hardware_ns(s, m));
+	if (all.ts[0].tv_sec != 0 || all.ts[2].tv_sec != 0 || all.ts[2].tv_nsec != 0)
+		put(msg, room, used, SOL_SOCKET, SCM_TIMESTAMPING, &all, sizeof(all));
 }
 
 void
@@ -110,9 +123,11 @@ cmsg_read(const struct msghdr *msg, struct udp_out *out, struct ip_addr *src)
 
 		if (c->cmsg_len < sizeof(*c))
 			return -EINVAL;
-		/* what we do not know, the kernel may: it sends such a message */
-		if (c->cmsg_level != IPPROTO_IP)
+		/* segments of one call, transmit times: the kernel sends such a message */
+		if (c->cmsg_level == IPPROTO_UDP || c->cmsg_level == SOL_SOCKET)
 			return -EREMOTE;
+		if (c->cmsg_level != IPPROTO_IP)
+			continue;
 		switch (c->cmsg_type) {
 		case IP_PKTINFO: {
 			struct in_pktinfo info;
@@ -130,7 +145,7 @@ cmsg_read(const struct msghdr *msg, struct udp_out *out, struct ip_addr *src)
 		case IP_TOS:
 			if (len != sizeof(value) && !(c->cmsg_type == IP_TOS && len == 1))
 				return -EINVAL;
-			value = *(uint8_t *)CMSG_DATA(c);
+			value = *CMSG_DATA(c);
 			if (len == sizeof(value))
 				memcpy(&value, CMSG_DATA(c), sizeof(value));
 			if (value < (c->cmsg_type == IP_TTL ? 1 : 0) || value > 255)

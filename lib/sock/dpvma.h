@@ -3,9 +3,9 @@
  * @file
  * dpvma: UDP sockets on DPDK ports, with the calls of POSIX under a prefix.
  *
- * A socket's file descriptor is the kernel's: dpvma_socket() opens a kernel socket behind it, so its
- * number meets no other, and what dpvma cannot carry (an address that is no port's, a route that
- * leads elsewhere) the kernel carries, through the same call. Any thread may use any socket.
+ * A socket's file descriptor is the kernel's: dpvma_socket() opens a kernel socket behind it, so
+ * its number meets no other, and what dpvma cannot carry (an address that is no port's, a route
+ * that leads elsewhere) the kernel carries, through the same call. Any thread may use any socket.
  * Errors are -1 with errno as Linux gives it; on success errno is left alone.
  *
  * The calls differ from POSIX in nothing but the prefix, unless said here.
@@ -41,7 +41,8 @@ struct vma_api_t;
  */
 DPVMA_API int dpvma_init(void);
 
-/** Close every socket, stop the ports, end the internal thread. EAL is ended only if we started it. */
+/** Close every socket, stop the ports, end the internal thread. EAL is ended only if we started it.
+ */
 DPVMA_API void dpvma_exit(void);
 
 /** The version as a string, "0.1.0". */
@@ -57,12 +58,13 @@ DPVMA_API int dpvma_set_option(const char *name, const char *value);
 /** Every option with type, range, default and help. */
 DPVMA_API void dpvma_print_options(FILE *f);
 
-/** The table of <mellanox/vma_extra.h>; static, never freed. NULL with errno when it cannot start. */
+/** The table of <mellanox/vma_extra.h>; static, never freed. NULL with errno when it cannot start.
+ */
 DPVMA_API struct vma_api_t *dpvma_get_api(void);
 
 /**
- * AF_INET and SOCK_DGRAM are offloaded (with SOCK_NONBLOCK, SOCK_CLOEXEC); everything else is a plain
- * kernel socket on which the calls below work all the same.
+ * AF_INET and SOCK_DGRAM are offloaded (with SOCK_NONBLOCK, SOCK_CLOEXEC); everything else is a
+ * plain kernel socket on which the calls below work all the same.
  */
 DPVMA_API int dpvma_socket(int domain, int type, int protocol);
 DPVMA_API int dpvma_close(int fd);
@@ -82,8 +84,8 @@ DPVMA_API ssize_t dpvma_recv(int fd, void *buf, size_t len, int flags);
 DPVMA_API ssize_t dpvma_recvfrom(int fd, void *buf, size_t len, int flags, struct sockaddr *from,
 		socklen_t *fromlen);
 DPVMA_API ssize_t dpvma_recvmsg(int fd, struct msghdr *msg, int flags);
-DPVMA_API int dpvma_recvmmsg(int fd, struct mmsghdr *vec, unsigned int n, int flags,
-		struct timespec *timeout);
+DPVMA_API int dpvma_recvmmsg(
+		int fd, struct mmsghdr *vec, unsigned int n, int flags, struct timespec *timeout);
 
 DPVMA_API ssize_t dpvma_write(int fd, const void *buf, size_t len);
 DPVMA_API ssize_t dpvma_writev(int fd, const struct iovec *iov, int iovcnt);

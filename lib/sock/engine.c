@@ -28,8 +28,29 @@ set_affinity(void)
 {
 	const cpu_set_t *cpus = &conf()->internal_thread_affinity;
 
-	if (CPU_COUNT(cpus) != 0 && pthread_setaffinity_np(pthread_self(), sizeof(*cpus), cpus) != 0)
-		LOG_WARNING("VMA_INTERNAL_THREAD_AFFINITY: no such processor; the thread runs anywhere");
+	if (CPU_COUNT(cpus) != 0 &&
+			pthread_setaffinity_np(pthread_self(), sizeof(*cpus), cpus) != 0)
+		LOG_WARNING("VMA_INTERNAL_THREAD_AFFINITY: no such processor; the thread runs "
+			    "anywhere");
+}
+
+/* VMA_INTERNAL_THREAD_CPUSET: a directory of the cpuset file system, entered by this thread alone.
+ */
+static void
+enter_cpuset(void)
+{
+	const char *dir = conf()->internal_thread_cpuset;
+	char path[CONF_PATH_MAX + 8];
+	FILE *f;
+
+	if (dir[0] == '\0')
+		return;
+	snprintf(path, sizeof(path), "%.*s/tasks", CONF_PATH_MAX - 1, dir);
+	f = fopen(path, "w");
+	if (f == NULL || fprintf(f, "%d", gettid()) < 0 || fflush(f) != 0)
+		LOG_WARNING("VMA_INTERNAL_THREAD_CPUSET=%s: %s", dir, strerror(errno));
+	if (f != NULL)
+		fclose(f);
 }
 
 static void *
@@ -37,6 +58,7 @@ run(void *arg)
 {
 	(void)arg;
 	pthread_setname_np(pthread_self(), "dpvma");
+	enter_cpuset();
 	set_affinity();
 	rte_thread_register();
 	for (;;) {
@@ -53,6 +75,7 @@ run(void *arg)
 		if (fds[0].revents != 0)
 			break;
 		port_poll();
+		udp_progress();
 	}
 	rte_thread_unregister();
 	return NULL;
@@ -73,6 +96,8 @@ engine_start(void)
 	ret = pthread_create(&thread, NULL, run, NULL);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (ret != 0) {
+		LOG_ERROR("no internal thread: %s; raise the limit of threads (ulimit -u)",
+				strerror(ret));
 		close(stop_fd);
 		stop_fd = -1;
 	}

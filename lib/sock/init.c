@@ -5,19 +5,20 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include <rte_eal.h>
-#include <rte_ethdev.h>
-
 #include "net/net.h"
 #include "port/port.h"
+#include "sock/version.h"
 #include "sock_priv.h"
 
+/** How long dpvma_exit() waits for calls of other threads to come back. */
+#define LEAVE_MS 1000
+
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static int state;       /**< 0 not started, 1 started, < 0 the errno of a start that failed */
+static int state; /**< 0 not started, 1 started, < 0 the errno of a start that failed */
 static bool own_eal;
 static __thread bool starting; /**< a start opens files itself */
 
-/* Rooms that start on a running EAL. */
+/* Rooms that start on a running EAL; each says in one line why it cannot. */
 static const struct {
 	const char *name;
 	int (*init)(void);
@@ -40,9 +41,24 @@ stop_rooms(unsigned int n)
 	own_eal = false;
 }
 
+/*
+ * A child of fork() shares the device's memory with its parent and must not touch it: to it all
+ * descriptors are the kernel's, and so are sockets that it opens.
+ */
+static void
+in_child(void)
+{
+	if (state == 0)
+		return;
+	sock_table_forget();
+	state = -ENOTSUP;
+	own_eal = false;
+}
+
 static int
 start(void)
 {
+	static bool once;
 	unsigned int i;
 	int ret;
 
@@ -52,6 +68,9 @@ start(void)
 	ret = sock_table_init();
 	if (ret != 0)
 		return ret;
+	if (!once)
+		once = pthread_atfork(NULL, NULL, in_child) == 0;
+	LOG_INFO("dpvma %s", DPVMA_VERSION);
 	ret = port_eal_start(program_invocation_name);
 	if (ret != 0 && ret != -EALREADY)
 		return ret;
@@ -60,11 +79,12 @@ start(void)
 		ret = rooms[i].init();
 		/* ports_init() tells how many there are */
 		if (ret < 0) {
-			LOG_ERROR("dpvma did not start: %s: %s", rooms[i].name, strerror(-ret));
+			LOG_DEBUG("dpvma did not start: %s: %s", rooms[i].name, strerror(-ret));
 			stop_rooms(i);
 			return ret;
 		}
 	}
+	dump_export();
 	conf_log();
 	port_memory_report();
 	return 0;
@@ -101,11 +121,33 @@ sock_is_started(void)
 	return __atomic_load_n(&state, __ATOMIC_ACQUIRE) == 1;
 }
 
+int
+sock_start_error(void)
+{
+	int now = __atomic_load_n(&state, __ATOMIC_ACQUIRE);
+
+	return now < 0 ? now : 0;
+}
+
 static void
 close_one(struct sock *s, void *ctx)
 {
 	(void)ctx;
 	dpvma_close(s->fd);
+}
+
+/* Threads inside a call were woken and come back with EBADF. */
+static bool
+all_left(void)
+{
+	uint64_t end = clock_ms() + LEAVE_MS;
+
+	while (sock_alive() != 0) {
+		if (clock_ms() >= end)
+			return false;
+		usleep(100);
+	}
+	return true;
 }
 
 void
@@ -114,16 +156,29 @@ dpvma_exit(void)
 	pthread_mutex_lock(&lock);
 	if (state == 1) {
 		sock_foreach(close_one, NULL);
-		stop_rooms(RTE_DIM(rooms));
+		if (all_left()) {
+			stop_rooms(RTE_DIM(rooms));
+		} else {
+			LOG_ERROR("%u sockets are in use by other threads still: the ports are "
+				  "left "
+				  "running; end those calls before dpvma_exit()",
+					sock_alive());
+			engine_stop();
+		}
 	}
-	__atomic_store_n(&state, 0, __ATOMIC_RELEASE);
+	/* what came to life by fork() cannot start */
+	if (state != -ENOTSUP)
+		__atomic_store_n(&state, 0, __ATOMIC_RELEASE);
 	pthread_mutex_unlock(&lock);
 }
 
-/* A program that just ends must leave the NIC to the kernel, too: rules go, ports stop. */
+/*
+ * A program that just ends must leave the NIC to the kernel, too: rules go, ports stop. An EAL of
+ * the program's own may be gone already at this point: that program calls dpvma_exit().
+ */
 static void __attribute__((destructor)) end_of_process(void)
 {
-	if (sock_is_started())
+	if (sock_is_started() && own_eal)
 		dpvma_exit();
 }
 

@@ -2,83 +2,174 @@
 /*
  * The kernel's socket behind ours. It reserves the port number among the programs of this machine,
  * joins groups where the kernel speaks IGMP for the port, and receives what the kernel keeps:
- * loopback, fragments and broadcasts of a port whose rest is the kernel's.
+ * loopback, other devices, fragments and broadcasts of a port whose rest is the kernel's.
  *
- * Where the kernel sees a copy of every frame of the port (af_packet), its socket would deliver each
- * datagram a second time: a filter lets in only what came over the loopback device.
+ * Where the kernel sees a copy of every frame of the port (af_packet), its socket would deliver
+ * each datagram a second time: a filter keeps out what came by such a device.
  */
+#include <fcntl.h>
 #include <linux/filter.h>
-#include <net/if.h>
 #include <poll.h>
-#include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "port/port.h"
 #include "sock_priv.h"
 
-static bool
-any_port(const struct ip_addr *addr, bool (*is)(enum port_kernel kernel))
+bool
+kernel_knows(const struct port *port)
 {
-	const struct port *only = ip_is_any(addr) || ip_is_multicast(addr) ? NULL : port_by_addr(addr);
+	return port->ifindex != 0 &&
+			(port->kernel == KERNEL_RESTS || port->kernel == KERNEL_COPIES ||
+					port->kernel == KERNEL_BLIND);
+}
+
+static bool
+copies(const struct port *port)
+{
+	return port->ifindex != 0 && port->kernel == KERNEL_COPIES;
+}
+
+/** Whether a port that can get packets for this address is one of those. */
+static bool
+any_port(const struct ip_addr *addr, bool (*is)(const struct port *port))
+{
+	bool all = ip_is_any(addr) || ip_is_multicast(addr);
 	unsigned int i;
 
-	if (only != NULL)
-		return is(only->kernel);
 	for (i = 0; i < port_count(); i++)
-		if (is(port_get(i)->kernel))
+		if ((all || port_addr_find(port_get(i), addr) != NULL) && is(port_get(i)))
 			return true;
 	return false;
 }
 
-static bool
-kernel_has_device(enum port_kernel kernel)
+/** Packets of this device end there; a VLAN's has an index of its own. */
+static unsigned int
+keep_out(struct sock_filter *code, uint32_t ifindex)
 {
-	return kernel == KERNEL_RESTS || kernel == KERNEL_COPIES || kernel == KERNEL_BLIND;
-}
-
-static bool
-kernel_gets_copies(enum port_kernel kernel)
-{
-	return kernel == KERNEL_COPIES;
+	code[0] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ifindex, 0, 1);
+	code[1] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, 0);
+	return 2;
 }
 
 static void
-only_loopback(int fd)
+filter_copies(int fd)
 {
-	uint32_t lo = if_nametoindex("lo");
-	struct sock_filter code[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)(SKF_AD_OFF + SKF_AD_IFINDEX)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, lo, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
-		BPF_STMT(BPF_RET | BPF_K, 0),
-	};
-	struct sock_fprog prog = { .len = RTE_DIM(code), .filter = code };
+	struct sock_filter code[2 + 2 * PORT_MAX * (1 + PORT_ADDRS_MAX)];
+	struct sock_fprog prog = { .filter = code };
+	unsigned int n = 0, i, j;
 
+	code[n++] = (struct sock_filter)BPF_STMT(
+			BPF_LD | BPF_W | BPF_ABS, (uint32_t)(SKF_AD_OFF + SKF_AD_IFINDEX));
+	for (i = 0; i < port_count(); i++) {
+		const struct port *port = port_get(i);
+
+		if (!copies(port))
+			continue;
+		n += keep_out(&code[n], port->ifindex);
+		for (j = 0; j < port->n_addrs; j++)
+			if (port->addrs[j].ifindex != 0 && port->addrs[j].ifindex != port->ifindex)
+				n += keep_out(&code[n], port->addrs[j].ifindex);
+	}
+	code[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, UINT32_MAX);
+	prog.len = (unsigned short)n;
 	if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog, sizeof(prog)) != 0)
-		LOG_WARNING("fd %d: the kernel refused a filter (%s): datagrams may arrive twice", fd,
-				strerror(errno));
+		LOG_WARNING("fd %d: the kernel refused a filter (%s): datagrams may arrive twice",
+				fd, strerror(errno));
 }
 
 int
 kernel_bind(struct sock *s, const struct ip_addr *addr, uint16_t *port_be)
 {
-	bool any = ip_is_any(addr);
 	struct sockaddr_in sin;
 	socklen_t len = sizeof(sin);
 
-	if (!any && !any_port(addr, kernel_has_device))
+	if (!ip_is_any(addr) && !any_port(addr, kernel_knows))
 		return 0;
-	if (any_port(addr, kernel_gets_copies))
-		only_loopback(s->fd);
+	if (any_port(addr, copies))
+		filter_copies(s->fd);
 	ip_to_sockaddr(addr, *port_be, &sin);
 	if (bind(s->fd, (struct sockaddr *)&sin, sizeof(sin)) != 0)
 		return -errno;
 	if (getsockname(s->fd, (struct sockaddr *)&sin, &len) == 0)
 		*port_be = sin.sin_port;
 	s->os_pollable = conf()->rx_udp_poll_os_ratio != 0;
-	s->bound = true;
+	s->kernel_bound = true;
 	return 0;
+}
+
+/* Options that a later binding depends on, or a later read of the kernel's socket. */
+static const struct {
+	int level, name;
+} kept[] = {
+	{ SOL_SOCKET, SO_REUSEADDR },
+	{ SOL_SOCKET, SO_REUSEPORT },
+	{ SOL_SOCKET, SO_BROADCAST },
+	{ IPPROTO_IP, IP_TTL },
+	{ IPPROTO_IP, IP_TOS },
+	{ IPPROTO_IP, IP_MULTICAST_TTL },
+	{ IPPROTO_IP, IP_MULTICAST_LOOP },
+};
+
+/*
+ * A binding to a number that the program named cannot be undone: another socket takes its place
+ * behind the descriptor.
+ */
+void
+kernel_unbind(struct sock *s)
+{
+	int flags = fcntl(s->fd, F_GETFD), modes = fcntl(s->fd, F_GETFL), value;
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	socklen_t len;
+	unsigned int i;
+
+	if (fd < 0)
+		return;
+	for (i = 0; i < RTE_DIM(kept); i++) {
+		len = sizeof(value);
+		if (getsockopt(s->fd, kept[i].level, kept[i].name, &value, &len) == 0)
+			setsockopt(fd, kept[i].level, kept[i].name, &value, len);
+	}
+	if (dup3(fd, s->fd, flags & FD_CLOEXEC ? O_CLOEXEC : 0) >= 0) {
+		fcntl(s->fd, F_SETFL, modes);
+		s->kernel_bound = s->os_pollable = false;
+	}
+	close(fd);
+}
+
+/* Its kernel part hears the peer only, too. */
+void
+kernel_connect(struct sock *s, const struct ip_addr *peer, uint16_t port_be)
+{
+	struct sockaddr_in sin;
+
+	if (!s->kernel_bound)
+		return;
+	ip_to_sockaddr(peer, port_be, &sin);
+	if (connect(s->fd, (struct sockaddr *)&sin, sizeof(sin)) != 0)
+		s->os_pollable = false;
+}
+
+void
+kernel_disconnect(struct sock *s)
+{
+	struct sockaddr none = { .sa_family = AF_UNSPEC };
+	struct sockaddr_in sin;
+	struct ip_addr addr;
+	socklen_t len = sizeof(sin);
+	uint16_t port_be;
+
+	if (!s->kernel_bound)
+		return;
+	connect(s->fd, &none, sizeof(none));
+	s->os_pollable = conf()->rx_udp_poll_os_ratio != 0;
+	/* a number that the kernel chose is given back by that; ours keeps it */
+	if (getsockname(s->fd, (struct sockaddr *)&sin, &len) != 0 || sin.sin_port != 0)
+		return;
+	udp_local(s->udp, &addr, &port_be);
+	ip_to_sockaddr(&addr, port_be, &sin);
+	if (bind(s->fd, (struct sockaddr *)&sin, sizeof(sin)) != 0)
+		s->os_pollable = s->kernel_bound = false;
 }
 
 static const int op_names[] = {
@@ -99,14 +190,15 @@ kernel_membership(struct sock *s, enum udp_mc_op op, const struct ip_addr *group
 	struct ip_mreqn plain = { .imr_multiaddr.s_addr = ip_v4(group) };
 	int ret;
 
-	if (port == NULL || !kernel_has_device(port->kernel) || port->ifindex == 0)
+	if (port == NULL || !kernel_knows(port))
 		return;
 	plain.imr_ifindex = (int)port->ifindex;
 	if (source != NULL) {
 		if (port->n_addrs != 0)
 			with_source.imr_interface.s_addr = ip_v4(&port->addrs[0].addr);
 		with_source.imr_sourceaddr.s_addr = ip_v4(source);
-		ret = setsockopt(s->fd, IPPROTO_IP, op_names[op], &with_source, sizeof(with_source));
+		ret = setsockopt(
+				s->fd, IPPROTO_IP, op_names[op], &with_source, sizeof(with_source));
 	} else {
 		ret = setsockopt(s->fd, IPPROTO_IP, op_names[op], &plain, sizeof(plain));
 	}

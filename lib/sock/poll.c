@@ -1,88 +1,91 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * poll and ppoll over a mixture of descriptors: spin on the rings of the offloaded ones for
- * VMA_SELECT_POLL microseconds, looking at the kernel's once in VMA_SELECT_POLL_OS_RATIO turns, then
- * sleep on everything together.
+ * VMA_SELECT_POLL microseconds, looking at the kernel's once in VMA_SELECT_POLL_OS_RATIO turns,
+ * then sleep on everything together.
  */
-#include <limits.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "net/net.h"
 #include "sock_priv.h"
 
-#define ON_STACK 32
+#define ON_STACK 128   /**< descriptors of a call that needs no allocation */
 #define CHECK_CLOCK 16 /**< turns between looks at the clock */
 
 /** One call's view of its descriptors. */
 struct view {
 	struct pollfd *fds;
 	nfds_t n;
-	struct sock **socks;    /**< by position, NULL: the kernel's */
-	struct pollfd *os;      /**< what the kernel is asked: positions alike, then rings, then wakers */
-	nfds_t offloaded, kernels;
-	struct ring *rings[SOCK_RINGS];
-	unsigned int n_rings;
+	struct sock **socks; /**< by position, NULL: the kernel's */
+	struct pollfd *os;   /**< what the kernel is asked: positions alike, then rings, then wakers
+			      */
+	nfds_t offloaded;
+	nfds_t os_n; /**< descriptors that the kernel has a say in */
+	const sigset_t *sigmask;
+	bool migrating; /**< some sockets' rings may change: they are polled one by one */
+	struct ring_set set;
 	struct sock *small_socks[ON_STACK];
 	struct pollfd small_os[2 * ON_STACK + SOCK_RINGS];
 };
 
-static void
-add_rings(struct view *v, struct sock *s)
-{
-	struct ring *rings[SOCK_RINGS];
-	unsigned int n = RTE_MIN(udp_rings(s->udp, rings, SOCK_RINGS), (unsigned int)SOCK_RINGS), i, j;
-
-	for (i = 0; i < n; i++) {
-		for (j = 0; j < v->n_rings && v->rings[j] != rings[i]; j++)
-			;
-		if (j == v->n_rings && v->n_rings < SOCK_RINGS)
-			v->rings[v->n_rings++] = rings[i];
-	}
-}
-
 static int
-view_open(struct view *v, struct pollfd *fds, nfds_t n)
+view_memory(struct view *v)
 {
-	nfds_t i;
-
-	v->fds = fds;
-	v->n = n;
-	v->offloaded = v->kernels = 0;
-	v->n_rings = 0;
 	v->socks = v->small_socks;
 	v->os = v->small_os;
-	if (n > ON_STACK) {
-		v->socks = malloc(n * sizeof(*v->socks));
-		v->os = malloc((2 * n + SOCK_RINGS) * sizeof(*v->os));
-		if (v->socks == NULL || v->os == NULL) {
-			free(v->socks);
-			free(v->os);
-			return -ENOMEM;
-		}
-	}
-	for (i = 0; i < n; i++) {
-		struct sock *s = fds[i].fd < 0 ? NULL : sock_get(fds[i].fd);
+	if (likely(v->n <= ON_STACK))
+		return 0;
+	v->socks = malloc(v->n * sizeof(*v->socks));
+	v->os = malloc((2 * v->n + SOCK_RINGS) * sizeof(*v->os));
+	if (v->socks != NULL && v->os != NULL)
+		return 0;
+	free(v->socks);
+	free(v->os);
+	return -ENOMEM;
+}
 
-		if (s != NULL && !s->offloaded) {
-			sock_put(s);
-			s = NULL;
-		}
-		v->socks[i] = s;
-		v->os[i] = (struct pollfd){ .fd = fds[i].fd, .events = fds[i].events };
-		if (s == NULL) {
-			v->kernels += fds[i].fd >= 0;
-			continue;
-		}
+static void
+view_add(struct view *v, nfds_t i)
+{
+	struct sock *s = v->fds[i].fd < 0 ? NULL : sock_get(v->fds[i].fd);
+
+	if (s != NULL && !s->offloaded) {
+		sock_put(s);
+		s = NULL;
+	}
+	v->socks[i] = s;
+	v->os[i] = (struct pollfd){ .fd = v->fds[i].fd, .events = v->fds[i].events };
+	if (s != NULL) {
 		v->offloaded++;
 		/* the kernel's socket is always writable: only its input counts */
 		v->os[i].events &= POLLIN | POLLRDNORM;
 		if (!s->os_pollable)
 			v->os[i].fd = -1;
-		add_rings(v, s);
+		v->migrating |= sock_migrates(s);
+		ring_set_add(&v->set, s);
 	}
+	v->os_n += v->os[i].fd >= 0;
+}
+
+static int
+view_open(struct view *v, struct pollfd *fds, nfds_t n, const sigset_t *sigmask)
+{
+	nfds_t i;
+
+	v->fds = fds;
+	v->n = n;
+	v->offloaded = v->os_n = 0;
+	v->sigmask = sigmask;
+	v->migrating = false;
+	v->set.n = 0;
+	v->set.nap = false;
+	if (view_memory(v) != 0)
+		return -ENOMEM;
+	for (i = 0; i < n; i++)
+		view_add(v, i);
 	return 0;
 }
 
@@ -135,19 +138,64 @@ collect(struct view *v, bool os)
 	return ready;
 }
 
+static void
+poll_rings(struct view *v)
+{
+	unsigned int i;
+	nfds_t k;
+
+	for (i = 0; i < v->set.n; i++)
+		net_poll(v->set.rings[i]);
+	for (k = 0; v->migrating && k < v->n; k++)
+		if (v->socks[k] != NULL && sock_migrates(v->socks[k]))
+			udp_poll(v->socks[k]->udp);
+}
+
+/** What the kernel has now; signals that sigmask lets through come here. 0, 1 or -EINTR. */
+static int
+ask_kernel(struct view *v)
+{
+	static const struct timespec none;
+	int ret;
+
+	if (v->os_n == 0 && v->sigmask == NULL)
+		return 0;
+	ret = ppoll(v->os, v->n, &none, v->sigmask);
+	return ret < 0 ? -errno : ret > 0;
+}
+
 static int
 turn(struct view *v, int *countdown)
 {
-	bool os = false;
-	unsigned int i;
+	int os = 0;
 
-	for (i = 0; i < v->n_rings; i++)
-		net_poll(v->rings[i]);
+	poll_rings(v);
 	if (conf()->select_poll_os_ratio != 0 && --*countdown <= 0) {
 		*countdown = conf()->select_poll_os_ratio;
-		os = poll(v->os, v->n, 0) > 0;
+		os = ask_kernel(v);
+		if (os < 0)
+			return os;
 	}
-	return collect(v, os);
+	return collect(v, os != 0);
+}
+
+/*
+ * The first look. When offloaded sockets are ready the kernel is asked only in one of
+ * VMA_SELECT_SKIP_OS calls, so that its descriptors do not wait for ever.
+ */
+static int
+first_turn(struct view *v)
+{
+	static __thread int calls;
+	int ready, os;
+
+	poll_rings(v);
+	ready = collect(v, false);
+	if (ready != 0 && (v->os_n == 0 || ++calls < conf()->select_skip_os))
+		return ready;
+	calls = 0;
+	os = ask_kernel(v);
+	return os < 0 ? os : collect(v, os != 0);
 }
 
 /*
@@ -157,118 +205,119 @@ turn(struct view *v, int *countdown)
 static int
 sleep_on(struct view *v, uint64_t deadline, const sigset_t *sigmask)
 {
-	nfds_t n = v->n, i;
-	bool nap = false, waiting = false;
 	struct timespec left;
-	uint64_t now, wait;
+	nfds_t n = v->n, i;
+	bool waiting, nap = v->set.nap;
 	int ret;
 
-	for (i = 0; i < v->n_rings; i++) {
-		int armed = ring_arm(v->rings[i]);
-
-		waiting |= armed == 1;
-		nap |= armed < 0;
-		if (armed == 0)
-			v->os[n++] = (struct pollfd){ .fd = ring_fd(v->rings[i]), .events = POLLIN };
-	}
 	for (i = 0; i < v->n; i++) {
-		struct sock *s = v->socks[i];
-
-		if (s == NULL)
+		if (v->socks[i] == NULL)
 			continue;
-		v->os[n++] = (struct pollfd){ .fd = sock_wake_fd(s), .events = POLLIN };
-		__atomic_fetch_add(&s->sleepers, 1, __ATOMIC_SEQ_CST);
-		waiting |= udp_readable(s->udp) || s->closing;
+		v->os[n] = (struct pollfd){ .fd = sock_asleep(v->socks[i]), .events = POLLIN };
+		v->set.nap |= v->os[n++].fd < 0;
 	}
-	now = clock_ns();
-	wait = waiting || deadline <= now ? 0 : deadline - now;
-	if (nap)
-		wait = RTE_MIN(wait, (uint64_t)conf()->nap_usec * 1000);
-	left = (struct timespec){ .tv_sec = (time_t)(wait / 1000000000u), .tv_nsec = (long)(wait % 1000000000u) };
-	ret = ppoll(v->os, n, wait > UINT64_MAX / 2 ? NULL : &left, sigmask);
+	waiting = ring_set_arm(&v->set, v->os, &n);
+	for (i = 0; i < v->n && !waiting; i++)
+		waiting = v->socks[i] != NULL && sock_really_readable(v->socks[i]);
+	left = timespec_until(waiting ? 0 : deadline, v->set.nap);
+	ret = ppoll(v->os, n, !waiting && deadline == UINT64_MAX && !v->set.nap ? NULL : &left,
+			sigmask);
 	ret = ret < 0 ? -errno : 0;
 	for (i = 0; i < v->n; i++)
 		if (v->socks[i] != NULL)
 			sock_awake(v->socks[i]);
-	for (i = 0; i < v->n_rings; i++)
-		ring_disarm(v->rings[i]);
+	ring_set_disarm(&v->set);
+	v->set.nap = nap;
+	return ret;
+}
+
+/* Sleeps and single turns, with signals held back between the sleeps. */
+static int
+poll_sleeping(struct view *v, uint64_t deadline)
+{
+	sigset_t before;
+	int ret, ready;
+
+	signals_hold(&before);
+	do {
+		ret = sleep_on(v, deadline, v->sigmask != NULL ? v->sigmask : &before);
+		if (ret < 0)
+			break;
+		poll_rings(v);
+		/* asleep we waited for all: what the kernel answered counts, whatever the ratio */
+		ready = collect(v, true);
+		ret = ready;
+	} while (ready == 0 && clock_ns() < deadline);
+	signals_release(&before);
 	return ret;
 }
 
 static int
-poll_offloaded(struct view *v, uint64_t deadline, const sigset_t *sigmask)
+poll_offloaded(struct view *v, uint64_t deadline)
 {
-	int spin_us = conf()->select_poll, countdown = 1, ready, ret, turns = 0;
-	uint64_t now = clock_ns(), spin_end;
+	int spin_us = conf()->select_poll, countdown = conf()->select_poll_os_ratio, turns = 0;
+	int ready = first_turn(v);
+	uint64_t now, spin_end;
 
-	ready = turn(v, &countdown);
-	if (ready != 0 || deadline <= now)
+	if (ready != 0)
 		return ready;
+	now = clock_ns();
+	if (now >= deadline)
+		return 0;
 	spin_end = spin_us < 0 ? UINT64_MAX : now + (uint64_t)spin_us * 1000;
-	for (;;) {
-		while (turns++ % CHECK_CLOCK != 0 || (now = clock_ns()) < spin_end) {
-			ready = turn(v, &countdown);
-			if (ready != 0)
-				return ready;
+	while (now < spin_end) {
+		ready = turn(v, &countdown);
+		if (ready != 0)
+			return ready;
+		if (++turns % CHECK_CLOCK == 0) {
+			now = clock_ns();
 			if (now >= deadline)
 				return 0;
-			rte_pause();
 		}
-		ret = sleep_on(v, deadline, sigmask);
-		if (ret < 0)
-			return ret;
-		/* asleep we waited for all: ask all, whatever the ratio says */
-		countdown = 1;
-		ready = turn(v, &countdown);
-		if (ready != 0 || (ready = collect(v, true)) != 0)
-			return ready;
-		now = clock_ns();
-		if (now >= deadline)
-			return 0;
-		spin_end = now;
-		turns = 0;
+		rte_pause();
 	}
+	return poll_sleeping(v, deadline);
 }
 
+static bool
+any_ours(const struct pollfd *fds, nfds_t n)
+{
+	nfds_t i;
+
+	for (i = 0; i < n; i++)
+		if (fds[i].fd >= 0 && sock_is_ours(fds[i].fd))
+			return true;
+	return false;
+}
+
+/** @return as ppoll(2), or -EREMOTE: none of the descriptors is offloaded */
 static int
 poll_until(struct pollfd *fds, nfds_t n, uint64_t deadline, const sigset_t *sigmask)
 {
 	struct view v;
-	int ret = view_open(&v, fds, n);
+	int ret = view_open(&v, fds, n, sigmask);
 
 	if (ret != 0)
 		return ret;
-	ret = poll_offloaded(&v, deadline, sigmask);
+	ret = v.offloaded == 0 ? -EREMOTE : poll_offloaded(&v, deadline);
 	view_close(&v);
 	return ret;
-}
-
-static bool
-any_offloaded(const struct pollfd *fds, nfds_t n)
-{
-	nfds_t i;
-
-	for (i = 0; i < n; i++) {
-		struct sock *s = fds[i].fd < 0 ? NULL : sock_get(fds[i].fd);
-		bool is = s != NULL && s->offloaded;
-
-		if (s != NULL)
-			sock_put(s);
-		if (is)
-			return true;
-	}
-	return false;
 }
 
 int
 dpvma_poll(struct pollfd *fds, nfds_t n, int timeout_ms)
 {
-	int ret;
+	uint64_t deadline = UINT64_MAX;
+	int ret = -EREMOTE;
 
-	if (fds == NULL || !any_offloaded(fds, n))
+	if (fds != NULL && any_ours(fds, n)) {
+		if (timeout_ms >= 0)
+			deadline = timeout_ms == 0 ? 0
+						   : clock_ns() + (uint64_t)timeout_ms * 1000000u;
+		ret = poll_until(fds, n, deadline, NULL);
+	}
+	if (ret == -EREMOTE)
 		return poll(fds, n, timeout_ms);
-	ret = poll_until(fds, n, timeout_ms < 0 ? UINT64_MAX : clock_ns() + (uint64_t)timeout_ms * 1000000u,
-			NULL);
 	return ret < 0 ? fail(ret) : ret;
 }
 
@@ -276,15 +325,19 @@ int
 dpvma_ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout, const sigset_t *sigmask)
 {
 	uint64_t deadline = UINT64_MAX;
-	int ret;
+	int ret = -EREMOTE;
 
-	if (fds == NULL || !any_offloaded(fds, n))
-		return ppoll(fds, n, timeout, sigmask);
-	if (timeout != NULL) {
-		if (timeout->tv_sec < 0 || timeout->tv_nsec < 0 || timeout->tv_nsec > 999999999)
+	if (fds != NULL && any_ours(fds, n)) {
+		if (timeout != NULL &&
+				(timeout->tv_sec < 0 || timeout->tv_nsec < 0 ||
+						timeout->tv_nsec > 999999999))
 			return fail(-EINVAL);
-		deadline = clock_ns() + (uint64_t)timeout->tv_sec * 1000000000u + (uint64_t)timeout->tv_nsec;
+		if (timeout != NULL)
+			deadline = clock_ns() + (uint64_t)timeout->tv_sec * 1000000000u +
+					(uint64_t)timeout->tv_nsec;
+		ret = poll_until(fds, n, deadline, sigmask);
 	}
-	ret = poll_until(fds, n, deadline, sigmask);
+	if (ret == -EREMOTE)
+		return ppoll(fds, n, timeout, sigmask);
 	return ret < 0 ? fail(ret) : ret;
 }

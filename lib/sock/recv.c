@@ -3,9 +3,9 @@
  * Receiving: take datagrams from the socket's queue, polling its rings as VMA_RX_POLL says and then
  * sleeping, and copy them out. A batch costs one queue lock and one bulk free.
  */
-#include <fcntl.h>
-#include <stdio.h>
+#include <limits.h>
 #include <sched.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <rte_memcpy.h>
@@ -19,7 +19,18 @@ dont_wait(const struct sock *s, int flags)
 	return s->nonblock || (flags & MSG_DONTWAIT);
 }
 
-/* The kernel's socket is looked at once in VMA_RX_UDP_POLL_OS_RATIO polls. */
+static uint64_t
+deadline_of(const struct sock *s, int flags)
+{
+	if (likely(s->rcv_timeout_ns == 0) || dont_wait(s, flags))
+		return UINT64_MAX;
+	return clock_ns() + (uint64_t)s->rcv_timeout_ns;
+}
+
+/*
+ * The kernel's socket is looked at once in VMA_RX_UDP_POLL_OS_RATIO turns, those that found
+ * something at once included: else a busy ring would keep its datagrams waiting for ever.
+ */
 static bool
 os_turn(struct sock *s)
 {
@@ -30,11 +41,15 @@ os_turn(struct sock *s)
 }
 
 static int
-look(struct sock *s, struct rte_mbuf **pkts, unsigned int n)
+look(struct sock *s, struct rte_mbuf **pkts, unsigned int n, int flags)
 {
-	unsigned int got = udp_dequeue(s->udp, pkts, n);
+	unsigned int got;
 	int err;
 
+	if (unlikely(flags & MSG_PEEK))
+		got = (pkts[0] = udp_peek(s->udp)) != NULL;
+	else
+		got = udp_dequeue(s->udp, pkts, n);
 	if (got != 0)
 		return (int)got;
 	if (unlikely(udp_has_error(s->udp)) && (err = udp_take_error(s->udp)) != 0)
@@ -44,58 +59,84 @@ look(struct sock *s, struct rte_mbuf **pkts, unsigned int n)
 	return s->shut_read ? 0 : -EAGAIN;
 }
 
-static __rte_noinline int
-take_blocking(struct sock *s, struct rte_mbuf **pkts, unsigned int n)
+/* With signals held back but in the sleep: one that comes between two naps ends the call, too. */
+static int
+take_sleeping(struct sock *s, struct rte_mbuf **pkts, unsigned int n, int flags, uint64_t deadline)
 {
-	uint64_t deadline = s->rcv_timeout_ns ? clock_ns() + (uint64_t)s->rcv_timeout_ns : UINT64_MAX;
+	sigset_t before;
+	int ret;
+
+	signals_hold(&before);
+	do {
+		ret = sock_sleep(s, deadline, &before);
+		if (ret != 0)
+			break;
+		udp_poll(s->udp);
+		ret = look(s, pkts, n, flags);
+	} while (ret == -EAGAIN);
+	signals_release(&before);
+	return ret;
+}
+
+static __rte_noinline int
+take_blocking(struct sock *s, struct rte_mbuf **pkts, unsigned int n, int flags, uint64_t deadline)
+{
 	int rounds = conf()->rx_poll, yield = conf()->rx_poll_yield, round, ret;
 
-	for (;;) {
-		for (round = 0; rounds < 0 || round < rounds; round++) {
-			if (udp_poll(s->udp) == 0 && os_turn(s))
-				return -EREMOTE;
-			ret = look(s, pkts, n);
-			if (ret != -EAGAIN) {
-				STAT_INC(udp_stats(s->udp), SOCK, rx_poll_hit);
-				return ret;
-			}
-			if (unlikely((round & 0xff) == 0xff) && deadline != UINT64_MAX &&
-					clock_ns() >= deadline)
-				return -EAGAIN;
-			if (unlikely(yield != 0 && round % yield == yield - 1))
-				sched_yield();
-			rte_pause();
-		}
-		STAT_INC(udp_stats(s->udp), SOCK, rx_poll_miss);
-		ret = sock_sleep(s, deadline);
-		if (ret != 0)
-			return ret;
+	for (round = 0; rounds < 0 || round < rounds; round = (round + 1) & INT_MAX) {
 		udp_poll(s->udp);
-		ret = look(s, pkts, n);
-		if (ret != -EAGAIN)
+		ret = look(s, pkts, n, flags);
+		if (ret != -EAGAIN) {
+			STAT_INC(udp_stats(s->udp), SOCK, rx_poll_hit);
 			return ret;
+		}
+		if (os_turn(s))
+			return -EREMOTE;
+		if (unlikely((round & 0xff) == 0xff) && deadline != UINT64_MAX &&
+				clock_ns() >= deadline)
+			return -EAGAIN;
+		if (unlikely(yield != 0 && round % yield == yield - 1))
+			sched_yield();
+		rte_pause();
 	}
+	STAT_INC(udp_stats(s->udp), SOCK, rx_poll_miss);
+	return take_sleeping(s, pkts, n, flags, deadline);
+}
+
+/* VMA_RX_CQ_DRAIN_RATE_NSEC: the rings get a turn though the socket has datagrams. */
+static __rte_noinline void
+drain(struct sock *s)
+{
+	uint64_t now = rte_rdtsc();
+
+	if (now - s->drained_tsc <
+			(uint64_t)conf()->rx_cq_drain_rate_nsec * rte_get_tsc_hz() / 1000000000u)
+		return;
+	s->drained_tsc = now;
+	udp_poll(s->udp);
 }
 
 int
-sock_take(struct sock *s, struct rte_mbuf **pkts, unsigned int n, int flags)
+sock_take(struct sock *s, struct rte_mbuf **pkts, unsigned int n, int flags, uint64_t deadline_ns)
 {
-	int ret = look(s, pkts, n);
+	int ret;
 
+	if (unlikely(conf()->rx_cq_drain_rate_nsec != 0))
+		drain(s);
+	if (unlikely(os_turn(s)))
+		return -EREMOTE;
+	ret = look(s, pkts, n, flags);
 	if (ret != -EAGAIN)
 		return ret;
 	if (unlikely(!s->bound) && (ret = sock_autobind(s)) != 0)
 		return ret;
 	if (udp_poll(s->udp) != 0) {
-		ret = look(s, pkts, n);
+		ret = look(s, pkts, n, flags);
 		if (ret != -EAGAIN)
 			return ret;
 	}
-	if (os_turn(s))
-		return -EREMOTE;
 	if (!dont_wait(s, flags))
-		return take_blocking(s, pkts, n);
-	STAT_INC(udp_stats(s->udp), SOCK, rx_eagain);
+		return take_blocking(s, pkts, n, flags, deadline_ns);
 	return -EAGAIN;
 }
 
@@ -168,50 +209,19 @@ fill(struct sock *s, struct msghdr *msg, const struct rte_mbuf *m, int flags)
 }
 
 static ssize_t
-peek(struct sock *s, struct msghdr *msg, int flags)
-{
-	struct rte_mbuf *m = udp_peek(s->udp);
-	ssize_t len;
-	int ret;
-
-	/* fetch one by the ordinary way would take it: poll until one is there */
-	if (m == NULL) {
-		uint64_t deadline = s->rcv_timeout_ns ? clock_ns() + (uint64_t)s->rcv_timeout_ns
-						      : UINT64_MAX;
-
-		for (;;) {
-			udp_poll(s->udp);
-			m = udp_peek(s->udp);
-			if (m != NULL)
-				break;
-			if (dont_wait(s, flags))
-				return -EAGAIN;
-			if (s->closing)
-				return -EBADF;
-			if (s->shut_read)
-				return 0;
-			ret = sock_sleep(s, deadline);
-			if (ret != 0)
-				return ret;
-		}
-	}
-	len = (ssize_t)fill(s, msg, m, flags);
-	rte_pktmbuf_free(m);
-	return len;
-}
-
-static ssize_t
 recv_one(struct sock *s, struct msghdr *msg, int flags)
 {
 	struct rte_mbuf *m;
 	ssize_t len;
 	int ret;
 
-	if (unlikely(flags & MSG_ERRQUEUE))
-		return -EREMOTE;
-	if (unlikely(flags & MSG_PEEK))
-		return peek(s, msg, flags);
-	ret = sock_take(s, &m, 1, flags);
+	if (unlikely(msg == NULL || (msg->msg_iov == NULL && msg->msg_iovlen != 0)))
+		return -EFAULT;
+	if (unlikely(msg->msg_iovlen > IOV_MAX))
+		return -EMSGSIZE;
+	if (unlikely(flags & (MSG_ERRQUEUE | MSG_OOB)))
+		return flags & MSG_OOB ? -EOPNOTSUPP : -EREMOTE;
+	ret = sock_take(s, &m, 1, flags, deadline_of(s, flags));
 	if (unlikely(ret <= 0)) {
 		if (ret == 0) {
 			msg->msg_namelen = 0;
@@ -221,29 +231,59 @@ recv_one(struct sock *s, struct msghdr *msg, int flags)
 		return ret;
 	}
 	len = (ssize_t)fill(s, msg, m, flags);
-	STAT_INC(udp_stats(s->udp), SOCK, rx_read);
+	if (likely(!(flags & MSG_PEEK)))
+		STAT_INC(udp_stats(s->udp), SOCK, rx_read);
 	rte_pktmbuf_free(m);
 	return len;
+}
+
+/**
+ * What came of a try to read the kernel's socket of an offloaded one. It was readable, but the
+ * datagram may have had a bad checksum, or another thread was faster: a blocking call goes on.
+ */
+static bool
+try_again(const struct sock *s, ssize_t ret, int flags)
+{
+	return ret < 0 && errno == EAGAIN && !dont_wait(s, flags) && !(flags & MSG_ERRQUEUE);
+}
+
+static ssize_t
+recvmsg_offloaded(struct sock *s, struct msghdr *msg, int flags)
+{
+	ssize_t ret;
+
+	do {
+		ret = recv_one(s, msg, flags);
+		if (likely(ret >= 0))
+			return ret;
+		if (ret == -EAGAIN && dont_wait(s, flags))
+			STAT_INC(udp_stats(s->udp), SOCK, rx_eagain);
+		if (ret != -EREMOTE)
+			return fail((int)ret);
+		/* its first receive bound it, and the kernel's it became */
+		if (!s->offloaded)
+			return recvmsg(s->fd, msg, flags);
+		ret = recvmsg(s->fd, msg, flags | MSG_DONTWAIT);
+	} while (try_again(s, ret, flags));
+	if (ret >= 0)
+		STAT_INC(udp_stats(s->udp), SOCK, rx_os);
+	return ret;
 }
 
 ssize_t
 dpvma_recvmsg(int fd, struct msghdr *msg, int flags)
 {
 	struct sock *s = sock_get(fd);
-	ssize_t ret = -EREMOTE;
+	ssize_t ret;
 
-	if (s != NULL && s->offloaded)
-		ret = msg == NULL ? -EFAULT : recv_one(s, msg, flags);
-	if (ret == -EREMOTE) {
-		/* ours blocks by polling both: the kernel's part must not block alone */
-		ret = recvmsg(fd, msg, s != NULL && s->offloaded ? flags | MSG_DONTWAIT : flags);
-		if (ret >= 0 && s != NULL && s->offloaded)
-			STAT_INC(udp_stats(s->udp), SOCK, rx_os);
-	} else if (ret < 0) {
-		ret = fail((int)ret);
-	}
-	if (s != NULL)
+	if (s == NULL)
+		return recvmsg(fd, msg, flags);
+	if (unlikely(!s->offloaded)) {
 		sock_put(s);
+		return recvmsg(fd, msg, flags);
+	}
+	ret = recvmsg_offloaded(s, msg, flags);
+	sock_put(s);
 	return ret;
 }
 
@@ -282,7 +322,8 @@ dpvma_read(int fd, void *buf, size_t len)
 ssize_t
 dpvma_readv(int fd, const struct iovec *iov, int iovcnt)
 {
-	struct msghdr msg = { .msg_iov = (struct iovec *)(uintptr_t)iov, .msg_iovlen = (size_t)iovcnt };
+	struct msghdr msg = { .msg_iov = (struct iovec *)(uintptr_t)iov,
+		.msg_iovlen = (size_t)iovcnt };
 	struct sock *s = sock_get(fd);
 
 	if (s == NULL)
@@ -310,60 +351,91 @@ fill_batch(struct sock *s, struct mmsghdr *vec, struct rte_mbuf **pkts, unsigned
 	return n;
 }
 
-/*
- * As recvmmsg(2), with its flaw mended that a timeout is only looked at after a datagram: the time
- * bounds the wait for the first one, too.
- */
 static int
-recv_many(struct sock *s, struct mmsghdr *vec, unsigned int n, int flags, const struct timespec *timeout)
+recv_many(struct sock *s, struct mmsghdr *vec, unsigned int n, int flags, uint64_t deadline)
 {
-	uint64_t deadline = timeout == NULL ? UINT64_MAX
-					    : clock_ns() + (uint64_t)timeout->tv_sec * 1000000000u +
-							      (uint64_t)timeout->tv_nsec;
 	struct rte_mbuf *pkts[SOCK_BATCH];
 	unsigned int done = 0;
-	int ret = -EAGAIN;
+	int ret = 0;
 
 	while (done < n) {
-		bool wait = !(flags & MSG_DONTWAIT) && !(done != 0 && (flags & MSG_WAITFORONE));
+		bool wait = done == 0 || !(flags & MSG_WAITFORONE);
 
 		ret = sock_take(s, pkts, RTE_MIN(n - done, (unsigned int)SOCK_BATCH),
-				wait && timeout == NULL ? flags : flags | MSG_DONTWAIT);
-		if (ret > 0) {
-			done += fill_batch(s, vec + done, pkts, (unsigned int)ret, flags);
-			continue;
-		}
-		if (ret != -EAGAIN || !wait || s->nonblock || timeout == NULL)
+				wait ? flags : flags | MSG_DONTWAIT, deadline);
+		if (ret <= 0)
 			break;
-		if (clock_ns() >= deadline)
-			break;
-		ret = sock_sleep(s, deadline);
-		if (ret != 0)
-			break;
+		done += fill_batch(s, vec + done, pkts, (unsigned int)ret, flags);
 	}
 	return done != 0 ? (int)done : ret;
+}
+
+/* Flags that are for a single datagram: the first one, as often as it is asked for. */
+static int
+recv_singly(struct sock *s, struct mmsghdr *vec, int flags)
+{
+	ssize_t ret = recvmsg_offloaded(s, &vec[0].msg_hdr, flags);
+
+	if (ret < 0)
+		return -errno;
+	vec[0].msg_len = (unsigned int)ret;
+	return 1;
+}
+
+static int
+recvmmsg_offloaded(
+		struct sock *s, struct mmsghdr *vec, unsigned int n, int flags, uint64_t deadline)
+{
+	int ret;
+
+	if (n == 0)
+		return 0;
+	if (unlikely(vec == NULL))
+		return -EFAULT;
+	if (unlikely(flags & (MSG_PEEK | MSG_ERRQUEUE | MSG_OOB)))
+		return recv_singly(s, vec, flags);
+	do {
+		ret = recv_many(s, vec, RTE_MIN(n, (unsigned int)SOCK_MSGS_MAX), flags, deadline);
+		if (likely(ret >= 0))
+			return ret;
+		if (ret == -EAGAIN && dont_wait(s, flags))
+			STAT_INC(udp_stats(s->udp), SOCK, rx_eagain);
+		if (ret != -EREMOTE)
+			return ret;
+		if (!s->offloaded)
+			return -EREMOTE;
+		ret = recvmmsg(s->fd, vec, n, flags | MSG_DONTWAIT, NULL);
+	} while (try_again(s, ret, flags));
+	if (ret > 0)
+		STAT_ADD(udp_stats(s->udp), SOCK, rx_os, (uint64_t)ret);
+	return ret < 0 ? -errno : ret;
 }
 
 int
 dpvma_recvmmsg(int fd, struct mmsghdr *vec, unsigned int n, int flags, struct timespec *timeout)
 {
 	struct sock *s = sock_get(fd);
+	uint64_t deadline = UINT64_MAX;
 	int ret = -EREMOTE;
 
-	if (s != NULL && s->offloaded && !(flags & (MSG_PEEK | MSG_ERRQUEUE))) {
-		if (vec == NULL)
-			ret = n == 0 ? 0 : -EFAULT;
-		else
-			ret = recv_many(s, vec, n, flags, timeout);
+	if (s == NULL)
+		return recvmmsg(fd, vec, n, flags, timeout);
+	if (likely(s->offloaded)) {
+		if (timeout != NULL &&
+				(timeout->tv_sec < 0 || timeout->tv_nsec < 0 ||
+						timeout->tv_nsec > 999999999)) {
+			sock_put(s);
+			return fail(-EINVAL);
+		}
+		deadline = timeout == NULL ? deadline_of(s, flags)
+					   : clock_ns() + (uint64_t)timeout->tv_sec * 1000000000u +
+						(uint64_t)timeout->tv_nsec;
+		ret = recvmmsg_offloaded(s, vec, n, flags, deadline);
+		if (timeout != NULL && ret >= 0)
+			*timeout = timespec_until(deadline, false);
 	}
-	if (ret == -EREMOTE) {
-		ret = recvmmsg(fd, vec, n, s != NULL && s->offloaded ? flags | MSG_DONTWAIT : flags, timeout);
-		if (ret > 0 && s != NULL && s->offloaded)
-			STAT_ADD(udp_stats(s->udp), SOCK, rx_os, (uint64_t)ret);
-	} else if (ret < 0) {
-		ret = fail(ret);
-	}
-	if (s != NULL)
-		sock_put(s);
-	return ret;
+	sock_put(s);
+	if (unlikely(ret == -EREMOTE))
+		return recvmmsg(fd, vec, n, flags, timeout);
+	return ret < 0 ? fail(ret) : ret;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Sending: messages become datagrams for room udp, a batch at a time; the rest is the kernel's. */
-#include <stdio.h>
+#include <limits.h>
 #include <unistd.h>
 
 #include "sock_priv.h"
@@ -13,7 +13,8 @@ struct out_addrs {
 };
 
 static int
-from_message(const struct msghdr *msg, struct udp_out *out, struct out_addrs *addrs)
+from_message(const struct sock *s, const struct msghdr *msg, struct udp_out *out,
+		struct out_addrs *addrs)
 {
 	int ret;
 
@@ -23,22 +24,44 @@ from_message(const struct msghdr *msg, struct udp_out *out, struct out_addrs *ad
 		.tos = -1,
 		.ttl = -1,
 	};
+	if (unlikely(msg->msg_iov == NULL && msg->msg_iovlen != 0))
+		return -EFAULT;
 	if (unlikely(msg->msg_iovlen > IOV_MAX))
 		return -EMSGSIZE;
 	if (msg->msg_name != NULL) {
-		ret = ip_from_sockaddr(msg->msg_name, msg->msg_namelen, &addrs->to, &out->port_be);
-		if (ret != 0)
+		ret = sock_address(msg->msg_name, msg->msg_namelen, &addrs->to, &out->port_be);
+		if (unlikely(ret != 0))
 			return ret;
-		/* Linux: 0.0.0.0 means this host */
-		if (ip_is_any(&addrs->to))
-			return -EREMOTE;
-		if (out->port_be == 0)
+		if (unlikely(out->port_be == 0))
 			return -EINVAL;
+		/* Linux: 0.0.0.0 means this host */
+		if (unlikely(ip_is_any(&addrs->to)))
+			return -EREMOTE;
+		if (unlikely(s->mc_kernel && ip_is_multicast(&addrs->to)))
+			return -EREMOTE;
 		out->addr = &addrs->to;
 	}
 	if (unlikely(msg->msg_controllen != 0))
 		return cmsg_read(msg, out, &addrs->src);
 	return 0;
+}
+
+/* A blocking sender waits for the queue, which drains in microseconds while the link is up. */
+static __rte_noinline int
+send_blocking(struct sock *s, const struct udp_out *out, unsigned int n)
+{
+	uint64_t deadline =
+			s->snd_timeout_ns ? clock_ns() + (uint64_t)s->snd_timeout_ns : UINT64_MAX;
+	unsigned int tries = 0;
+	int ret;
+
+	do {
+		rte_pause();
+		ret = udp_send(s->udp, out, n, false);
+		if ((++tries & 0xff) == 0 && deadline != UINT64_MAX && clock_ns() >= deadline)
+			break;
+	} while (ret == -EAGAIN && !s->closing);
+	return ret;
 }
 
 static int
@@ -49,10 +72,11 @@ send_out(struct sock *s, const struct udp_out *out, unsigned int n, int flags)
 	if (unlikely(!s->bound) && (ret = sock_autobind(s)) != 0)
 		return ret;
 	ret = udp_send(s->udp, out, n, (flags & SEND_FLAG_DUMMY) != 0);
-	/* a blocking sender waits for the queue; UDP's queue drains in microseconds */
-	while (unlikely(ret == -EAGAIN) && !s->nonblock && !(flags & MSG_DONTWAIT) && !s->closing) {
-		rte_pause();
-		ret = udp_send(s->udp, out, n, false);
+	if (unlikely(ret == -EAGAIN)) {
+		if (!s->nonblock && !(flags & MSG_DONTWAIT))
+			ret = send_blocking(s, out, n);
+		if (ret == -EAGAIN)
+			STAT_INC(udp_stats(s->udp), SOCK, tx_eagain);
 	}
 	return ret;
 }
@@ -67,12 +91,27 @@ message_len(const struct msghdr *msg)
 	return (ssize_t)len;
 }
 
-static ssize_t
-os_sent(struct sock *s, ssize_t ret)
+/* What leads through no port of ours goes by the kernel's socket; a dummy never does. */
+static __rte_noinline ssize_t
+send_by_kernel(struct sock *s, const struct msghdr *msg, int flags)
 {
+	ssize_t ret;
+
+	if (flags & SEND_FLAG_DUMMY)
+		return fail(-EINVAL);
+	if (!sock_kernel_may_send(s))
+		return fail(-ENETUNREACH);
+	ret = sendmsg(s->fd, msg, flags);
 	if (ret >= 0)
 		STAT_INC(udp_stats(s->udp), SOCK, tx_os);
 	return ret;
+}
+
+/* Flags that change what is sent, and that we do not know. */
+static int
+check_flags(int flags)
+{
+	return unlikely(flags & (MSG_OOB | MSG_MORE)) ? -EOPNOTSUPP : 0;
 }
 
 ssize_t
@@ -83,24 +122,21 @@ dpvma_sendmsg(int fd, const struct msghdr *msg, int flags)
 	struct udp_out out;
 	ssize_t ret;
 
-	if (s == NULL || !s->offloaded) {
+	if (s == NULL || unlikely(!s->offloaded)) {
 		if (s != NULL)
 			sock_put(s);
 		/* a dummy never reaches the kernel, which would send it */
 		return flags & SEND_FLAG_DUMMY ? fail(-EINVAL) : sendmsg(fd, msg, flags);
 	}
-	if (msg == NULL || (msg->msg_iov == NULL && msg->msg_iovlen != 0))
-		ret = -EFAULT;
-	else if (unlikely(flags & MSG_OOB))
-		ret = -EOPNOTSUPP;
-	else
-		ret = from_message(msg, &out, &addrs);
+	ret = unlikely(msg == NULL) ? -EFAULT : check_flags(flags);
+	if (ret == 0)
+		ret = from_message(s, msg, &out, &addrs);
 	if (ret == 0)
 		ret = send_out(s, &out, 1, flags);
-	if (ret > 0)
+	if (likely(ret > 0))
 		ret = message_len(msg);
-	else if (ret == -EREMOTE && !(flags & SEND_FLAG_DUMMY))
-		ret = os_sent(s, sendmsg(fd, msg, flags));
+	else if (ret == -EREMOTE)
+		ret = send_by_kernel(s, msg, flags);
 	else if (ret < 0)
 		ret = fail((int)ret);
 	sock_put(s);
@@ -108,7 +144,8 @@ dpvma_sendmsg(int fd, const struct msghdr *msg, int flags)
 }
 
 ssize_t
-dpvma_sendto(int fd, const void *buf, size_t len, int flags, const struct sockaddr *to, socklen_t tolen)
+dpvma_sendto(int fd, const void *buf, size_t len, int flags, const struct sockaddr *to,
+		socklen_t tolen)
 {
 	struct iovec iov = { .iov_base = (void *)(uintptr_t)buf, .iov_len = len };
 	struct msghdr msg = {
@@ -135,51 +172,62 @@ dpvma_write(int fd, const void *buf, size_t len)
 	return dpvma_writev(fd, &iov, 1);
 }
 
+/* What is no socket of ours is written as what it is: a file, a pipe. */
 ssize_t
 dpvma_writev(int fd, const struct iovec *iov, int iovcnt)
 {
-	struct msghdr msg = { .msg_iov = (struct iovec *)(uintptr_t)iov, .msg_iovlen = (size_t)iovcnt };
-	struct sock *s = sock_get(fd);
+	struct msghdr msg = { .msg_iov = (struct iovec *)(uintptr_t)iov,
+		.msg_iovlen = (size_t)iovcnt };
 
-	if (s == NULL)
+	if (!sock_is_ours(fd))
 		return writev(fd, iov, iovcnt);
-	sock_put(s);
 	if (iovcnt < 0 || iovcnt > IOV_MAX)
 		return fail(-EINVAL);
 	return dpvma_sendmsg(fd, &msg, 0);
 }
 
+/**
+ * One batch: messages up to the first that cannot be made or is the kernel's business.
+ * @return messages taken, or an error of the first
+ */
 static int
-send_many(struct sock *s, struct mmsghdr *vec, unsigned int n, int flags)
+send_batch(struct sock *s, struct mmsghdr *vec, unsigned int n, int flags)
 {
 	struct udp_out out[SOCK_BATCH];
 	struct out_addrs addrs[SOCK_BATCH];
-	unsigned int done = 0;
-	int ret = 0;
+	unsigned int made;
+	int ret = 0, i;
 
-	while (done < n) {
-		unsigned int want = RTE_MIN(n - done, (unsigned int)SOCK_BATCH), made, i;
-
-		for (made = 0; made < want; made++) {
-			ret = from_message(&vec[done + made].msg_hdr, &out[made], &addrs[made]);
-			if (ret != 0)
-				break;
-		}
-		if (made != 0) {
-			int sent = send_out(s, out, made, flags);
-
-			if (sent < 0) {
-				ret = sent;
-				break;
-			}
-			for (i = 0; i < (unsigned int)sent; i++)
-				vec[done + i].msg_len = (unsigned int)message_len(&vec[done + i].msg_hdr);
-			done += (unsigned int)sent;
-			if ((unsigned int)sent < made)
-				break;
-		}
-		if (ret != 0)
+	for (made = 0; made < n; made++) {
+		ret = from_message(s, &vec[made].msg_hdr, &out[made], &addrs[made]);
+		if (unlikely(ret != 0))
 			break;
+	}
+	if (made != 0)
+		ret = send_out(s, out, made, flags);
+	for (i = 0; i < ret; i++)
+		vec[i].msg_len = (unsigned int)message_len(&vec[i].msg_hdr);
+	return ret;
+}
+
+static int
+send_many(struct sock *s, struct mmsghdr *vec, unsigned int n, int flags)
+{
+	unsigned int done = 0;
+	int ret = check_flags(flags);
+
+	while (ret >= 0 && done < n) {
+		ret = send_batch(s, vec + done, RTE_MIN(n - done, (unsigned int)SOCK_BATCH), flags);
+		if (unlikely(ret == -EREMOTE)) {
+			ssize_t len = send_by_kernel(s, &vec[done].msg_hdr, flags);
+
+			vec[done].msg_len = len < 0 ? 0 : (unsigned int)len;
+			ret = len < 0 ? -errno : 1;
+		}
+		if (ret == 0)
+			break;
+		if (ret > 0)
+			done += (unsigned int)ret;
 	}
 	return done != 0 ? (int)done : ret;
 }
@@ -190,16 +238,15 @@ dpvma_sendmmsg(int fd, struct mmsghdr *vec, unsigned int n, int flags)
 	struct sock *s = sock_get(fd);
 	int ret;
 
-	if (s == NULL || !s->offloaded) {
+	if (s == NULL || unlikely(!s->offloaded)) {
 		if (s != NULL)
 			sock_put(s);
 		return flags & SEND_FLAG_DUMMY ? fail(-EINVAL) : sendmmsg(fd, vec, n, flags);
 	}
-	ret = vec == NULL && n != 0 ? -EFAULT : send_many(s, vec, RTE_MIN(n, (unsigned int)IOV_MAX), flags);
-	if (ret == -EREMOTE && !(flags & SEND_FLAG_DUMMY))
-		ret = (int)os_sent(s, sendmmsg(fd, vec, n, flags));
-	else if (ret < 0)
-		ret = fail(ret);
+	if (vec == NULL && n != 0)
+		ret = -EFAULT;
+	else
+		ret = send_many(s, vec, RTE_MIN(n, (unsigned int)SOCK_MSGS_MAX), flags);
 	sock_put(s);
-	return ret;
+	return ret < 0 ? fail(ret) : ret;
 }

@@ -14,7 +14,8 @@
 
 struct udp_sock;
 
-/** @return rings the socket receives from, at most @p n of them written; 0 when it is not offloaded */
+/** @return rings the socket receives from, at most @p n of them written; 0 when it is not offloaded
+ */
 int sock_rings(int fd, struct ring **rings, int n);
 
 /** @return the ring a send to @p to would use; NULL with errno EINVAL or ENODATA */

@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Inside room sock: the object behind a file descriptor. Memory of these objects is never given back
- * to the system, only used again, so that a lookup that races with a close reads a struct sock in any
- * case and finds out by the table that it is not its own.
+ * Inside room sock: the object behind a file descriptor. Memory of these objects is never given
+ * back to the system, only used again, so that a lookup that races with a close reads a struct sock
+ * in any case and finds out by the table that it is not its own.
  */
 #ifndef DPVMA_SOCK_PRIV_H
 #define DPVMA_SOCK_PRIV_H
 
 #include <errno.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/queue.h>
 
 #include <rte_mbuf.h>
@@ -19,11 +22,13 @@
 #include "ring/ring.h"
 #include "sock/dpvma.h"
 #include "sock/sock.h"
+#include "stat/stat.h"
 #include "udp/udp.h"
 
-#define SOCK_BATCH 64  /**< datagrams a call handles at once */
-#define SOCK_RINGS PORT_MAX
-#define SOCK_WHY 192
+#define SOCK_BATCH 64	   /**< datagrams a call handles at once */
+#define SOCK_RINGS 64	   /**< rings of one wait: two a port */
+#define SOCK_WHY 192	   /**< bytes of an explanation */
+#define SOCK_MSGS_MAX 1024 /**< messages of one sendmmsg or recvmmsg, as Linux has it */
 
 /** Ancillary data a receiver asked for. */
 enum {
@@ -39,87 +44,169 @@ enum {
 struct sock {
 	/* read by every call */
 	int fd;
-	uint32_t users;          /**< the table's reference and those of calls under way */
+	uint32_t users; /**< the table's reference and those of calls under way */
 	struct udp_sock *udp;
-	bool offloaded;          /**< else the kernel carries it */
+	bool offloaded; /**< else the kernel carries it */
 	bool nonblock;
 	bool closing;
-	bool bound;              /**< has a local port */
-	bool os_pollable;        /**< the kernel's socket may have datagrams, too */
+	bool bound;	   /**< has a local port */
+	bool os_pollable;  /**< the kernel's socket may have datagrams, too */
+	bool kernel_bound; /**< the kernel's socket has our local port */
+	bool mc_kernel;	   /**< IP_MULTICAST_IF names a device that is no port of ours */
 	bool shut_read;
-	uint32_t wants;          /**< WANT_* */
-	uint32_t stamping;       /**< SOF_TIMESTAMPING_* */
-	int os_countdown;        /**< ring polls until the kernel's socket is looked at */
-	int64_t rcv_timeout_ns;  /**< 0: none */
+	uint32_t wants;		/**< WANT_* */
+	uint32_t stamping;	/**< SOF_TIMESTAMPING_* */
+	int os_countdown;	/**< receives until the kernel's socket is looked at */
+	int64_t rcv_timeout_ns; /**< 0: none */
+	int64_t snd_timeout_ns;
+	uint64_t drained_tsc; /**< VMA_RX_CQ_DRAIN_RATE_NSEC: when the rings were polled last */
 
 	/* sleeping */
 	uint32_t sleepers;
-	int wake_fd;             /**< an eventfd, -1 until somebody slept */
+	int wake_fd; /**< an eventfd, -1 until somebody slept */
 
 	/* control */
-	rte_spinlock_t lock __rte_cache_aligned;
+	rte_spinlock_t lock __rte_cache_aligned; /**< bind, connect, options, why */
 	uint64_t user_data;
 	uint32_t flow_tag;
-	char bind_device[IF_NAMESIZE];
-	char why[SOCK_WHY];      /**< why it is carried by whom it is */
+	bool profile_set[2];	       /**< SO_VMA_RING_ALLOC_LOGIC gave one, by enum ring_dir */
+	char bind_device[IF_NAMESIZE]; /**< SO_BINDTODEVICE of a port the kernel does not know */
+	char why[SOCK_WHY];	       /**< why the kernel carries it */
 	SLIST_ENTRY(sock) next_free;
 };
 
 /* fdtable.c */
 int sock_table_init(void);
+/** The child of a fork() forgets all: its descriptors are the kernel's sockets only. */
+void sock_table_forget(void);
+/** @return NULL for want of memory or when @p fd is beyond the table */
 struct sock *sock_new(int fd);
+/** Into the table with it: from now on other threads find it. */
+void sock_publish(struct sock *s);
 /** The socket with one more user, or NULL: not one of ours. */
 struct sock *sock_get(int fd);
 void sock_put(struct sock *s);
+/** Whether a lookup would find one; for a first look at many descriptors. */
+bool sock_is_ours(int fd);
 /** Take it out of the table; the last user destroys it. */
 struct sock *sock_detach(int fd);
+/** Sockets that are not destroyed yet. */
+unsigned int sock_alive(void);
 void sock_foreach(void (*cb)(struct sock *s, void *ctx), void *ctx);
 
 /* socket.c */
 void sock_to_kernel(struct sock *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* address.c */
+/** As ip_from_sockaddr(); AF_UNSPEC counts as AF_INET, as Linux does for UDP. */
+int sock_address(const struct sockaddr *sa, socklen_t len, struct ip_addr *addr, uint16_t *port_be);
 int sock_autobind(struct sock *s);
+/** Whether the kernel may carry what our ports do not: its socket must have the local address. */
+bool sock_kernel_may_send(const struct sock *s);
+
+/* init.c */
 bool sock_is_started(void);
+/** The errno of a start that failed, 0: none did. */
+int sock_start_error(void);
+
+/* explain.c */
+/** Why a descriptor that never came into the table is not offloaded. */
+enum sock_reason {
+	REASON_NONE,
+	REASON_OPTION,
+	REASON_THREAD,
+	REASON_FAMILY,
+	REASON_TYPE,
+	REASON_PROTOCOL,
+	REASON_START,
+	REASON_TABLE,
+};
+void explain_remember(int fd, enum sock_reason reason);
+void explain_sock(struct sock *s, char *why, size_t len);
 
 /* kernel.c: the kernel's socket behind ours */
 int kernel_bind(struct sock *s, const struct ip_addr *addr, uint16_t *port_be);
+/** Take the binding back, after room udp refused it. */
+void kernel_unbind(struct sock *s);
+void kernel_connect(struct sock *s, const struct ip_addr *peer, uint16_t port_be);
+void kernel_disconnect(struct sock *s);
 void kernel_membership(struct sock *s, enum udp_mc_op op, const struct ip_addr *group,
 		struct port *port, const struct ip_addr *source);
+/** True when the kernel itself works with the port's network device. */
+bool kernel_knows(const struct port *port);
 bool kernel_readable(int fd);
 
 /* wait.c */
 /**
  * Sleep until the socket may have something, the deadline passes or a signal comes.
+ * @param sigmask in force while asleep; NULL: as it is
  * @return 0, -EINTR, -EAGAIN (deadline), -EREMOTE (the kernel's socket is readable)
  */
-int sock_sleep(struct sock *s, uint64_t deadline_ns);
+int sock_sleep(struct sock *s, uint64_t deadline_ns, const sigset_t *sigmask);
 void sock_wake(void *sock);
-/** The eventfd that sock_wake() writes; a sleeper counts itself in sleepers, then leaves by sock_awake(). */
-int sock_wake_fd(struct sock *s);
+/** Wake all sleepers after a change that is not made under the queue lock. */
+void sock_wake_all(struct sock *s);
+/**
+ * Count the caller as a sleeper; must be followed by a look at the queue, and sock_awake().
+ * @return the eventfd that a waker writes, or -1: nap instead
+ */
+int sock_asleep(struct sock *s);
 void sock_awake(struct sock *s);
+/** Datagrams or an error are there, as seen under the queue lock: no waker has missed us. */
+bool sock_really_readable(struct sock *s);
+
+/** The rings a sleeper waits for. */
+struct ring_set {
+	unsigned int n;
+	bool nap; /**< some packets may come without a sound: look again in DPVMA_NAP_USEC */
+	struct ring *rings[SOCK_RINGS];
+	bool armed[SOCK_RINGS];
+};
+/** A socket whose rings may be exchanged by another thread: no pointer to one may be kept. */
+bool sock_migrates(const struct sock *s);
+void ring_set_add(struct ring_set *set, struct sock *s);
+/** Arm all and append their fds to @p fds. @return true when packets are waiting already */
+bool ring_set_arm(struct ring_set *set, struct pollfd *fds, nfds_t *n);
+void ring_set_disarm(struct ring_set *set);
+
+/** Hold signals back but for the faults, so that one that comes between two naps is not missed. */
+void signals_hold(sigset_t *before);
+void signals_release(const sigset_t *before);
+struct timespec timespec_until(uint64_t deadline_ns, bool nap);
 
 /* recv.c */
 /**
- * Take datagrams, waiting as the socket and @p flags say.
+ * Take datagrams, waiting as the socket, @p flags and @p deadline_ns say. With MSG_PEEK one is
+ * taken as a new reference and stays.
  * @return > 0; 0: receiving was shut down; -EAGAIN, -EINTR, -EBADF, a pending error; -EREMOTE: read
  *         the kernel's socket
  */
-int sock_take(struct sock *s, struct rte_mbuf **pkts, unsigned int n, int flags);
+int sock_take(struct sock *s, struct rte_mbuf **pkts, unsigned int n, int flags,
+		uint64_t deadline_ns);
 
 /* cmsg.c */
 void cmsg_write(struct sock *s, struct msghdr *msg, const struct rte_mbuf *m);
+/** @return 0, -EINVAL, -EREMOTE (only the kernel knows what this asks for) */
 int cmsg_read(const struct msghdr *msg, struct udp_out *out, struct ip_addr *src);
 
-/* options.c */
-int sock_setsockopt(struct sock *s, int level, int name, const void *val, socklen_t len);
-int sock_getsockopt(struct sock *s, int level, int name, void *val, socklen_t *len);
 /* membership.c */
-int sock_membership(struct sock *s, int name, const void *val, socklen_t len);
-bool sock_membership_name(int level, int name);
-struct port *sock_port_of(const struct ip_addr *addr, uint32_t ifindex);
+bool membership_name(int level, int name);
+int membership_set(struct sock *s, int name, const void *val, socklen_t len);
+
+/* vma_options.c: SO_VMA_*; -EREMOTE for a name that is none of them */
+int vma_option_set(struct sock *s, int name, const void *val, socklen_t len);
+int vma_option_get(struct sock *s, int name, void *val, socklen_t *len);
+/** getsockopt(-1, SOL_SOCKET, SO_VMA_GET_API) */
+bool vma_option_api(int fd, int level, int name, void *val, const socklen_t *len);
 
 /* engine.c */
 int engine_start(void);
 void engine_stop(void);
+
+/* dump.c */
+void dump_export(void);
+/** A line to VMA_STATS_FILE when a socket is closed. */
+void dump_closed(struct sock *s);
 
 static inline int
 fail(int negative_errno)

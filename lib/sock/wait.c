@@ -1,10 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Sleeping: on the Rx interrupts of the socket's rings, the kernel's socket, and an eventfd by which
- * another thread that delivered to the socket, or closed it, wakes us. A port without Rx interrupts
- * is looked at every DPVMA_NAP_USEC.
+ * Sleeping: on the Rx interrupts of the socket's rings, the kernel's socket, and an eventfd by
+ * which another thread that delivered to the socket, or closed it, wakes us. A port without Rx
+ * interrupts is looked at every DPVMA_NAP_USEC.
+ *
+ * A deliverer holds the queue lock when it asks whether somebody sleeps, and a sleeper takes that
+ * lock for its last look after it has counted itself: one of the two sees the other, and delivering
+ * needs no memory barrier of its own.
  */
 #include <poll.h>
+#include <pthread.h>
+#include <signal.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -16,19 +22,28 @@ sock_wake(void *sock)
 	struct sock *s = sock;
 	uint64_t one = 1;
 
-	if (__atomic_load_n(&s->sleepers, __ATOMIC_SEQ_CST) == 0)
+	if (__atomic_load_n(&s->sleepers, __ATOMIC_ACQUIRE) == 0)
 		return;
 	/* a full counter means that it is readable already */
 	if (s->wake_fd >= 0 && write(s->wake_fd, &one, sizeof(one)) < 0)
 		return;
 }
 
+void
+sock_wake_all(struct sock *s)
+{
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	sock_wake(s);
+}
+
 int
-sock_wake_fd(struct sock *s)
+sock_asleep(struct sock *s)
 {
 	rte_spinlock_lock(&s->lock);
 	if (s->wake_fd < 0)
 		s->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (__atomic_fetch_add(&s->sleepers, 1, __ATOMIC_SEQ_CST) == 0)
+		udp_set_wake(s->udp, true);
 	rte_spinlock_unlock(&s->lock);
 	return s->wake_fd;
 }
@@ -38,14 +53,119 @@ sock_awake(struct sock *s)
 {
 	uint64_t drained;
 
-	__atomic_fetch_sub(&s->sleepers, 1, __ATOMIC_SEQ_CST);
-	/* nothing there: nobody woke us, or another sleeper took it */
-	if (read(s->wake_fd, &drained, sizeof(drained)) < 0)
-		return;
+	rte_spinlock_lock(&s->lock);
+	/* the last to leave takes the note away: until then it is for all of them */
+	if (__atomic_sub_fetch(&s->sleepers, 1, __ATOMIC_SEQ_CST) == 0) {
+		udp_set_wake(s->udp, false);
+		if (s->wake_fd >= 0 && read(s->wake_fd, &drained, sizeof(drained)) < 0)
+			drained = 0;
+	}
+	rte_spinlock_unlock(&s->lock);
 }
 
-static struct timespec
-until(uint64_t deadline_ns, bool nap)
+bool
+sock_really_readable(struct sock *s)
+{
+	uint32_t pkts, bytes, first;
+
+	udp_queued(s->udp, &pkts, &bytes, &first);
+	return pkts != 0 || s->closing || s->shut_read || udp_readable(s->udp);
+}
+
+bool
+sock_migrates(const struct sock *s)
+{
+	const struct ring_alloc *alloc = udp_ring_alloc(s->udp, RING_RX);
+
+	return alloc->logic >= CONF_RING_PER_THREAD && alloc->ratio >= 0;
+}
+
+static void
+add_ring(struct ring_set *set, struct ring *ring)
+{
+	unsigned int i;
+
+	for (i = 0; i < set->n; i++)
+		if (set->rings[i] == ring)
+			return;
+	if (set->n == SOCK_RINGS)
+		set->nap = true;
+	else
+		set->rings[set->n++] = ring;
+	/* queues without an owner have no interrupt that we could wait for */
+	if (ring->spare_queues != 0)
+		set->nap = true;
+}
+
+void
+ring_set_add(struct ring_set *set, struct sock *s)
+{
+	struct ring *rings[PORT_MAX];
+	unsigned int n, i;
+
+	if (sock_migrates(s)) {
+		set->nap = true;
+		return;
+	}
+	n = RTE_MIN(udp_rings(s->udp, rings, PORT_MAX), (unsigned int)PORT_MAX);
+	for (i = 0; i < n; i++) {
+		add_ring(set, rings[i]);
+		/* packets for this ring may arrive at the port's default ring */
+		if (rings[i]->helps != NULL)
+			add_ring(set, rings[i]->helps);
+	}
+}
+
+bool
+ring_set_arm(struct ring_set *set, struct pollfd *fds, nfds_t *n)
+{
+	bool waiting = false;
+	unsigned int i;
+
+	for (i = 0; i < set->n; i++) {
+		int ret = waiting ? 1 : ring_arm(set->rings[i]);
+
+		set->armed[i] = ret == 0;
+		waiting |= ret == 1;
+		set->nap |= ret < 0;
+		if (ret == 0)
+			fds[(*n)++] = (struct pollfd){ .fd = ring_fd(set->rings[i]),
+				.events = POLLIN };
+	}
+	return waiting;
+}
+
+void
+ring_set_disarm(struct ring_set *set)
+{
+	unsigned int i;
+
+	for (i = 0; i < set->n; i++)
+		if (set->armed[i])
+			ring_disarm(set->rings[i]);
+}
+
+void
+signals_hold(sigset_t *before)
+{
+	static const int faults[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS };
+	sigset_t held;
+	unsigned int i;
+
+	sigfillset(&held);
+	for (i = 0; i < RTE_DIM(faults); i++)
+		sigdelset(&held, faults[i]);
+	pthread_sigmask(SIG_BLOCK, &held, before);
+}
+
+void
+signals_release(const sigset_t *before)
+{
+	pthread_sigmask(SIG_SETMASK, before, NULL);
+}
+
+struct timespec
+timespec_until(uint64_t deadline_ns, bool nap)
 {
 	uint64_t now = clock_ns(), left = deadline_ns > now ? deadline_ns - now : 0;
 
@@ -56,31 +176,24 @@ until(uint64_t deadline_ns, bool nap)
 }
 
 int
-sock_sleep(struct sock *s, uint64_t deadline_ns)
+sock_sleep(struct sock *s, uint64_t deadline_ns, const sigset_t *sigmask)
 {
 	struct pollfd fds[SOCK_RINGS + 2];
-	struct ring *rings[SOCK_RINGS];
-	unsigned int n_rings = udp_rings(s->udp, rings, SOCK_RINGS), i, n = 0;
+	struct ring_set set = { 0 };
 	struct timespec left;
-	bool nap = false, ready = false;
+	bool waiting;
+	nfds_t n = 0;
 	int ret = 0;
 
-	n_rings = RTE_MIN(n_rings, (unsigned int)SOCK_RINGS);
-	fds[n++] = (struct pollfd){ .fd = sock_wake_fd(s), .events = POLLIN };
+	ring_set_add(&set, s);
+	fds[n++] = (struct pollfd){ .fd = sock_asleep(s), .events = POLLIN };
 	fds[n++] = (struct pollfd){ .fd = s->os_pollable ? s->fd : -1, .events = POLLIN };
-	__atomic_fetch_add(&s->sleepers, 1, __ATOMIC_SEQ_CST);
-	for (i = 0; i < n_rings; i++) {
-		int armed = ring_arm(rings[i]);
-
-		ready |= armed == 1;
-		nap |= armed < 0;
-		if (armed == 0)
-			fds[n++] = (struct pollfd){ .fd = ring_fd(rings[i]), .events = POLLIN };
-	}
+	set.nap |= fds[0].fd < 0;
+	waiting = ring_set_arm(&set, fds, &n);
 	/* what came before the arming, or before a waker could see us, is seen now */
-	if (!ready && !udp_readable(s->udp) && !s->closing) {
-		left = until(deadline_ns, nap);
-		ret = ppoll(fds, n, deadline_ns == UINT64_MAX && !nap ? NULL : &left, NULL);
+	if (!waiting && !sock_really_readable(s)) {
+		left = timespec_until(deadline_ns, set.nap);
+		ret = ppoll(fds, n, deadline_ns == UINT64_MAX && !set.nap ? NULL : &left, sigmask);
 		if (ret < 0)
 			ret = -errno;
 		else if (ret == 0 && clock_ns() >= deadline_ns)
@@ -89,7 +202,6 @@ sock_sleep(struct sock *s, uint64_t deadline_ns)
 			ret = ret > 0 && (fds[1].revents & (POLLIN | POLLERR)) ? -EREMOTE : 0;
 	}
 	sock_awake(s);
-	for (i = 0; i < n_rings; i++)
-		ring_disarm(rings[i]);
+	ring_set_disarm(&set);
 	return ret;
 }

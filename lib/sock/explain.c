@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Why a socket is where it is, as text. Offloaded ones are described as they are now; of those that
+ * never came into the table one byte is kept, by descriptor.
+ */
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "port/port.h"
+#include "sock_priv.h"
+
+#define REASONS (1u << 20)
+
+static uint8_t *reasons;
+
+static uint8_t *
+reason_at(int fd)
+{
+	uint8_t *now = __atomic_load_n(&reasons, __ATOMIC_ACQUIRE), *expected = NULL;
+
+	if ((uint32_t)fd >= REASONS)
+		return NULL;
+	if (unlikely(now == NULL)) {
+		/* pages come when they are touched */
+		now = mmap(NULL, REASONS, PROT_READ | PROT_WRITE,
+				MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		if (now == MAP_FAILED)
+			return NULL;
+		if (!__atomic_compare_exchange_n(&reasons, &expected, now, false, __ATOMIC_ACQ_REL,
+				    __ATOMIC_ACQUIRE)) {
+			munmap(now, REASONS);
+			now = expected;
+		}
+	}
+	return &now[fd];
+}
+
+void
+explain_remember(int fd, enum sock_reason reason)
+{
+	uint8_t *at;
+
+	/* nothing to forget before there was something to remember */
+	if (reason == REASON_NONE && __atomic_load_n(&reasons, __ATOMIC_ACQUIRE) == NULL)
+		return;
+	at = reason_at(fd);
+	if (at != NULL)
+		*at = (uint8_t)reason;
+}
+
+static void
+explain_unknown(int fd, char *why, size_t len)
+{
+	const uint8_t *at =
+			__atomic_load_n(&reasons, __ATOMIC_ACQUIRE) != NULL ? reason_at(fd) : NULL;
+
+	switch (at != NULL ? *at : REASON_NONE) {
+	case REASON_OPTION:
+		snprintf(why, len, "VMA_OFFLOADED_SOCKETS=0");
+		break;
+	case REASON_THREAD:
+		snprintf(why, len, "thread_offload was off in the thread that opened it");
+		break;
+	case REASON_FAMILY:
+		snprintf(why, len, "its address family: only AF_INET is offloaded");
+		break;
+	case REASON_TYPE:
+		snprintf(why, len, "its type: only SOCK_DGRAM is offloaded");
+		break;
+	case REASON_PROTOCOL:
+		snprintf(why, len, "its protocol: only UDP is offloaded");
+		break;
+	case REASON_START:
+		snprintf(why, len, "dpvma did not start (%s; the log says why)",
+				strerror(-sock_start_error()));
+		break;
+	case REASON_TABLE:
+		snprintf(why, len, "no memory for it, or a descriptor above %u", REASONS - 1);
+		break;
+	default:
+		snprintf(why, len, "no socket that dpvma_socket() opened");
+	}
+}
+
+static void
+explain_offloaded(struct sock *s, char *why, size_t len)
+{
+	char local[IP_ADDR_STRLEN], remote[IP_ADDR_STRLEN];
+	struct ring *rings[PORT_MAX];
+	struct ip_addr addr;
+	uint16_t port_be, peer_be;
+	unsigned int n;
+	size_t used;
+
+	if (!s->bound) {
+		snprintf(why, len, "offloaded, not bound yet");
+		return;
+	}
+	udp_local(s->udp, &addr, &port_be);
+	used = (size_t)snprintf(why, len, "offloaded: bound to %s:%u", ip_format(&addr, local),
+			rte_be_to_cpu_16(port_be));
+	if (used < len && udp_peer(s->udp, &addr, &peer_be))
+		used += (size_t)snprintf(why + used, len - used, ", connected to %s:%u",
+				ip_format(&addr, remote), rte_be_to_cpu_16(peer_be));
+	n = RTE_MIN(udp_rings(s->udp, rings, PORT_MAX), (unsigned int)PORT_MAX);
+	if (used < len && n != 0)
+		used += (size_t)snprintf(why + used, len - used, ", port %s, ring %u on queue %u",
+				rings[0]->port->name, rings[0]->index, rings[0]->queue);
+	if (used < len && n > 1)
+		snprintf(why + used, len - used, " and %u more", n - 1);
+}
+
+void
+explain_sock(struct sock *s, char *why, size_t len)
+{
+	if (s->offloaded) {
+		explain_offloaded(s, why, len);
+		return;
+	}
+	rte_spinlock_lock(&s->lock);
+	snprintf(why, len, "%s", s->why);
+	rte_spinlock_unlock(&s->lock);
+}
+
+enum dpvma_carrier
+dpvma_explain(int fd, char *why, size_t len)
+{
+	struct sock *s = sock_get(fd);
+	enum dpvma_carrier carrier = DPVMA_KERNEL;
+
+	if (s == NULL) {
+		explain_unknown(fd, why, len);
+		return carrier;
+	}
+	if (s->offloaded)
+		carrier = DPVMA_OFFLOADED;
+	explain_sock(s, why, len);
+	sock_put(s);
+	return carrier;
+}
