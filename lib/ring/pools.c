@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include <rte_eal.h>
 #include <rte_errno.h>
@@ -19,7 +20,7 @@
 /* Buffers of a per-lcore cache, where the pool is large enough to leave them there. */
 #define CACHE 256
 /* Fewer make no sense: two bursts posted, two on their way. */
-#define BUFS_MIN (4 * RING_BURST_MAX)
+#define BUFS_MIN (4u * RING_BURST_MAX)
 /* af_packet and af_xdp refuse pools with less room than this for a frame. */
 #define ROOM_MIN 2048
 /* Ethernet header, two VLAN tags, FCS. */
@@ -105,10 +106,14 @@ pools_memory_free(int socket_id)
 	return bytes;
 }
 
-static uint32_t
-bytes_each(uint32_t room)
+/* No buffer crosses a page: of ordinary ones, one that holds a frame has a page for itself. */
+uint32_t
+pools_bytes_each(uint32_t room)
 {
-	return rte_mempool_calc_obj_size(sizeof(struct rte_mbuf) + room, 0, NULL);
+	uint32_t bytes = rte_mempool_calc_obj_size(sizeof(struct rte_mbuf) + room, 0, NULL);
+	uint32_t page = rte_eal_has_hugepages() ? 1u << 21 : (uint32_t)sysconf(_SC_PAGESIZE);
+
+	return bytes > page ? RTE_ALIGN_MUL_CEIL(bytes, page) : page / (page / bytes);
 }
 
 struct rte_mempool *
@@ -140,6 +145,12 @@ create(const char *name, const struct plan *p, int node)
 	return mp;
 }
 
+static uint64_t
+less(uint64_t a, uint64_t b)
+{
+	return a > b ? a - b : 0;
+}
+
 /* Out of line: the one line of a pool that does not fit. */
 static __rte_noinline int
 does_not_fit(const struct plan *p, uint64_t usable)
@@ -152,7 +163,7 @@ does_not_fit(const struct plan *p, uint64_t usable)
 			  ", or give EAL more memory (-m, or huge pages: %" PRIu64 " more of 2 MB)",
 				p->name, p->n, ((uint64_t)p->n * p->each) >> 20, p->each,
 				usable >> 20, p->name, fits,
-				(((uint64_t)p->n * p->each - usable) >> 21) + 1);
+				(less((uint64_t)p->n * p->each, usable) >> 21) + 1);
 	else
 		LOG_ERROR("%s: not even %u buffers of %u bytes fit in the %" PRIu64
 			  " MB that can be had: give EAL more memory (-m, or huge pages)",
@@ -176,33 +187,41 @@ queues_need(unsigned int node, uint64_t usable)
 	return RTE_MIN(bytes, usable / 2);
 }
 
+static uint64_t
+bytes_of(const struct plan *p)
+{
+	return (uint64_t)p->n * p->each;
+}
+
+/* What must be left beside another pool. */
+static uint64_t
+least(const struct plan *p)
+{
+	return p->given ? bytes_of(p) : (uint64_t)BUFS_MIN * p->each;
+}
+
 /* Cut down what nobody set, both in proportion; what is left is at least BUFS_MIN or an error. */
 static int
 cut_down(struct plan *rx, struct plan *tx, uint64_t usable)
 {
-	uint64_t want_rx = (uint64_t)rx->n * rx->each, want_tx = (uint64_t)tx->n * tx->each;
-	uint64_t fixed = (rx->given ? want_rx : 0) + (tx->given ? want_tx : 0);
-	uint64_t loose = want_rx + want_tx - fixed, room;
+	uint64_t want = bytes_of(rx) + bytes_of(tx), few = (uint64_t)BUFS_MIN * rx->each;
+	uint64_t fixed = (rx->given ? bytes_of(rx) : 0) + (tx->given ? bytes_of(tx) : 0);
+	uint64_t loose = (want - fixed) >> 10, room = less(usable, fixed) >> 10;
 	unsigned int rx_n = rx->n, tx_n = tx->n;
 
-	if (want_rx + want_tx <= usable)
+	if (want <= usable)
 		return 0;
-	if (rx->given && want_rx > usable)
-		return does_not_fit(rx, usable);
-	if (tx->given && fixed > usable)
-		return does_not_fit(tx, usable - (fixed - want_tx));
-	room = usable - fixed;
+	if (few + least(tx) > usable)
+		return does_not_fit(tx, less(usable, few));
+	if (least(rx) + least(tx) > usable)
+		return does_not_fit(rx, less(usable, least(tx)));
 	if (!rx->given)
-		rx->n = (unsigned int)(want_rx * (room >> 10) / (loose >> 10) / rx->each) & ~63u;
+		rx->n = RTE_MAX((unsigned int)(rx->n * room / loose) & ~63u, BUFS_MIN);
 	if (!tx->given)
-		tx->n = (unsigned int)(want_tx * (room >> 10) / (loose >> 10) / tx->each) & ~63u;
-	if (rx->n < BUFS_MIN && !rx->given)
-		return does_not_fit(rx, room);
-	if (tx->n < BUFS_MIN && !tx->given)
-		return does_not_fit(tx, room);
+		tx->n = RTE_MAX((unsigned int)(tx->n * room / loose) & ~63u, BUFS_MIN);
 	LOG_INFO("memory: %u receive and %u transmit buffers, as %" PRIu64
 		 " MB can be had and not the %" PRIu64 " MB of VMA_RX_BUFS=%u and VMA_TX_BUFS=%u",
-			rx->n, tx->n, usable >> 20, (want_rx + want_tx) >> 20, rx_n, tx_n);
+			rx->n, tx->n, usable >> 20, want >> 20, rx_n, tx_n);
 	return 0;
 }
 
@@ -257,8 +276,10 @@ make_node(unsigned int node, unsigned int nodes_n, uint16_t mtu)
 				mtu, c->tx_buf_size, UINT16_MAX);
 		return -EINVAL;
 	}
-	rx.each = bytes_each(rx.room);
-	tx.each = bytes_each(tx.room);
+	rx.each = pools_bytes_each(rx.room);
+	tx.each = pools_bytes_each(tx.room);
+	/* The pools' rings and caches, and pieces too small for any. */
+	usable -= usable / 32;
 	/* Numbers that were asked for may take all there is; defaults leave room for the queues. */
 	if (!rx.given || !tx.given)
 		usable -= queues_need(node, usable);

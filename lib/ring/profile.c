@@ -141,7 +141,7 @@ pool_make(struct ring_ctl *ctl, const struct ring_profile *profile, bool stride,
 		uint32_t bytes, uint16_t rx_desc)
 {
 	const struct port *port = ctl->ring.port;
-	uint32_t each = bytes + sizeof(struct rte_mbuf) + 2 * RTE_CACHE_LINE_SIZE;
+	uint32_t each = stride ? bytes + pools_bytes_each(0) : pools_bytes_each(bytes);
 	uint64_t usable = pools_memory_free(port->socket_id);
 	char name[RTE_MEMPOOL_NAMESIZE];
 	static unsigned int serial;

@@ -146,6 +146,8 @@ struct rte_mempool *pools_tx(int socket_id);
 uint64_t pools_memory_free(int socket_id);
 /** Bytes of a packet buffer for this MTU, headroom included. */
 uint32_t pools_room(uint16_t mtu);
+/** Bytes of memory that one such buffer takes in a pool. */
+uint32_t pools_bytes_each(uint32_t room);
 /** Free a pool of either kind, unless a queue is set up with it or packets are out there: false. */
 bool pools_free(struct rte_mempool *pool);
 /** An ordinary pool; NULL with rte_errno. */
