@@ -31,6 +31,7 @@ struct options {
 static struct options opt;
 
 static struct {
+	uint8_t pad[2]; /* Ethernet's header has 14 bytes: this aligns the others */
 	uint8_t frame[HEADERS + SIZE_MAX_PAYLOAD + 8];
 	uint32_t len;
 	uint64_t base_sum;   /* pseudo header, lengths, addresses */
@@ -40,7 +41,7 @@ static struct {
 	uint32_t port, flow;
 	uint64_t sent, start, accounted; /* sent or given up against the rate */
 	unsigned int refused;
-} gen;
+} __attribute__((aligned(64))) gen;
 
 /* ---- options ---- */
 enum opt_kind { OPT_ADDR, OPT_MAC, OPT_U32, OPT_U64 };

@@ -55,8 +55,8 @@ case_stride(const struct test_case *c)
 
 	port_start(&pc);
 	CHECK(rte_eth_rx_burst_mode_get(0, 0, &mode) == 0, "burst mode");
-	CHECK(strstr(mode.info, "MPRQ") != NULL, "mode %s", mode.info);
-	CHECK((strstr(mode.info, "Vector") == NULL) == scalar, "mode %s", mode.info);
+	CHECK(strstr(mode.info, scalar ? "Multi-Packet RQ" : "MPRQ Vector") != NULL, "mode %s",
+			mode.info);
 	while (got < want) {
 		n = port_receive(m, NULL, RTE_DIM(m), 1);
 		CHECK(n > 0, "%u packets came, not %u", got, want);

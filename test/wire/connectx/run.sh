@@ -31,6 +31,31 @@ if [ "$case" = testpmd ]; then
 	exit 0
 fi
 
+# readme: every variable and wire of the help is explained there
+if [ "$case" = readme ]; then
+	readme=$(dirname "$0")/../../../drivers/sim/connectx/README.md
+	words=$(CONNECTX_WIRE=help LD_PRELOAD=$library /bin/true | awk '/^  / { print $1 }')
+	[ -n "$words" ] || exit 1
+	for word in $words; do
+		grep -q "^| \`${word}[\`:]" "$readme" || { echo "README.md does not have $word"; exit 1; }
+	done
+	exit 0
+fi
+
+# attach: as restart, on TAPs that are there already
+if [ "$case" = attach ]; then
+	command -v ip >/dev/null || exit 77
+	export LIBRARY="$library" PROGRAM="$program" MEMORY="$memory"
+	exec $space sh -ec '
+		for tap in cx0 cxwire0; do ip tuntap add $tap mode tap; done
+		ip link set cx0 address 02:77:00:00:00:01 up
+		ip link set cxwire0 up
+		LD_PRELOAD=$LIBRARY "$PROGRAM" restart -l 0 $MEMORY
+		# neither changed nor gone
+		ip link show cx0 | grep -q 02:77:00:00:00:01
+		ip link show cxwire0 >/dev/null'
+fi
+
 out=$(mktemp)
 trap 'rm -f "$out"' EXIT
 CONNECTX_VERBOSE=1 LD_PRELOAD=$library $space "$program" "$case" -l 0 $memory >"$out" 2>&1 &
