@@ -192,7 +192,7 @@ on_own_link(struct port *port, const struct kern_link *link)
 	mtu = port->conf != NULL && port->conf->mtu != 0
 			? port->mtu
 			: bounded_mtu(port, link->mtu, "MTU of the network device");
-	if (mtu > port->mtu && port->queues->configured) {
+	if (mtu > port->mtu && port->started) {
 		/* buffers and queues were made for the MTU at start */
 		LOG_INFO("port %s: %s has MTU %u now, %u stays in use until the program starts "
 			 "anew",

@@ -247,6 +247,7 @@ static int
 add_quiet(struct port_args *args)
 {
 	const char *level = "debug";
+	int ret;
 
 	if (port_args_has(args, "--log-level", NULL))
 		return 0;
@@ -256,7 +257,11 @@ add_quiet(struct port_args *args)
 		level = "warning";
 	else if (log_level_now <= LOG_LEVEL_DEBUG)
 		level = "info";
-	return port_args_addf(args, "--log-level=%s", level);
+	ret = port_args_addf(args, "--log-level=%s", level);
+	/* it warns of a socket that nobody misses */
+	if (ret == 0 && log_level_now <= LOG_LEVEL_DETAILS)
+		ret = port_args_addf(args, "--log-level=lib.telemetry:error");
+	return ret;
 }
 
 int

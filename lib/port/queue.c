@@ -370,6 +370,18 @@ port_restart(struct port *port, bool reset)
 	return ret;
 }
 
+static void __attribute__((cold)) start_as_before(struct port *port)
+{
+	int ret = port_start(port);
+
+	if (ret == 0)
+		return;
+	port->queues->broken = true;
+	LOG_ERROR("port %s cannot be started again (%s): nothing goes through it until the program "
+		  "starts anew",
+			port->name, rte_strerror(-ret));
+}
+
 /*
  * Restart with the request in a spare place or in a new one; as it was before when that fails. More
  * than one place is made at a time where buffers allow, so that a hundred rings are not as many
@@ -410,22 +422,23 @@ take_by_restart(struct port *port, int spare, const struct port_queue_conf *want
 	qs->q[queue].used = false;
 	qs->n = n;
 	LOG_DEBUG("port %s: restart with %u queue pairs", port->name, n);
-	ret = port_restart(port, false);
-	if (ret == 0) {
-		qs->n_owned++;
-		return queue;
+	port_restarting(port, false);
+	port_stop(port);
+	ret = port_start(port);
+	if (ret != 0) {
+		say_failure(port, ret);
+		qs->q[queue] = before;
+		qs->q[queue].owned = false;
+		qs->n = n_before;
+		start_as_before(port);
 	}
-	say_failure(port, ret);
-	qs->q[queue] = before;
-	qs->q[queue].owned = false;
-	qs->n = n_before;
-	if (port_restart(port, false) != 0) {
-		qs->broken = true;
-		LOG_ERROR("port %s cannot be started again: nothing goes through it until the "
-			  "program starts anew",
-				port->name);
-	}
-	return ret;
+	if (port->started)
+		stop_spares(port);
+	port_restarting(port, true);
+	if (ret != 0)
+		return ret;
+	qs->n_owned++;
+	return queue;
 }
 
 static int

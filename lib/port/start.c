@@ -162,7 +162,6 @@ configure_and_start(struct port *port, bool interrupts)
 				interrupts ? " and receive interrupts" : "", rte_strerror(-ret));
 		return ret;
 	}
-	qs->configured = true;
 	for (i = 0; i < qs->n && ret == 0; i++) {
 		ret = port_setup_rx(port, (uint16_t)i);
 		if (ret == 0)
