@@ -46,6 +46,26 @@ cyclic_look(struct cyclic *c, struct rte_mbuf *m)
 	}
 }
 
+/** A flow for any address takes what is sent to an address of the port's; groups have flows. */
+static bool
+any_takes(const struct port *port, const struct flow_key *key)
+{
+	for (unsigned int i = 0; i < port->n_addrs; i++)
+		if (port->addrs[i].vlan_id == key->vlan_id &&
+				(ip_equal(&port->addrs[i].addr, &key->local) ||
+						ip_equal(&port->addrs[i].broadcast, &key->local)))
+			return true;
+	return false;
+}
+
+/** Do packets with this key belong to the ring's cyclic reader? */
+static inline bool
+ours(const struct ring *ring, const struct flow *flow, const struct flow_key *key)
+{
+	return flow != NULL && (flow->flags & FLOW_CYCLIC) != 0 && flow->ring == ring &&
+			(!ip_is_any(&flow->key.local) || any_takes(ring->port, key));
+}
+
 static inline bool
 same_key(const struct flow_key *a, const struct flow_key *b)
 {
@@ -64,8 +84,9 @@ sort_out(struct cyclic *c, struct rte_mbuf **pkts, uint8_t *before, unsigned int
 	const struct flow_key *keys[RING_BURST_MAX];
 	struct flow *flows[RING_BURST_MAX];
 	struct rte_mbuf *foreign[RING_BURST_MAX];
-	uint16_t flow_of[RING_BURST_MAX];
-	enum { NO_KEY = UINT16_MAX };
+	uint16_t key_of[RING_BURST_MAX];
+	enum { NO_KEY = UINT16_MAX, CORRUPT = UINT16_MAX - 1 };
+	bool take[RING_BURST_MAX];
 	unsigned int i, kept = 0, n_foreign = 0, n_keys = 0;
 	uint64_t bytes = 0, was_corrupt = corrupt(c->ring);
 
@@ -77,13 +98,13 @@ sort_out(struct cyclic *c, struct rte_mbuf **pkts, uint8_t *before, unsigned int
 		if (i + AHEAD < n)
 			rte_prefetch0(rte_pktmbuf_mtod(pkts[i + AHEAD], void *));
 		bytes += pkts[i]->pkt_len;
-		flow_of[i] = NO_KEY;
+		key_of[i] = NO_KEY;
 		switch (net_parse(c->ring, pkts[i], p)) {
 		case NET_TRANSPORT:
 			/* Mostly one stream: a lookup a change of key. */
 			if (n_keys == 0 || !same_key(keys[n_keys - 1], &p->key))
 				keys[n_keys++] = &p->key;
-			flow_of[i] = (uint16_t)(n_keys - 1);
+			key_of[i] = (uint16_t)(n_keys - 1);
 			break;
 		case NET_SLOW:
 			break;
@@ -93,22 +114,22 @@ sort_out(struct cyclic *c, struct rte_mbuf **pkts, uint8_t *before, unsigned int
 			if (corrupt(c->ring) != was_corrupt) {
 				was_corrupt = corrupt(c->ring);
 				STAT_INC(&c->stats, CYCLIC, drop_bad);
-				flow_of[i] = 0;
+				key_of[i] = CORRUPT;
 			}
 			break;
 		}
 	}
 	if (n_keys > 0)
 		ring_flow_lookup(c->ring, keys, flows, (uint16_t)n_keys);
+	for (i = 0; i < n_keys; i++)
+		take[i] = ours(c->ring, flows[i], keys[i]);
 	for (i = 0; i < n; i++) {
 		struct rte_mbuf *m = pkts[i];
 
 		if (m == NULL) {
-			c->before = flow_of[i] == NO_KEY ? RTE_MAX(c->before, BEFORE_FOREIGN)
-							 : BEFORE_BAD;
-		} else if (flow_of[i] != NO_KEY && flows[flow_of[i]] != NULL &&
-				(flows[flow_of[i]]->flags & FLOW_CYCLIC) != 0 &&
-				flows[flow_of[i]]->ring == c->ring) {
+			c->before = key_of[i] == CORRUPT ? BEFORE_BAD
+							 : RTE_MAX(c->before, BEFORE_FOREIGN);
+		} else if (key_of[i] != NO_KEY && take[key_of[i]]) {
 			before[kept] = c->before;
 			pkts[kept++] = m;
 			c->before = BEFORE_NOTHING;

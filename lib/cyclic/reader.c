@@ -287,9 +287,10 @@ set_up(struct cyclic *c, const struct ring_profile *profile, bool shared)
 	c->time_flag = ring_mbuf_timestamp_flag;
 	/*
 	 * Where the device steers and checks, what it says of a packet is enough. Elsewhere every
-	 * packet is parsed when it is taken, and its flags say nothing more.
+	 * packet is parsed when it is taken, and its flags say nothing more. Rules for a group's
+	 * link address alone let packets for other ports in.
 	 */
-	c->filter = shared || !ring->isolated ||
+	c->filter = shared || !ring->isolated || conf()->eth_mc_l2_only_rules ||
 			!(port->trusts_sender || (port->ip_rx_checksum && port->l4_rx_checksum));
 	if (!c->filter) {
 		c->flags_mask = port->trusts_sender ? CHECKSUM_BAD : CHECKSUM;

@@ -57,7 +57,7 @@ random_kind(void)
 	enum kind kind = rng(12) == 0 ? (enum kind)rng(KINDS) : GOOD;
 
 	/* Where the device steers nobody else's flow arrives. */
-	if (kind == MALFORMED || (kind == FOREIGN && setup.isolated))
+	if (kind == MALFORMED || ((kind == FOREIGN || kind == MISSENT) && setup.isolated))
 		kind = GOOD;
 	return kind;
 }
@@ -75,7 +75,7 @@ send_some(uint32_t *seq, uint32_t n)
 		if (!wire_send(&p))
 			return;
 		(*seq)++;
-		if (p.kind == BAD || p.kind == FOREIGN || p.kind == SLOW)
+		if (p.kind == BAD || p.kind == FOREIGN || p.kind == MISSENT || p.kind == SLOW)
 			continue;
 		if (!fits(&p)) {
 			n_dropped_size++;
@@ -187,6 +187,7 @@ test_random(void **state)
 		setup = (struct wire_conf){
 			.source = kinds[k].source,
 			.isolated = rng_state % 2 == 0,
+			.any = rng_state % 3 == 0,
 			.strides = kinds[k].strides,
 			.burst = (uint16_t)(8 + i * 31 % 249),
 			.profile = {

@@ -426,10 +426,11 @@ test_not_isolated(void **state)
 		uint32_t seq = 0;
 
 		conf.isolated = false;
+		conf.any = true;
 		wire_up(&conf);
 		wire_send_good(&seq, 3, 64);
 		send_one(&seq, FOREIGN);
-		send_one(&seq, SLOW);
+		send_one(&seq, MISSENT);
 		send_one(&seq, GOOD); /* 5 */
 		send_one(&seq, BAD);
 		send_one(&seq, GOOD); /* 7 */

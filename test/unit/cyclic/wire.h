@@ -21,6 +21,7 @@ enum kind {
 	UNCHECKED, /**< good, but the device says nothing of checksums */
 	BAD,	   /**< checksum */
 	FOREIGN,   /**< another flow */
+	MISSENT,   /**< our port, but an address that is nobody's here */
 	SLOW,	   /**< an ARP request or the like */
 	COPIED,	   /**< the driver copied it out of its stride */
 	MALFORMED, /**< of our flow by its steering, but no UDP inside */
@@ -45,6 +46,7 @@ struct wire_conf {
 	struct ring_profile profile;
 	uint32_t strides; /**< in a device buffer, or in the ordered pool */
 	uint16_t burst;
+	bool any;    /**< the flow is for any local address */
 	bool shared; /**< by cyclic_get_shared() */
 };
 
