@@ -52,6 +52,7 @@ struct net_packet {
 	struct flow_key key; /**< with both addresses and ports: a 5-tuple */
 	uint16_t l2_len, l3_len;
 	uint16_t l4_len; /**< bytes from the transport header to the end of the IP packet */
+	uint8_t kind;	 /**< of a NET_SLOW packet, for net_input() */
 };
 enum net_verdict {
 	NET_TRANSPORT, /**< a whole, good UDP or TCP packet: look its flow up */

@@ -47,8 +47,9 @@
 	X(sleeps, "times a thread slept for this ring")                                            \
 	X(migrations, "sockets that moved to this ring from another")                              \
 	X(tx_too_big, "packets dropped because they exceed the MTU and may not be fragmented")     \
+	X(drop_tcp, "TCP segments with a wrong length or checksum")                                \
 	X(drop_icmp, "ICMP and IGMP messages that are malformed or have a wrong checksum")         \
-	X(drop_arp, "ARP messages that are malformed or not for us")
+	X(drop_arp, "ARP messages that are malformed or claim an address of ours")
 
 /** What a socket counts. */
 #define SOCK_COUNTERS(X)                                                                           \

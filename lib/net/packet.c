@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Small things that every protocol here does to a packet: headers in one piece, cutting, sums,
+ * link headers, sending one packet of our own making. Nothing here is on the way of a plain
+ * datagram.
+ */
+#include "net/net_priv.h"
+
+bool
+net_pull(struct rte_mbuf *m, uint16_t len)
+{
+	const void *from;
+	uint16_t more;
+	uint8_t *to;
+
+	if (likely(m->data_len >= len))
+		return true;
+	if (m->pkt_len < len)
+		return false;
+	/* No PMD cuts frames inside their headers, so this is for what others may hand in. */
+	more = len - m->data_len;
+	if (!RTE_MBUF_DIRECT(m) || rte_mbuf_refcnt_read(m) != 1 || rte_pktmbuf_tailroom(m) < more)
+		return false;
+	to = rte_pktmbuf_mtod_offset(m, uint8_t *, m->data_len);
+	from = rte_pktmbuf_read(m, m->data_len, more, to);
+	if (from == NULL)
+		return false;
+	if (from != to) /* they lie in one segment and were only pointed to */
+		memcpy(to, from, more);
+	m->data_len += more;
+	while (more > 0) {
+		struct rte_mbuf *s = m->next;
+		uint16_t cut = RTE_MIN(more, s->data_len);
+
+		s->data_off += cut;
+		s->data_len -= cut;
+		more -= cut;
+		if (s->data_len == 0) {
+			m->next = s->next;
+			m->nb_segs--;
+			rte_pktmbuf_free_seg(s);
+		}
+	}
+	return true;
+}
+
+void
+net_trim(struct rte_mbuf *m, uint32_t len)
+{
+	struct rte_mbuf *s = m;
+	uint32_t left = len;
+	uint16_t segs = 1;
+
+	if (likely(m->pkt_len == len))
+		return;
+	while (left > s->data_len) {
+		left -= s->data_len;
+		s = s->next;
+		segs++;
+	}
+	s->data_len = (uint16_t)left;
+	if (s->next != NULL) {
+		rte_pktmbuf_free(s->next);
+		s->next = NULL;
+	}
+	m->nb_segs = segs;
+	m->pkt_len = len;
+}
+
+uint16_t
+net_sum(const struct rte_mbuf *m, uint32_t off, uint32_t len)
+{
+	uint16_t sum;
+
+	if (likely(off + len <= m->data_len))
+		return rte_raw_cksum(rte_pktmbuf_mtod_offset(m, const void *, off), len);
+	if (rte_raw_cksum_mbuf(m, off, len, &sum) != 0)
+		return 0;
+	return sum;
+}
+
+uint32_t
+net_pseudo_sum(const struct rte_ipv4_hdr *ip)
+{
+	uint32_t s = ip->src_addr, d = ip->dst_addr;
+
+	return (s & 0xffff) + (s >> 16) + (d & 0xffff) + (d >> 16) +
+			rte_cpu_to_be_16(ip->next_proto_id);
+}
+
+uint16_t
+net_link_header(void *frame, const struct rte_ether_addr *dst, const struct port *port,
+		uint16_t vlan_id, uint16_t type_be)
+{
+	struct rte_ether_hdr *eth = frame;
+	struct rte_vlan_hdr *tag = (struct rte_vlan_hdr *)(eth + 1);
+
+	eth->dst_addr = *dst;
+	eth->src_addr = port->mac;
+	if (vlan_id == 0) {
+		eth->ether_type = type_be;
+		return RTE_ETHER_HDR_LEN;
+	}
+	eth->ether_type = RTE_BE16(RTE_ETHER_TYPE_VLAN);
+	tag->vlan_tci = rte_cpu_to_be_16(vlan_id);
+	tag->eth_proto = type_be;
+	return RTE_ETHER_HDR_LEN + NET_VLAN_LEN;
+}
+
+struct rte_ether_addr
+net_group_mac(const struct ip_addr *group)
+{
+	return (struct rte_ether_addr){ { 0x01, 0x00, 0x5e, group->b[13] & 0x7f, group->b[14],
+			group->b[15] } };
+}
+
+struct rte_mbuf *
+net_reply_buf(struct ring *ring, uint16_t len)
+{
+	struct rte_mbuf *m;
+
+	if (ring_tx_alloc(ring, &m, 1) != 0)
+		return NULL;
+	if (rte_pktmbuf_append(m, len) == NULL) {
+		rte_pktmbuf_free(m);
+		return NULL;
+	}
+	return m;
+}
+
+void
+net_send(struct ring *ring, struct rte_mbuf *m)
+{
+	ring_tx(ring, &m, 1, false);
+}
+
+uint16_t
+net_ip_id(uint16_t n)
+{
+	static _Atomic uint16_t next;
+
+	return atomic_fetch_add_explicit(&next, n, memory_order_relaxed);
+}
+
+void
+net_count_tx(struct ring *ring, enum ring_stat stat, unsigned int n)
+{
+	if (!ring->lockless)
+		rte_spinlock_lock(&ring->tx_lock);
+	ring->tx_stats.c[stat] += n;
+	if (!ring->lockless)
+		rte_spinlock_unlock(&ring->tx_lock);
+}
