@@ -1,0 +1,460 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The table of the extra API over stand-ins for the rooms below: what is announced, how arguments
+ * and results are passed on, and which errors come as which errno.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "cyclic/cyclic.h"
+#include "sock/dpvma.h"
+#include "sock/sock.h"
+#include "vma/mellanox/vma_extra.h"
+
+#define RING_FD 70
+#define PLAIN_FD 71
+
+static struct ring cyclic_ring, plain_ring;
+static int init_result, rings, read_result, armed, disarmed, waiting, offload = -1, memory_result;
+static struct cyclic_run next_run;
+static struct ring_profile added;
+static size_t read_min, read_max;
+static bool read_time;
+static void *offered;
+static char logged[256];
+static uint8_t memory[64];
+
+int log_level_now = LOG_LEVEL_INFO;
+
+void
+log_write(int level, const char *fmt, ...)
+{
+	size_t len = strlen(logged);
+	va_list ap;
+
+	(void)level;
+	va_start(ap, fmt);
+	vsnprintf(logged + len, sizeof(logged) - len, fmt, ap);
+	va_end(ap);
+	strncat(logged, "|", sizeof(logged) - strlen(logged) - 1);
+}
+
+int
+dpvma_init(void)
+{
+	return init_result;
+}
+
+int
+dpvma_dump(int fd, FILE *f)
+{
+	fprintf(f, "fd %d\nsecond\n", fd);
+	return 0;
+}
+
+void
+sock_set_api(void *api)
+{
+	offered = api;
+}
+
+void
+sock_thread_offload(bool on)
+{
+	offload = on;
+}
+
+int
+sock_rings(int fd, struct ring **out, int n)
+{
+	assert_int_equal(fd, 5);
+	for (int i = 0; i < rings && i < n; i++)
+		out[i] = i == 0 ? &cyclic_ring : &plain_ring;
+	return rings < n ? rings : n;
+}
+
+struct ring *
+sock_tx_ring(int fd, const struct sockaddr *to, socklen_t len)
+{
+	(void)fd;
+	(void)len;
+	if (to != NULL)
+		return &plain_ring;
+	errno = EINVAL;
+	return NULL;
+}
+
+int
+sock_headers(int fd, void *buf, uint16_t *len)
+{
+	(void)fd;
+	(void)buf;
+	*len = 42;
+	return 0;
+}
+
+int
+ring_fd(struct ring *ring)
+{
+	return ring == &cyclic_ring ? RING_FD : PLAIN_FD;
+}
+
+struct ring *
+ring_by_fd(int fd)
+{
+	return fd == RING_FD ? &cyclic_ring : fd == PLAIN_FD ? &plain_ring : NULL;
+}
+
+int
+ring_arm(struct ring *ring)
+{
+	(void)ring;
+	return armed;
+}
+
+int
+ring_disarm(struct ring *ring)
+{
+	(void)ring;
+	return disarmed;
+}
+
+int
+ring_moderate(struct ring *ring, uint32_t count, uint32_t period_usec)
+{
+	(void)ring;
+	assert_int_equal(count, 8);
+	assert_int_equal(period_usec, 50);
+	return -ENOTSUP;
+}
+
+int
+ring_profile_add(const struct ring_profile *profile)
+{
+	added = *profile;
+	return profile->num == 0 && profile->type == RING_PROFILE_CYCLIC ? -EINVAL : 3;
+}
+
+int
+cyclic_get(struct ring *ring, struct cyclic **cyclic)
+{
+	*cyclic = (struct cyclic *)ring;
+	return ring == &cyclic_ring ? 0 : -EOPNOTSUPP;
+}
+
+struct cyclic *
+cyclic_of(const struct ring *ring)
+{
+	return ring == &cyclic_ring ? (struct cyclic *)&cyclic_ring : NULL;
+}
+
+bool
+cyclic_waiting(const struct cyclic *cyclic)
+{
+	(void)cyclic;
+	return waiting;
+}
+
+int
+cyclic_memory(const struct cyclic *cyclic, void **addr, size_t *len)
+{
+	(void)cyclic;
+	*addr = memory;
+	*len = sizeof(memory);
+	return memory_result;
+}
+
+int
+cyclic_read(struct cyclic *cyclic, size_t min, size_t max, bool want_time, struct cyclic_run *run)
+{
+	assert_ptr_equal(cyclic, &cyclic_ring);
+	read_min = min;
+	read_max = max;
+	read_time = want_time;
+	*run = next_run;
+	return read_result;
+}
+
+static struct vma_api_t *api;
+
+static int
+up(void **state)
+{
+	(void)state;
+	init_result = read_result = armed = disarmed = waiting = memory_result = 0;
+	rings = 2;
+	logged[0] = '\0';
+	errno = 0;
+	api = dpvma_get_api();
+	return api == NULL;
+}
+
+#define FAILS(call, err)                                                                           \
+	do {                                                                                       \
+		errno = 0;                                                                         \
+		assert_int_equal(call, -1);                                                        \
+		assert_int_equal(errno, err);                                                      \
+	} while (0)
+
+static void
+test_table(void **state)
+{
+	const unsigned char *p = (const unsigned char *)api;
+
+	(void)state;
+	assert_ptr_equal(offered, api);
+	assert_ptr_equal(dpvma_get_api(), api);
+	/* 21 functions, the mask, one more: none is missing. */
+	for (size_t at = 0; at < sizeof(*api); at += 8) {
+		uint64_t word;
+
+		memcpy(&word, p + at, 8);
+		assert_true(word != 0);
+	}
+	/* Receive callback, zero copy, rules, descriptors, memory, dpcp: not offered. */
+	assert_int_equal(api->vma_extra_supported_mask,
+			0x3fffff & ~(0xfull | 1 << 14 | 1 << 17 | 1 << 18 | 1 << 21));
+	init_result = -1;
+	assert_null(dpvma_get_api());
+}
+
+static void
+test_not_offered(void **state)
+{
+	struct vma_packet_desc_t desc = { 0 };
+	struct vma_completion_t completion;
+	struct vma_mlx_hw_device_data data;
+	struct vma_buff_t buff = { 0 };
+	struct vma_packet_t packet;
+	uintptr_t *devices;
+	uint32_t key;
+	size_t n;
+	int flags = 0;
+
+	(void)state;
+	FAILS(api->register_recv_callback(5, NULL, NULL), EOPNOTSUPP);
+	FAILS(api->recvfrom_zcopy(5, &buff, 0, &flags, NULL, NULL), EOPNOTSUPP);
+	FAILS(api->free_packets(5, &packet, 1), EOPNOTSUPP);
+	FAILS(api->add_conf_rule("use vma udp_receiver *:*"), EOPNOTSUPP);
+	FAILS(api->socketxtreme_poll(RING_FD, &completion, 1, 0), EOPNOTSUPP);
+	FAILS(api->socketxtreme_free_vma_packets(&desc, 1), EOPNOTSUPP);
+	FAILS(api->socketxtreme_ref_vma_buff(&buff), EOPNOTSUPP);
+	FAILS(api->socketxtreme_free_vma_buff(&buff), EOPNOTSUPP);
+	FAILS(api->get_ring_direct_descriptors(RING_FD, &data), EOPNOTSUPP);
+	FAILS(api->register_memory_on_ring(RING_FD, &buff, 1, &key), EOPNOTSUPP);
+	FAILS(api->deregister_memory_on_ring(RING_FD, &buff, 1), EOPNOTSUPP);
+	FAILS(api->get_dpcp_devices(&devices, &n), EOPNOTSUPP);
+}
+
+static void
+test_read(void **state)
+{
+	struct vma_completion_cb_t c, untouched;
+
+	(void)state;
+	memset(&c, 0x77, sizeof(c));
+	c.comp_mask = 0;
+	untouched = c;
+	next_run = (struct cyclic_run){ .payload = memory,
+		.payload_len = 512,
+		.packets = 2,
+		.usr_hdr = memory + 32,
+		.usr_hdr_len = 32,
+		.hw_timestamp = { 7, 9 } };
+	assert_int_equal(api->vma_cyclic_buffer_read(RING_FD, &c, 1, 9, MSG_DONTWAIT), 0);
+	assert_int_equal(read_min, 1);
+	assert_int_equal(read_max, 9);
+	assert_false(read_time);
+	assert_ptr_equal(c.payload_ptr, memory);
+	assert_int_equal(c.payload_length, 512);
+	assert_int_equal(c.packets, 2);
+	assert_ptr_equal(c.usr_hdr_ptr, memory + 32);
+	assert_int_equal(c.usr_hdr_ptr_length, 32);
+	/* Not asked for, not touched. */
+	assert_memory_equal(&c.hw_timestamp, &untouched.hw_timestamp, sizeof(c.hw_timestamp));
+	c.comp_mask = VMA_CB_MASK_TIMESTAMP;
+	assert_int_equal(api->vma_cyclic_buffer_read(RING_FD, &c, 1, 9, MSG_DONTWAIT), 0);
+	assert_true(read_time);
+	assert_int_equal(c.hw_timestamp.tv_sec, 7);
+	assert_int_equal(c.hw_timestamp.tv_nsec, 9);
+
+	/* Fewer than wanted: success, and nothing is touched. */
+	c = untouched;
+	next_run = (struct cyclic_run){ .packets = 0 };
+	assert_int_equal(api->vma_cyclic_buffer_read(RING_FD, &c, 1, 9, MSG_DONTWAIT), 0);
+	assert_memory_equal(&c, &untouched, sizeof(c));
+
+	FAILS(api->vma_cyclic_buffer_read(RING_FD, &c, 1, 9, 0), EINVAL);
+	FAILS(api->vma_cyclic_buffer_read(RING_FD, &c, 1, 9, MSG_DONTWAIT | MSG_PEEK), EINVAL);
+	FAILS(api->vma_cyclic_buffer_read(RING_FD, NULL, 1, 9, MSG_DONTWAIT), EINVAL);
+	FAILS(api->vma_cyclic_buffer_read(999, &c, 1, 9, MSG_DONTWAIT), EBADF);
+	FAILS(api->vma_cyclic_buffer_read(PLAIN_FD, &c, 1, 9, MSG_DONTWAIT), EOPNOTSUPP);
+	read_result = -EMSGSIZE;
+	FAILS(api->vma_cyclic_buffer_read(RING_FD, &c, 1, 9, MSG_DONTWAIT), EMSGSIZE);
+	assert_memory_equal(&c, &untouched, sizeof(c));
+}
+
+static void
+test_profile(void **state)
+{
+	struct vma_ring_type_attr attr = {
+		.ring_type = VMA_RING_CYCLIC_BUFFER,
+		.ring_cyclicb = { .comp_mask = VMA_CB_HDR_BYTE,
+				.num = 1000,
+				.stride_bytes = 1400,
+				.hdr_bytes = 12,
+				.packet_receive_mode = SEPERATE_NETWORK_HDRS },
+	};
+	vma_ring_profile_key key = -1;
+
+	(void)state;
+	assert_int_equal(api->vma_add_ring_profile(&attr, &key), 0);
+	assert_int_equal(key, 3);
+	assert_int_equal(added.type, RING_PROFILE_CYCLIC);
+	assert_int_equal(added.num, 1000);
+	assert_int_equal(added.stride_bytes, 1400);
+	assert_int_equal(added.hdr_bytes, 12);
+	assert_int_equal(added.mode, CYCLIC_SEPARATE);
+	/* hdr_bytes counts only when the mask says so. */
+	attr.ring_cyclicb.comp_mask = 0;
+	assert_int_equal(api->vma_add_ring_profile(&attr, &key), 0);
+	assert_int_equal(added.hdr_bytes, 0);
+	attr.ring_type = VMA_RING_PACKET;
+	assert_int_equal(api->vma_add_ring_profile(&attr, &key), 0);
+	assert_int_equal(added.type, RING_PROFILE_PACKET);
+
+	key = -1;
+	FAILS(api->vma_add_ring_profile(NULL, &key), EINVAL);
+	FAILS(api->vma_add_ring_profile(&attr, NULL), EINVAL);
+	attr.ring_type = VMA_RING_EXTERNAL_MEM;
+	FAILS(api->vma_add_ring_profile(&attr, &key), EOPNOTSUPP);
+	attr.ring_type = (vma_ring_type)9;
+	FAILS(api->vma_add_ring_profile(&attr, &key), EOPNOTSUPP);
+	attr.ring_type = VMA_RING_CYCLIC_BUFFER;
+	attr.ring_cyclicb.comp_mask = VMA_CB_EXTERNAL_MEM;
+	logged[0] = '\0';
+	FAILS(api->vma_add_ring_profile(&attr, &key), EOPNOTSUPP);
+	assert_non_null(strstr(logged, "VMA_CB_EXTERNAL_MEM"));
+	attr.ring_cyclicb.comp_mask = 0;
+	attr.ring_cyclicb.num = 0;
+	FAILS(api->vma_add_ring_profile(&attr, &key), EINVAL);
+	assert_int_equal(key, -1);
+}
+
+static void
+test_rings(void **state)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET };
+	int fds[3] = { -7, -7, -7 };
+	uint16_t len = 0;
+
+	(void)state;
+	assert_int_equal(api->get_socket_rings_num(5), 2);
+	assert_int_equal(api->get_socket_rings_fds(5, fds, 3), 2);
+	assert_int_equal(fds[0], RING_FD);
+	assert_int_equal(fds[1], PLAIN_FD);
+	assert_int_equal(fds[2], -7);
+	fds[1] = -7;
+	assert_int_equal(api->get_socket_rings_fds(5, fds, 1), 1);
+	assert_int_equal(fds[1], -7);
+	rings = 0;
+	assert_int_equal(api->get_socket_rings_num(5), 0);
+	assert_int_equal(api->get_socket_rings_fds(5, fds, 3), 0);
+	FAILS(api->get_socket_rings_fds(5, NULL, 3), EINVAL);
+	FAILS(api->get_socket_rings_fds(5, fds, 0), EINVAL);
+	assert_int_equal(api->get_socket_tx_ring_fd(5, (struct sockaddr *)&to, sizeof(to)),
+			PLAIN_FD);
+	FAILS(api->get_socket_tx_ring_fd(5, NULL, 0), EINVAL);
+	assert_int_equal(api->get_socket_network_header(5, NULL, &len), 0);
+	assert_int_equal(len, 42);
+	FAILS(api->get_socket_network_header(5, NULL, NULL), EINVAL);
+}
+
+static void
+test_modify(void **state)
+{
+	struct vma_modify_ring_attr attr = { .ring_fd = RING_FD };
+
+	(void)state;
+	FAILS(api->vma_modify_ring(NULL), EINVAL);
+	FAILS(api->vma_modify_ring(&attr), EINVAL);
+	attr.comp_bit_mask = VMA_MODIFY_RING_CQ_ARM;
+	assert_int_equal(api->vma_modify_ring(&attr), 0);
+	/* A notification, packets in the queue, packets in the reader: busy. */
+	disarmed = 2;
+	assert_int_equal(api->vma_modify_ring(&attr), 1);
+	disarmed = 0;
+	armed = 1;
+	assert_int_equal(api->vma_modify_ring(&attr), 1);
+	armed = 0;
+	waiting = 1;
+	assert_int_equal(api->vma_modify_ring(&attr), 1);
+	waiting = 0;
+	armed = -ENOTSUP;
+	FAILS(api->vma_modify_ring(&attr), ENOTSUP);
+	attr.comp_bit_mask = VMA_MODIFY_RING_CQ_MODERATION;
+	attr.cq_moderation.cq_moderation_count = 8;
+	attr.cq_moderation.cq_moderation_period_usec = 50;
+	FAILS(api->vma_modify_ring(&attr), ENOTSUP);
+	attr.ring_fd = 999;
+	FAILS(api->vma_modify_ring(&attr), EBADF);
+}
+
+static void
+test_memory(void **state)
+{
+	uint32_t key = 9;
+	size_t len = 0;
+	void *addr;
+
+	(void)state;
+	assert_int_equal(api->get_mem_info(RING_FD, &addr, &len, &key), 0);
+	assert_ptr_equal(addr, memory);
+	assert_int_equal(len, sizeof(memory));
+	assert_int_equal(key, 0);
+	FAILS(api->get_mem_info(RING_FD, NULL, &len, &key), EINVAL);
+	FAILS(api->get_mem_info(999, &addr, &len, &key), EBADF);
+	memory_result = -EAGAIN;
+	FAILS(api->get_mem_info(RING_FD, &addr, &len, &key), EAGAIN);
+}
+
+static void
+test_dump_and_threads(void **state)
+{
+	(void)state;
+	assert_int_equal(api->dump_fd_stats(5, LOG_LEVEL_INFO), 0);
+	assert_string_equal(logged, "fd 5|second|");
+	logged[0] = '\0';
+	assert_int_equal(api->dump_fd_stats(5, LOG_LEVEL_DEBUG), 0);
+	assert_string_equal(logged, "");
+	assert_int_equal(api->thread_offload(0, pthread_self()), 0);
+	assert_int_equal(offload, 0);
+	assert_int_equal(api->thread_offload(1, pthread_self()), 0);
+	assert_int_equal(offload, 1);
+	FAILS(api->thread_offload(2, pthread_self()), EINVAL);
+	FAILS(api->thread_offload(0, pthread_self() + 1), EOPNOTSUPP);
+	assert_int_equal(offload, 1);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(test_table, up),
+		cmocka_unit_test_setup(test_not_offered, up),
+		cmocka_unit_test_setup(test_read, up),
+		cmocka_unit_test_setup(test_profile, up),
+		cmocka_unit_test_setup(test_rings, up),
+		cmocka_unit_test_setup(test_modify, up),
+		cmocka_unit_test_setup(test_memory, up),
+		cmocka_unit_test_setup(test_dump_and_threads, up),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
