@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * UDP sockets without file descriptors: ports and addresses, flows, the queue of received datagrams,
- * groups that several sockets share, sending. Errors are negative errno values; nothing here blocks.
+ * UDP sockets without file descriptors: ports and addresses, flows, the queue of received
+ * datagrams, groups that several sockets share, sending. Errors are negative errno values; nothing
+ * here blocks.
  *
- * Any thread may use any socket. Delivery runs under the ring's rx_lock and takes the socket's queue
- * lock once a run of packets; a reader takes the queue lock once a batch.
+ * Any thread may use any socket; only udp_close() must be the last call. Delivery runs under the
+ * ring's rx_lock and takes the socket's queue lock once a run of packets; a reader takes the queue
+ * lock once a batch. The control calls (open, bind, connect, membership, close, migration) share
+ * one lock, which is above those of lib/ring: none of them may be called from a delivery.
  */
 #ifndef DPVMA_UDP_H
 #define DPVMA_UDP_H
@@ -22,26 +25,39 @@
 
 struct udp_sock;
 
-/** What the socket above may set at any time; read on the next call or packet. */
+/**
+ * What the socket above may set at any time; read on the next call or packet. What decides where
+ * packets go (bind_ifindex, bind_port, reuse_port) is looked at by udp_bind(), udp_connect() and
+ * udp_renew(). rcvbuf and want_time come first: they lie on the cache line that a delivery touches.
+ */
 struct udp_options {
-	uint32_t rcvbuf;         /**< bytes of the queue; floor VMA_RX_BYTES_MIN; each packet counts
-				  *   its payload plus a fixed charge, so that empty ones count too */
-	uint8_t ttl, mc_ttl, tos;
-	bool df;                 /**< IP_MTU_DISCOVER: set DF, -EMSGSIZE over the MTU */
+	uint32_t rcvbuf; /**< bytes of the queue; floor VMA_RX_BYTES_MIN; each packet counts
+			  *   its payload plus UDP_PACKET_CHARGE, so that empty ones count too */
+	bool want_time;	 /**< SO_TIMESTAMP*, SO_TIMESTAMPING: stamp on arrival */
+	bool mc_all;	 /**< IP_MULTICAST_ALL */
 	bool mc_loop;
-	bool mc_all;             /**< IP_MULTICAST_ALL */
-	bool broadcast;          /**< SO_BROADCAST: else -EACCES on sending to one */
+	bool df;	/**< IP_MTU_DISCOVER: set DF, -EMSGSIZE over the MTU */
+	bool broadcast; /**< SO_BROADCAST: else -EACCES on sending to one */
 	bool reuse_addr, reuse_port;
-	bool no_check;           /**< SO_NO_CHECK: send without checksum (IPv4) */
-	bool want_time;          /**< SO_TIMESTAMP*, SO_TIMESTAMPING: stamp on arrival */
-	uint16_t gso_size;       /**< UDP_SEGMENT: 0 none */
-	uint32_t bind_ifindex;   /**< SO_BINDTODEVICE; 0 none */
+	bool no_check; /**< SO_NO_CHECK: send without checksum (IPv4) */
+	uint8_t ttl, mc_ttl, tos;
+	uint16_t gso_size;     /**< UDP_SEGMENT: 0 none */
+	uint32_t bind_ifindex; /**< SO_BINDTODEVICE; 0 none */
 	struct port *bind_port;
-	struct port *mc_port;    /**< IP_MULTICAST_IF; NULL: by route */
-	struct ip_addr mc_addr;  /**< source address of that interface */
+	struct port *mc_port;	/**< IP_MULTICAST_IF; NULL: by route */
+	struct ip_addr mc_addr; /**< source address of that interface */
 };
 
-/** Wakes who waits for the socket; called with the queue lock held, must not block or take locks. */
+/** Bytes that a queued datagram counts besides its payload. */
+#define UDP_PACKET_CHARGE 64
+/** Most of one kind that a socket or interface may have; -ENOBUFS beyond. */
+#define UDP_MEMBERSHIPS_MAX 1024
+#define UDP_SOURCES_MAX 128
+
+/**
+ * Wakes who waits for the socket: the queue was empty and is not any more, an error came, or the
+ * receiving side was shut. Called with the queue lock held, must not block or take locks.
+ */
 typedef void (*udp_wake_cb)(void *ctx);
 
 /**
@@ -53,13 +69,22 @@ int udp_open(int fd, udp_wake_cb wake, void *ctx, struct udp_sock **sock);
 void udp_close(struct udp_sock *sock);
 
 struct udp_options *udp_options(struct udp_sock *sock);
+/** The socket's counters; rx_packets and rx_bytes are brought up to date by this call. */
 struct sock_stats *udp_stats(struct udp_sock *sock);
-/** The allocation logic of a direction; set before binding, or the socket migrates. */
+/** The allocation logic of a direction, to look at. */
 struct ring_alloc *udp_ring_alloc(struct udp_sock *sock, enum ring_dir dir);
+/**
+ * Another allocation logic. A bound socket moves its flows; those that it shares with another
+ * socket stay where that one has them. @return 0 or what ring_acquire() and ring_flow_add() say
+ */
 int udp_set_ring_alloc(struct udp_sock *sock, enum ring_dir dir, const struct ring_alloc *alloc);
+/** After a change of bind_port, bind_ifindex or reuse_port of a bound socket. 0 or as udp_bind().
+ */
+int udp_renew(struct udp_sock *sock);
 
 /**
- * Bind. Port 0 chooses from DPVMA_EPHEMERAL_FIRST..LAST. Address any: every port of ours, now and later.
+ * Bind. Port 0 chooses from DPVMA_EPHEMERAL_FIRST..LAST. Address any: every port of ours, now and
+ * later.
  *
  * @param[in,out] port_be network order
  * @return 0; -EADDRINUSE; -EADDRNOTAVAIL (address is no port's, nor any, nor multicast); -EINVAL
@@ -67,31 +92,55 @@ int udp_set_ring_alloc(struct udp_sock *sock, enum ring_dir dir, const struct ri
  *         rules return
  */
 int udp_bind(struct udp_sock *sock, const struct ip_addr *addr, uint16_t *port_be);
-/** Fix the peer; binds to a free port when unbound. NULL dissolves. -ENETUNREACH, -EREMOTE, ... */
+/**
+ * Fix the peer; binds to a free port when unbound, and to the address that the route gives when
+ * bound to any. NULL dissolves, and undoes what connect chose, port and address.
+ *
+ * @return 0, -EACCES (broadcast without SO_BROADCAST), -EINVAL (port 0), -EREMOTE (an address of
+ *         this machine, or the way is the kernel's); what net_route(), rings and rules return. The
+ *         socket is as it was when this fails.
+ */
 int udp_connect(struct udp_sock *sock, const struct ip_addr *addr, uint16_t port_be);
 void udp_local(const struct udp_sock *sock, struct ip_addr *addr, uint16_t *port_be);
 bool udp_peer(const struct udp_sock *sock, struct ip_addr *addr, uint16_t *port_be);
 
 /** @name Membership: RFC 3376 and 3678 as Linux does it */
 /** @{ */
-enum udp_mc_op { UDP_MC_JOIN, UDP_MC_LEAVE, UDP_MC_JOIN_SOURCE, UDP_MC_LEAVE_SOURCE, UDP_MC_BLOCK, UDP_MC_UNBLOCK };
+enum udp_mc_op {
+	UDP_MC_JOIN,
+	UDP_MC_LEAVE,
+	UDP_MC_JOIN_SOURCE,
+	UDP_MC_LEAVE_SOURCE,
+	UDP_MC_BLOCK,
+	UDP_MC_UNBLOCK
+};
 /**
- * @param port interface; NULL: the route to the group decides
+ * @param port interface; NULL: the route to the group decides, or, when leaving, the first
+ *        membership of that group
  * @param source for the last four
- * @return 0, -EADDRINUSE (member already), -EADDRNOTAVAIL (not a member), -EINVAL, -ENODEV, -ENOBUFS,
- *         -EREMOTE (interface is not ours)
+ * @return 0; -EADDRINUSE (joined already); -EADDRNOTAVAIL (not joined; the source is in the filter
+ *         already, or is not); -EINVAL (no multicast group, or a filter of the other kind, or
+ *         a source operation on a group not joined); -ENODEV (no route); -ENOBUFS (too many);
+ *         -EREMOTE (interface is not ours); what rings and rules return
  */
-int udp_membership(struct udp_sock *sock, enum udp_mc_op op, const struct ip_addr *group, struct port *port,
-		const struct ip_addr *source);
+int udp_membership(struct udp_sock *sock, enum udp_mc_op op, const struct ip_addr *group,
+		struct port *port, const struct ip_addr *source);
 /** @} */
 
 /** @name Receive */
 /** @{ */
 /** A turn of each ring the socket receives from. Packets that arrived for this socket's rings. */
 unsigned int udp_poll(struct udp_sock *sock);
-/** Up to @p n datagrams, in order; they are the caller's. Batches cost one lock. */
+/**
+ * Up to @p n datagrams, in order; they are the caller's. Batches cost one lock. A successful call
+ * is one use of the receive rings for VMA_RING_MIGRATION_RATIO_RX.
+ */
 unsigned int udp_dequeue(struct udp_sock *sock, struct rte_mbuf **pkts, unsigned int n);
-/** The first, left where it is (MSG_PEEK): a new reference, or NULL. */
+/** Whether the wake callback is wanted, as it is from the start; without it a delivery is cheaper.
+ */
+void udp_set_wake(struct udp_sock *sock, bool on);
+/** The first, left where it is (MSG_PEEK): a new reference, which rte_pktmbuf_free() drops, or
+ * NULL. */
 struct rte_mbuf *udp_peek(struct udp_sock *sock);
 static inline bool udp_readable(const struct udp_sock *sock);
 /** Datagrams and payload bytes in the queue (FIONREAD gives the first one's). */
@@ -99,11 +148,16 @@ void udp_queued(const struct udp_sock *sock, uint32_t *pkts, uint32_t *bytes, ui
 /** A pending asynchronous error (ICMP), taken: an errno or 0. */
 int udp_take_error(struct udp_sock *sock);
 bool udp_has_error(const struct udp_sock *sock);
-/** The rings, for sleeping; at most @p n are written. Number of all. */
+/**
+ * The rings, for sleeping; at most @p n are written. Number of all. They live until the socket is
+ * bound, connected or closed anew; one that it migrates from lives until it migrates again.
+ */
 unsigned int udp_rings(struct udp_sock *sock, struct ring **rings, unsigned int n);
+/** The ring that sends to the peer, or that sent last; NULL when nothing was sent yet. */
 struct ring *udp_tx_ring(struct udp_sock *sock);
 
-/** A queued datagram: data starts at the payload; l2_len and l3_len tell how far the headers are. */
+/** A queued datagram: data starts at the payload; l2_len and l3_len tell how far the headers are.
+ */
 static inline const struct rte_ipv4_hdr *
 udp_packet_ip(const struct rte_mbuf *m)
 {
@@ -113,7 +167,8 @@ udp_packet_ip(const struct rte_mbuf *m)
 static inline const struct rte_udp_hdr *
 udp_packet_udp(const struct rte_mbuf *m)
 {
-	return rte_pktmbuf_mtod_offset(m, const struct rte_udp_hdr *, -(int)sizeof(struct rte_udp_hdr));
+	return rte_pktmbuf_mtod_offset(
+			m, const struct rte_udp_hdr *, -(int)sizeof(struct rte_udp_hdr));
 }
 /** @} */
 
@@ -125,28 +180,42 @@ struct udp_out {
 	unsigned int iovcnt;
 	const struct ip_addr *addr;
 	uint16_t port_be;
-	int8_t tos;       /**< -1: the socket's */
-	int16_t ttl;      /**< -1: the socket's */
+	int16_t tos;		   /**< -1: the socket's */
+	int16_t ttl;		   /**< -1: the socket's */
 	const struct ip_addr *src; /**< IP_PKTINFO; NULL: the socket's */
 };
+/** Datagrams that are made before the first of them is sent. */
+#define UDP_SEND_CHUNK 64
+/** Segments that one call may make with UDP_SEGMENT; -EINVAL beyond. */
+#define UDP_SEGMENTS_MAX 64
 /**
- * Send a batch, all of which is made before anything is sent. Stops at the first that cannot be.
+ * Send a batch; UDP_SEND_CHUNK datagrams at a time are made before they are sent together. Stops at
+ * the first that cannot be. What the queue or the neighbour does not take is dropped and counted,
+ * and counts as taken, unless VMA_TX_NONBLOCKED_EAGAINS. Binds to a free port when unbound.
  *
  * @param dummy walk the way, build nothing, send nothing (VMA_SND_FLAGS_DUMMY)
  * @return datagrams taken; when none: -EDESTADDRREQ, -EMSGSIZE, -EACCES, -ENETUNREACH,
- *         -EHOSTUNREACH, -EINVAL, -EAGAIN (queue full and VMA_TX_NONBLOCKED_EAGAINS), -ENOBUFS,
- *         -EREMOTE (way is the kernel's)
+ *         -EHOSTUNREACH, -EINVAL, -EPIPE (shut), -EAGAIN (queue full and
+ * VMA_TX_NONBLOCKED_EAGAINS), -ENOBUFS, -EREMOTE (way is the kernel's, or an address of this
+ * machine)
  */
 int udp_send(struct udp_sock *sock, const struct udp_out *out, unsigned int n, bool dummy);
-/** The headers a packet to the peer would carry (get_socket_network_header): length or -ENOTCONN. */
+/**
+ * The headers a packet to the peer would carry (get_socket_network_header), Ethernet to UDP, with
+ * length and checksum fields as the way's template has them.
+ * @return their length, written when @p len suffices; -ENOTCONN; -EAGAIN while the neighbour is
+ *         being asked for; as udp_send()
+ */
 int udp_headers(struct udp_sock *sock, void *buf, uint16_t len);
 /** @} */
 
 /** The part of a socket that readers look at without a lock; first in struct udp_sock. */
 struct udp_sock_head {
-	uint32_t queued; /**< datagrams waiting */
-	int error;       /**< pending errno */
-	uint8_t shut;    /**< 1: receive shut, 2: send shut */
+	uint32_t queued;    /**< datagrams waiting */
+	int error;	    /**< pending errno */
+	uint8_t shut;	    /**< 1: receive shut, 2: send shut */
+	uint8_t checks;	    /**< what a delivery looks at besides */
+	uint16_t peer_port; /**< network order */
 };
 static inline bool
 udp_readable(const struct udp_sock *sock)
@@ -155,9 +224,17 @@ udp_readable(const struct udp_sock *sock)
 
 	return __atomic_load_n(&h->queued, __ATOMIC_ACQUIRE) != 0 || h->error != 0 || (h->shut & 1);
 }
+/** SHUT_RD, SHUT_WR, SHUT_RDWR. -ENOTCONN without a peer, but it takes effect, as on Linux. */
 int udp_shutdown(struct udp_sock *sock, int how);
 
+/** Rings and net are up. 0, -ENOMEM. */
 int udp_init(void);
+/** Every socket is closed. */
 void udp_fini(void);
+/**
+ * Follow changes of ports and addresses: sockets bound to any take up new ones. For the internal
+ * thread, about as often as net_progress(); udp_poll() does it as well. Cheap when nothing changed.
+ */
+void udp_progress(void);
 
 #endif

@@ -1,0 +1,632 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Sending: the data path out. A batch is planned (which way, how long, allowed or not), then its
+ * packets are taken from the pool at once and filled, then runs of one destination go to
+ * net_output(). The ways to the peer and to a few recent destinations are kept; nothing of this
+ * exists for a socket that only receives.
+ */
+#include <stdlib.h>
+
+#include "conf/conf.h"
+#include "udp/udp_priv.h"
+
+#define WAYS 8
+#define PAYLOAD_MAX 65507 /* 65535 less IPv4 and UDP headers */
+#define HDRS (sizeof(struct rte_ipv4_hdr) + sizeof(struct rte_udp_hdr))
+/* A chunk may split into more packets where datagrams are segmented. */
+#define PKTS_MAX (UDP_SEND_CHUNK + UDP_SEGMENTS_MAX)
+
+_Static_assert(RTE_PKTMBUF_HEADROOM >= NET_HEADROOM, "a buffer's headroom holds all headers");
+
+/* A destination, with what its way was asked for. */
+struct way {
+	struct net_dst d;
+	struct ip_addr dst, src; /**< src: as asked */
+	struct port *port;	 /**< as asked */
+	struct ring *ring;
+	uint32_t used;	      /**< when, for replacement */
+	uint32_t chunk;	      /**< that uses it */
+	bool valid;	      /**< dst and the rest are set */
+	bool several;	      /**< multicast or broadcast */
+	bool broadcast, loop; /**< loop: see loop_back() */
+	uint8_t ttl, tos;
+	bool df, no_check;
+};
+
+struct udp_tx {
+	struct way peer;
+	struct way cache[WAYS];
+	uint32_t clock, chunk;
+	struct ring *last;
+	struct ring *rings[PORT_MAX];
+	struct ring *old[PORT_MAX]; /**< before a migration: somebody may look at it still */
+};
+
+struct plan {
+	struct way *way;
+	uint32_t len;
+	uint16_t pkts; /**< more than one with UDP_SEGMENT */
+};
+
+/* Where in its vector the next byte of a datagram is. */
+struct cursor {
+	const struct iovec *v;
+	size_t off;
+};
+
+/** @name Ways */
+/** @{ */
+static struct udp_tx *
+tx_get(struct udp_sock *s)
+{
+	if (unlikely(s->tx == NULL))
+		s->tx = calloc(1, sizeof(*s->tx));
+	return s->tx;
+}
+
+static void
+rings_release(struct ring **rings)
+{
+	for (unsigned int i = 0; i < PORT_MAX; i++) {
+		if (rings[i] != NULL)
+			ring_release(rings[i]);
+		rings[i] = NULL;
+	}
+}
+
+/* Out of the cached ways; the rings stay until the next time. */
+static void
+forget(struct udp_tx *tx)
+{
+	tx->peer.valid = false;
+	for (unsigned int i = 0; i < WAYS; i++)
+		tx->cache[i].valid = false;
+	tx->last = NULL;
+}
+
+void
+send_reset(struct udp_sock *s)
+{
+	struct udp_tx *tx = s->tx;
+
+	if (tx == NULL)
+		return;
+	forget(tx);
+	rings_release(tx->old);
+	memcpy(tx->old, tx->rings, sizeof(tx->old));
+	memset(tx->rings, 0, sizeof(tx->rings));
+}
+
+void
+send_close(struct udp_sock *s)
+{
+	if (s->tx == NULL)
+		return;
+	rings_release(s->tx->old);
+	rings_release(s->tx->rings);
+	free(s->tx);
+	s->tx = NULL;
+}
+
+static const struct ip_addr *
+source_of(const struct udp_sock *s, bool multicast)
+{
+	static const struct ip_addr any = { .w = { 0, 0, RTE_BE32(0xffff), 0 } };
+
+	if (s->kind == LOCAL_UNICAST)
+		return &s->local;
+	if (multicast && !ip_is_any(&s->opt.mc_addr))
+		return &s->opt.mc_addr;
+	return &any;
+}
+
+void
+send_way(const struct udp_sock *s, const struct ip_addr *dst, struct net_way *way)
+{
+	bool multicast = ip_is_multicast(dst);
+
+	*way = (struct net_way){ .dst = *dst,
+		.src = *source_of(s, multicast),
+		.port = multicast && s->opt.mc_port != NULL ? s->opt.mc_port : s->opt.bind_port,
+		.ifindex = s->opt.bind_ifindex,
+		.ttl = multicast ? s->opt.mc_ttl : s->opt.ttl,
+		.tos = s->opt.tos,
+		.proto = IPPROTO_UDP,
+		.df = s->opt.df,
+		.no_check = s->opt.no_check };
+}
+
+bool
+send_is_broadcast(const struct ip_addr *dst, const struct port *port)
+{
+	if (ip_is_v4(dst) && ip_v4(dst) == INADDR_BROADCAST)
+		return true;
+	for (unsigned int i = 0; port != NULL && i < port->n_addrs; i++)
+		if (!ip_is_any(&port->addrs[i].broadcast) &&
+				ip_equal(dst, &port->addrs[i].broadcast))
+			return true;
+	return false;
+}
+
+static __rte_noinline int
+tx_ring(struct udp_sock *s, const struct port *port, struct ring **ring)
+{
+	struct ring **r = &s->tx->rings[port->index];
+	int rc;
+
+	if (*r == NULL) {
+		rc = ring_acquire((struct port *)(uintptr_t)port, RING_TX, &s->tx_alloc,
+				s->kind == LOCAL_UNICAST ? &s->local : NULL, r);
+		if (rc < 0) {
+			*r = NULL;
+			return rc;
+		}
+	}
+	*ring = *r;
+	return 0;
+}
+
+/* Ask for the way anew: it is the first time, options changed, or the network did. */
+static __rte_noinline int
+renew(struct udp_sock *s, struct way *w, const struct net_way *ask)
+{
+	struct net_dst d;
+	int rc;
+
+	w->valid = false;
+	memset(&d, 0, sizeof(d));
+	rc = net_route(ask, &d);
+	if (rc == 0 && d.local)
+		rc = -EREMOTE;
+	if (rc == 0)
+		rc = tx_ring(s, d.port, &w->ring);
+	/* The old way stays: packets of this chunk may be meant for it. */
+	if (rc < 0)
+		return rc;
+	w->d = d;
+	w->dst = ask->dst;
+	w->src = ask->src;
+	w->port = ask->port;
+	w->ttl = ask->ttl;
+	w->tos = ask->tos;
+	w->df = ask->df;
+	w->no_check = ask->no_check;
+	w->broadcast = send_is_broadcast(&ask->dst, w->d.port);
+	w->several = w->broadcast || ip_is_multicast(&ask->dst);
+	w->valid = true;
+	return 0;
+}
+
+/* Whether the way is what is asked for now; the options may change at any time. */
+static inline bool
+fits(const struct way *w, const struct udp_sock *s, const struct udp_out *o)
+{
+	const struct udp_options *opt = &s->opt;
+	uint8_t ttl, tos = o->tos >= 0 ? (uint8_t)o->tos : opt->tos;
+	bool multicast;
+
+	if (!w->valid)
+		return false;
+	multicast = w->several && !w->broadcast;
+	ttl = o->ttl >= 0 ? (uint8_t)o->ttl : multicast ? opt->mc_ttl : opt->ttl;
+	if (w->ttl != ttl || w->tos != tos || w->df != opt->df || w->no_check != opt->no_check ||
+			w->port !=
+					(multicast && opt->mc_port != NULL ? opt->mc_port
+									   : opt->bind_port))
+		return false;
+	return ip_equal(&w->src, o->src != NULL ? o->src : source_of(s, multicast));
+}
+
+static __rte_noinline int
+find(struct udp_sock *s, struct way *w, const struct udp_out *o, const struct ip_addr *dst)
+{
+	struct net_way ask;
+
+	send_way(s, dst, &ask);
+	if (o->src != NULL)
+		ask.src = *o->src;
+	if (o->tos >= 0)
+		ask.tos = (uint8_t)o->tos;
+	if (o->ttl >= 0)
+		ask.ttl = (uint8_t)o->ttl;
+	return renew(s, w, &ask);
+}
+
+/* In the cache, or the least recently used entry that this chunk does not use; NULL: all in use. */
+static struct way *
+cached(struct udp_tx *tx, const struct udp_sock *s, const struct udp_out *o)
+{
+	struct way *oldest = NULL;
+
+	for (unsigned int i = 0; i < WAYS; i++) {
+		struct way *w = &tx->cache[i];
+
+		if (w->valid && ip_equal(&w->dst, o->addr) && fits(w, s, o))
+			return w;
+		if (w->chunk == tx->chunk)
+			continue;
+		if (oldest == NULL || w->used < oldest->used)
+			oldest = w;
+	}
+	if (oldest != NULL)
+		oldest->valid = false;
+	return oldest;
+}
+
+/* The way of one datagram: 0, an error, or 1 when the chunk must be sent before there is room. */
+static int
+way_of(struct udp_sock *s, const struct udp_out *o, struct way **way)
+{
+	struct udp_tx *tx = s->tx;
+	struct way *w;
+	int rc;
+
+	if (o->addr == NULL && !s->connected)
+		return -EDESTADDRREQ;
+	if (o->addr == NULL) {
+		w = &tx->peer;
+		/* Its packets of this chunk are made for the way as it was. */
+		if (w->valid && w->chunk == tx->chunk && !fits(w, s, o))
+			return 1;
+	} else {
+		w = cached(tx, s, o);
+		if (w == NULL)
+			return 1;
+		w->used = ++tx->clock;
+	}
+	if (unlikely(!w->valid || !net_dst_valid(&w->d) || !fits(w, s, o))) {
+		rc = find(s, w, o, o->addr != NULL ? o->addr : &s->peer);
+		if (rc < 0)
+			return rc;
+	}
+	w->chunk = tx->chunk;
+	*way = w;
+	return 0;
+}
+/** @} */
+
+/** @name Planning */
+/** @{ */
+static int
+plan_one(struct udp_sock *s, const struct udp_out *o, struct plan *p)
+{
+	const struct way *w;
+	uint64_t len = 0;
+	uint16_t gso = s->opt.gso_size;
+	int rc;
+
+	for (unsigned int i = 0; i < o->iovcnt; i++)
+		len += o->iov[i].iov_len;
+	if (unlikely(len > PAYLOAD_MAX))
+		return -EMSGSIZE;
+	if (unlikely(o->addr != NULL && o->port_be == 0))
+		return -EINVAL;
+	rc = way_of(s, o, &p->way);
+	if (unlikely(rc != 0))
+		return rc;
+	w = p->way;
+	if (unlikely(w->broadcast && !s->opt.broadcast))
+		return -EACCES;
+	p->len = (uint32_t)len;
+	p->pkts = 1;
+	if (unlikely(gso != 0)) {
+		if (gso + HDRS > w->d.mtu || len > (uint64_t)gso * UDP_SEGMENTS_MAX)
+			return -EINVAL;
+		if (len > gso)
+			p->pkts = (uint16_t)((len + gso - 1) / gso);
+	} else if (unlikely(s->opt.df && len + HDRS > w->d.mtu)) {
+		return -EMSGSIZE;
+	}
+	return 0;
+}
+
+/* As many as can be made together. */
+static unsigned int
+plan(struct udp_sock *s, const struct udp_out *out, unsigned int n, struct plan *plans,
+		unsigned int *pkts, int *err)
+{
+	unsigned int i;
+
+	*pkts = 0;
+	*err = 0;
+	s->tx->chunk++;
+	for (i = 0; i < n && i < UDP_SEND_CHUNK; i++) {
+		int rc = plan_one(s, &out[i], &plans[i]);
+
+		if (rc < 0)
+			*err = rc;
+		if (rc != 0 || *pkts + plans[i].pkts > PKTS_MAX)
+			break;
+		*pkts += plans[i].pkts;
+	}
+	return i;
+}
+/** @} */
+
+/** @name Making */
+/** @{ */
+static void
+copy(struct cursor *c, uint8_t *to, uint32_t len)
+{
+	while (len != 0) {
+		size_t n = RTE_MIN(c->v->iov_len - c->off, (size_t)len);
+
+		if (n != 0)
+			memcpy(to, (const uint8_t *)c->v->iov_base + c->off, n);
+		to += n;
+		len -= (uint32_t)n;
+		c->off += n;
+		if (c->off == c->v->iov_len) {
+			c->v++;
+			c->off = 0;
+		}
+	}
+}
+
+/* What does not fit the first buffer goes into more of them. */
+static __rte_noinline int
+fill_more(struct ring *ring, struct rte_mbuf *m, struct cursor *c, uint32_t left)
+{
+	struct rte_mbuf *seg, *last = m;
+	uint32_t part;
+
+	while (left != 0) {
+		if (m->nb_segs == RTE_MBUF_MAX_NB_SEGS || ring_tx_alloc(ring, &seg, 1) != 0)
+			return -ENOBUFS;
+		/* Room for the headers of fragments is not needed here. */
+		seg->data_off = 0;
+		part = RTE_MIN(left, (uint32_t)seg->buf_len);
+		seg->data_len = (uint16_t)part;
+		copy(c, rte_pktmbuf_mtod(seg, uint8_t *), part);
+		last->next = seg;
+		last = seg;
+		m->nb_segs++;
+		m->pkt_len += part;
+		left -= part;
+	}
+	return 0;
+}
+
+static int
+fill(const struct way *w, struct rte_mbuf *m, uint16_t src_port, uint16_t dst_port,
+		struct cursor *c, uint32_t len)
+{
+	struct rte_udp_hdr *udp = rte_pktmbuf_mtod(m, struct rte_udp_hdr *);
+	uint32_t room = rte_pktmbuf_tailroom(m) - sizeof(*udp), part = RTE_MIN(len, room);
+
+	udp->src_port = src_port;
+	udp->dst_port = dst_port;
+	udp->dgram_len = rte_cpu_to_be_16((uint16_t)(len + sizeof(*udp)));
+	udp->dgram_cksum = 0;
+	if (likely(part != 0 && c->off == 0 && c->v->iov_len >= part)) {
+		memcpy(udp + 1, c->v->iov_base, part);
+		c->off = part;
+	} else {
+		copy(c, (uint8_t *)(udp + 1), part);
+	}
+	m->data_len = (uint16_t)(part + sizeof(*udp));
+	m->pkt_len = part + sizeof(*udp);
+	return likely(part == len) ? 0 : fill_more(w->ring, m, c, len - part);
+}
+
+static int
+fill_one(struct udp_sock *s, const struct udp_out *o, const struct plan *p, struct rte_mbuf **pkts)
+{
+	uint16_t dst_port = o->addr != NULL ? o->port_be : s->head.peer_port;
+	struct cursor c = { .v = o->iovcnt != 0 ? o->iov : NULL };
+	uint32_t left = p->len, len;
+
+	for (uint16_t i = 0; i < p->pkts; i++) {
+		len = p->pkts == 1 ? left : RTE_MIN(left, (uint32_t)s->opt.gso_size);
+		if (fill(p->way, pkts[i], s->lport, dst_port, &c, len) < 0)
+			return -ENOBUFS;
+		left -= len;
+	}
+	return 0;
+}
+
+/* Buffers for the whole chunk, each from the ring it leaves by. */
+static int
+make(struct udp_sock *s, const struct udp_out *out, const struct plan *plans, unsigned int n,
+		struct rte_mbuf **pkts)
+{
+	unsigned int i, k = 0, from = 0;
+	uint16_t run = 0;
+
+	for (i = 0; i < n; i++) {
+		run += plans[i].pkts;
+		if (i + 1 < n && plans[i + 1].way->ring == plans[i].way->ring)
+			continue;
+		if (unlikely(ring_tx_alloc(plans[i].way->ring, pkts + from, run) != 0))
+			goto fail;
+		from += run;
+		run = 0;
+	}
+	for (i = 0; i < n; k += plans[i].pkts, i++)
+		if (unlikely(fill_one(s, &out[i], &plans[i], pkts + k) < 0))
+			goto fail;
+	return 0;
+fail:
+	rte_pktmbuf_free_bulk(pkts, from);
+	return -ENOBUFS;
+}
+/** @} */
+
+/** @name Giving away */
+/** @{ */
+/*
+ * Our own sockets hear what goes to several: multicast with IP_MULTICAST_LOOP, broadcast always.
+ * The control lock keeps the flow and its ring; it is taken only when somebody here has that port.
+ */
+static __rte_noinline void
+loop_back(struct udp_sock *s, struct way *w, struct rte_mbuf *m)
+{
+	uint16_t port = rte_pktmbuf_mtod(m, const struct rte_udp_hdr *)->dst_port;
+	const struct udp_flow *f = NULL;
+	const struct lport *lp;
+
+	if (!w->broadcast && !(s->opt.mc_loop && mc_joined(w->d.port, ip_v4(&w->d.dst))))
+		return;
+	if (lport_find(port) == NULL)
+		return;
+	control_lock();
+	lp = lport_find(port);
+	if (lp != NULL)
+		f = flows_find(lp, w->d.port, &w->d.dst);
+	if (f != NULL)
+		net_loopback(f->ring, &w->d, m);
+	control_unlock();
+}
+
+static unsigned int
+give_run(struct udp_sock *s, struct way *w, struct rte_mbuf **pkts, uint16_t n)
+{
+	if (unlikely(w->several))
+		for (uint16_t i = 0; i < n; i++)
+			loop_back(s, w, pkts[i]);
+	return net_output(&w->d, w->ring, pkts, n);
+}
+
+/* Datagrams that were taken: all, unless the program wants to hear of a full queue. */
+static unsigned int
+give(struct udp_sock *s, const struct plan *plans, unsigned int n, struct rte_mbuf **pkts)
+{
+	bool tell = conf()->tx_nonblocked_eagains;
+	unsigned int i, k = 0, sent = 0, from = 0, taken = n, accepted;
+	uint64_t bytes = 0;
+
+	for (i = 0; i < n; i++) {
+		k += plans[i].pkts;
+		bytes += plans[i].len;
+		if (i + 1 < n && plans[i + 1].way == plans[i].way)
+			continue;
+		accepted = give_run(s, plans[i].way, pkts + from, (uint16_t)(k - from));
+		sent += accepted;
+		from = k;
+	}
+	s->tx->last = plans[n - 1].way->ring;
+	STAT_ADD(&s->stats, SOCK, tx_packets, sent);
+	STAT_ADD(&s->stats, SOCK, tx_bytes, bytes);
+	if (unlikely(sent != k)) {
+		STAT_ADD(&s->stats, SOCK, tx_drop, k - sent);
+		if (tell)
+			taken = n * sent / k;
+	}
+	return taken;
+}
+/** @} */
+
+/* What a send touches, without a packet. */
+static void
+warm(const struct plan *plans, unsigned int n)
+{
+	for (unsigned int i = 0; i < n; i++) {
+		rte_prefetch0(&plans[i].way->d.hdr);
+		rte_prefetch0(plans[i].way->ring);
+		rte_prefetch0(&plans[i].way->ring->tx_lock);
+		rte_prefetch0(plans[i].way->ring->tx_pool);
+	}
+}
+
+static unsigned int
+send_chunk(struct udp_sock *s, const struct udp_out *out, unsigned int n, bool dummy, int *err)
+{
+	struct plan plans[UDP_SEND_CHUNK];
+	struct rte_mbuf *pkts[PKTS_MAX];
+	unsigned int pkts_n, planned = plan(s, out, n, plans, &pkts_n, err), taken;
+	int rc;
+
+	if (planned == 0)
+		return 0;
+	if (dummy) {
+		warm(plans, planned);
+		return planned;
+	}
+	rc = make(s, out, plans, planned, pkts);
+	if (unlikely(rc < 0)) {
+		STAT_ADD(&s->stats, SOCK, tx_drop, planned);
+		*err = rc;
+		return 0;
+	}
+	taken = give(s, plans, planned, pkts);
+	if (unlikely(taken != planned)) {
+		STAT_ADD(&s->stats, SOCK, tx_eagain, planned - taken);
+		*err = -EAGAIN;
+	}
+	return taken;
+}
+
+/* The transmit lock is held: whatever a send needs exists. */
+static int
+ready(struct udp_sock *s)
+{
+	int rc;
+
+	if (unlikely(s->head.shut & 2))
+		return -EPIPE;
+	if (unlikely(s->lport == 0)) {
+		rc = bind_auto(s);
+		if (rc < 0)
+			return rc;
+	}
+	if (unlikely(tx_get(s) == NULL))
+		return -ENOMEM;
+	if (unlikely(s->tx_migrates) && ring_alloc_migrate(&s->tx_alloc))
+		send_reset(s);
+	return 0;
+}
+
+int
+udp_send(struct udp_sock *s, const struct udp_out *out, unsigned int n, bool dummy)
+{
+	unsigned int done = 0;
+	int err;
+
+	rte_spinlock_lock(&s->tx_lock);
+	err = ready(s);
+	while (err == 0 && done < n)
+		done += send_chunk(s, out + done, n - done, dummy, &err);
+	rte_spinlock_unlock(&s->tx_lock);
+	return done != 0 ? (int)done : err;
+}
+
+struct ring *
+udp_tx_ring(struct udp_sock *s)
+{
+	struct ring *ring = NULL;
+
+	rte_spinlock_lock(&s->tx_lock);
+	if (s->tx != NULL)
+		ring = s->connected && s->tx->peer.valid ? s->tx->peer.ring : s->tx->last;
+	rte_spinlock_unlock(&s->tx_lock);
+	return ring;
+}
+
+int
+udp_headers(struct udp_sock *s, void *buf, uint16_t len)
+{
+	struct udp_out o = { .tos = -1, .ttl = -1 };
+	struct rte_udp_hdr udp = { 0 };
+	struct way *w;
+	int rc;
+
+	rte_spinlock_lock(&s->tx_lock);
+	rc = !s->connected ? -ENOTCONN : ready(s);
+	if (rc == 0) {
+		s->tx->chunk++;
+		rc = way_of(s, &o, &w);
+	}
+	if (rc == 0 && !w->d.resolved)
+		rc = -EAGAIN;
+	if (rc == 0) {
+		rc = w->d.hdr_len + (int)sizeof(udp);
+		udp.src_port = s->lport;
+		udp.dst_port = s->head.peer_port;
+		if (buf != NULL && len >= rc) {
+			memcpy(buf, w->d.hdr, w->d.hdr_len);
+			memcpy((uint8_t *)buf + w->d.hdr_len, &udp, sizeof(udp));
+		}
+	}
+	rte_spinlock_unlock(&s->tx_lock);
+	return rc;
+}

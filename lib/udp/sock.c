@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A UDP socket as an object: made, asked about, shut, closed; and the room as a whole. What it is
+ * bound to is in bind.c, its datagrams are in queue.c and send.c.
+ */
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include "conf/conf.h"
+#include "udp/udp_priv.h"
+
+/* net.core.rmem_default of Linux, until the socket above says what the kernel's has. */
+#define RCVBUF_DEFAULT 212992
+
+static pthread_mutex_t control;
+static pthread_once_t control_once = PTHREAD_ONCE_INIT;
+
+static void
+control_init(void)
+{
+	pthread_mutexattr_t attr;
+
+	pthread_mutexattr_init(&attr);
+	pthread_mutexattr_settype(&attr, PTHREAD_MUTEX_RECURSIVE);
+	pthread_mutex_init(&control, &attr);
+	pthread_mutexattr_destroy(&attr);
+}
+
+void
+control_lock(void)
+{
+	pthread_once(&control_once, control_init);
+	pthread_mutex_lock(&control);
+}
+
+void
+control_unlock(void)
+{
+	pthread_mutex_unlock(&control);
+}
+
+static bool
+migrates(const struct ring_alloc *alloc)
+{
+	return alloc->logic >= CONF_RING_PER_THREAD && alloc->ratio >= 0;
+}
+
+int
+udp_open(int fd, udp_wake_cb wake, void *ctx, struct udp_sock **sock)
+{
+	struct udp_sock *s = aligned_alloc(RTE_CACHE_LINE_SIZE, sizeof(*s));
+
+	if (s == NULL)
+		return -ENOMEM;
+	memset(s, 0, sizeof(*s));
+	rte_spinlock_init(&s->queue_lock);
+	rte_spinlock_init(&s->poll_lock);
+	rte_spinlock_init(&s->tx_lock);
+	s->sink.deliver = queue_deliver;
+	s->sink_any.deliver = queue_deliver_any;
+	s->wake = wake;
+	s->wake_ctx = ctx;
+	s->head.checks = wake != NULL ? CHECK_WAKE : 0;
+	s->fd = fd;
+	s->opt.rcvbuf = RCVBUF_DEFAULT;
+	s->opt.ttl = 64;
+	s->opt.mc_ttl = 1;
+	s->opt.mc_loop = conf()->tx_mc_loopback;
+	s->opt.mc_all = true;
+	LIST_INIT(&s->members);
+	ring_alloc_init(&s->rx_alloc, RING_RX, fd);
+	ring_alloc_init(&s->tx_alloc, RING_TX, fd);
+	s->rx_migrates = migrates(&s->rx_alloc);
+	s->tx_migrates = migrates(&s->tx_alloc);
+	*sock = s;
+	return 0;
+}
+
+void
+udp_close(struct udp_sock *s)
+{
+	control_lock();
+	bind_leave(s);
+	members_leave_all(s);
+	control_unlock();
+	send_close(s);
+	queue_free(s);
+	free(s->rings);
+	free(s);
+}
+
+struct udp_options *
+udp_options(struct udp_sock *s)
+{
+	return &s->opt;
+}
+
+struct sock_stats *
+udp_stats(struct udp_sock *s)
+{
+	uint32_t queued = __atomic_load_n(&s->head.queued, __ATOMIC_RELAXED);
+
+	/* A delivery counts nothing: what it brought was read or is waiting. Good enough unlocked.
+	 */
+	STAT_GET(&s->stats, SOCK, rx_packets) = s->read_packets + queued;
+	STAT_GET(&s->stats, SOCK, rx_bytes) =
+			s->read_bytes + (s->bytes - queued * UDP_PACKET_CHARGE);
+	return &s->stats;
+}
+
+struct ring_alloc *
+udp_ring_alloc(struct udp_sock *s, enum ring_dir dir)
+{
+	return dir == RING_RX ? &s->rx_alloc : &s->tx_alloc;
+}
+
+int
+udp_set_ring_alloc(struct udp_sock *s, enum ring_dir dir, const struct ring_alloc *alloc)
+{
+	struct ring_alloc before;
+	int rc = 0;
+
+	rte_spinlock_lock(&s->tx_lock);
+	control_lock();
+	if (dir == RING_TX) {
+		s->tx_alloc = *alloc;
+		s->tx_migrates = migrates(alloc);
+		send_reset(s);
+	} else {
+		before = s->rx_alloc;
+		s->rx_alloc = *alloc;
+		rc = flows_migrate(s);
+		if (rc < 0)
+			s->rx_alloc = before;
+		s->rx_migrates = migrates(&s->rx_alloc);
+	}
+	control_unlock();
+	rte_spinlock_unlock(&s->tx_lock);
+	return rc;
+}
+
+int
+udp_renew(struct udp_sock *s)
+{
+	int rc = 0;
+
+	rte_spinlock_lock(&s->tx_lock);
+	control_lock();
+	if (s->lport != 0)
+		rc = flows_renew(lport_find(s->lport), s, NULL);
+	send_reset(s);
+	control_unlock();
+	rte_spinlock_unlock(&s->tx_lock);
+	return rc;
+}
+
+int
+udp_shutdown(struct udp_sock *s, int how)
+{
+	uint8_t bits = how == SHUT_RD ? 1 : how == SHUT_WR ? 2 : 3;
+
+	if (how != SHUT_RD && how != SHUT_WR && how != SHUT_RDWR)
+		return -EINVAL;
+	rte_spinlock_lock(&s->queue_lock);
+	__atomic_or_fetch(&s->head.shut, bits, __ATOMIC_RELEASE);
+	if ((bits & 1) && (s->head.checks & CHECK_WAKE))
+		s->wake(s->wake_ctx);
+	rte_spinlock_unlock(&s->queue_lock);
+	return s->connected ? 0 : -ENOTCONN;
+}
+
+int
+udp_init(void)
+{
+	net_on_icmp_error(IPPROTO_UDP, error_icmp);
+	return port_on_change(flows_note_change, &flows_stale);
+}
+
+void
+udp_fini(void)
+{
+	net_on_icmp_error(IPPROTO_UDP, NULL);
+	port_off(&flows_stale);
+	fan_pool_free();
+}
