@@ -178,9 +178,15 @@ on_addr(const struct kern_addr *addr, bool gone, void *ctx)
 static void
 on_own_link(struct port *port, const struct kern_link *link)
 {
-	bool changed = false;
+	bool changed = false, up;
 	uint16_t mtu;
 
+	port->queues->netdev_down = !link->up;
+	up = port_link_is_up(port);
+	if (up != port->up) {
+		port->up = up;
+		changed = true;
+	}
 	if (strcmp(port->netdev, link->name) != 0) {
 		strlcpy(port->netdev, link->name, sizeof(port->netdev));
 		changed = true;
@@ -229,6 +235,7 @@ on_link(const struct kern_link *link, bool gone, void *ctx)
 			LOG_WARNING("port %s: its network device %s is gone", port->name,
 					link->name);
 			port->ifindex = 0;
+			port->queues->netdev_down = true;
 			port->up = false;
 			changed = true;
 		}

@@ -3,6 +3,7 @@
  * An EAL inside somebody else's program: started once, from a thread that is not the program's, so
  * that no thread of the program is pinned, loses signals or becomes an lcore.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -94,6 +95,34 @@ remove_runtime_dir(void)
 	runtime_dir[0] = '\0';
 }
 
+/* Directories that processes of ours left which could not end as they should. */
+static void
+remove_stale_dirs(void)
+{
+	char parent[sizeof(runtime_dir)], path[sizeof(runtime_dir) + 320];
+	struct dirent *entry;
+	DIR *dir;
+	int pid;
+
+	snprintf(parent, sizeof(parent), "%s", runtime_dir);
+	if (strrchr(parent, '/') == NULL)
+		return;
+	*strrchr(parent, '/') = '\0';
+	dir = opendir(parent);
+	if (dir == NULL)
+		return;
+	while ((entry = readdir(dir)) != NULL) {
+		if (sscanf(entry->d_name, "dpvma-%d", &pid) != 1 || kill(pid, 0) == 0 ||
+				errno != ESRCH)
+			continue;
+		snprintf(path, sizeof(path), "%s/%s/dpdk_telemetry.v2", parent, entry->d_name);
+		unlink(path);
+		snprintf(path, sizeof(path), "%s/%s", parent, entry->d_name);
+		rmdir(path);
+	}
+	closedir(dir);
+}
+
 int
 port_eal_start(const char *program)
 {
@@ -127,6 +156,7 @@ port_eal_start(const char *program)
 	if (ret == 0) {
 		/* EAL keeps pointers into its arguments: they stay */
 		ours = true;
+		remove_stale_dirs();
 		ret = port_args_check_devices(&start.args);
 		if (ret != 0)
 			port_eal_stop();

@@ -13,7 +13,7 @@
 
 #include "port/port_priv.h"
 
-/* How often the link of a port without link interrupts is looked at. */
+/* How often links are looked at, beside the events that not every PMD has. */
 #define LINK_POLL_MS 100
 
 struct subscriber {
@@ -185,15 +185,25 @@ port_restarting(struct port *port, bool up)
 			copy[i].restart(port, up, copy[i].ctx);
 }
 
+/*
+ * Up is what PMD and kernel both call so: af_packet's link stays up whatever its network device
+ * does.
+ */
+bool
+port_link_is_up(const struct port *port)
+{
+	struct rte_eth_link link = { 0 };
+
+	return port->started && !port->queues->netdev_down &&
+			rte_eth_link_get_nowait(port->id, &link) == 0 &&
+			link.link_status == RTE_ETH_LINK_UP;
+}
+
 static void
 check_link(struct port *port)
 {
-	struct rte_eth_link link = { 0 };
-	bool up;
+	bool up = port_link_is_up(port);
 
-	if (!port->started || rte_eth_link_get_nowait(port->id, &link) != 0)
-		return;
-	up = link.link_status == RTE_ETH_LINK_UP;
 	if (up == port->up)
 		return;
 	port->up = up;
@@ -254,7 +264,7 @@ port_poll(void)
 			port_gone(port);
 		else if (events & (1u << RTE_ETH_EVENT_INTR_RESET))
 			port_reset(port);
-		else if ((events & (1u << RTE_ETH_EVENT_INTR_LSC)) || (look && !qs->has_lsc))
+		else if ((events & (1u << RTE_ETH_EVENT_INTR_LSC)) || look)
 			check_link(port);
 	}
 }

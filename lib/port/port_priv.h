@@ -41,6 +41,7 @@ struct port_queues {
 	struct rte_eth_dev_info info;
 	struct rte_eth_conf eth_conf;
 	struct rte_mempool *trial_pool; /**< of the trial, until every queue has another */
+	bool probed;			/**< rules and interrupts were tried */
 	bool broken;			/**< a restart failed: nothing more until the next init */
 	uint16_t n;			/**< pairs configured */
 	uint16_t n_owned;
@@ -57,8 +58,8 @@ struct port_queues {
 	bool mc_all, mc_promiscuous; /**< we turned it on */
 
 	/* set on the interrupt thread, taken by port_poll() */
-	uint32_t events; /**< bits of 1 << enum rte_eth_event_type */
-	bool has_lsc;
+	uint32_t events;  /**< bits of 1 << enum rte_eth_event_type */
+	bool netdev_down; /**< the kernel's device is */
 	bool removed;
 };
 
@@ -96,6 +97,7 @@ int port_events_init(void);
 void port_events_fini(void);
 int port_events_add(struct port *port);
 void port_events_del(struct port *port);
+bool port_link_is_up(const struct port *port);
 void port_changed(struct port *port);
 void port_restarting(struct port *port, bool up);
 /** Stop, and start again; callbacks before and after. Lock held. */

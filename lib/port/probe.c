@@ -8,6 +8,7 @@
 
 #include <rte_errno.h>
 #include <rte_interrupts.h>
+#include <rte_log.h>
 #include <rte_mempool.h>
 
 #include "port/port_priv.h"
@@ -120,11 +121,19 @@ void
 port_probe_running(struct port *port)
 {
 	struct port_caps *caps = &port->caps;
-	uint32_t stride = 0, strides = 0;
+	uint32_t stride = 0, strides = 0, level;
 
-	caps->flow_mark = try_rule(port, true, false) == 0;
-	caps->flow = caps->flow_mark || try_rule(port, false, false) == 0;
-	caps->rx_interrupt = try_interrupt(port);
+	if (!port->queues->probed) {
+		/* these are questions: that a PMD calls the answer an error is not for the user */
+		level = rte_log_get_global_level();
+		if (log_level_now < LOG_LEVEL_DEBUG)
+			rte_log_set_global_level(RTE_LOG_CRIT);
+		caps->flow_mark = try_rule(port, true, false) == 0;
+		caps->flow = caps->flow_mark || try_rule(port, false, false) == 0;
+		caps->rx_interrupt = try_interrupt(port);
+		rte_log_set_global_level(level);
+		port->queues->probed = true;
+	}
 	caps->striding = port->driver->striding != NULL &&
 			port->driver->striding(port, &stride, &strides);
 	caps->stride = caps->striding ? stride : 0;

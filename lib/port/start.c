@@ -103,7 +103,6 @@ make_conf(struct port *port, bool interrupts)
 	port->ip_rx_checksum = (ec->rxmode.offloads & RTE_ETH_RX_OFFLOAD_IPV4_CKSUM) != 0;
 	port->l4_rx_checksum = (ec->rxmode.offloads & RTE_ETH_RX_OFFLOAD_UDP_CKSUM) != 0 &&
 			(ec->rxmode.offloads & RTE_ETH_RX_OFFLOAD_TCP_CKSUM) != 0;
-	qs->has_lsc = ec->intr_conf.lsc;
 }
 
 int
@@ -181,7 +180,6 @@ int
 port_start(struct port *port)
 {
 	struct port_queues *qs = port->queues;
-	struct rte_eth_link link = { 0 };
 	int ret;
 
 	ret = configure_and_start(port, true);
@@ -196,8 +194,7 @@ port_start(struct port *port)
 		rte_mempool_free(qs->trial_pool);
 		qs->trial_pool = NULL;
 	}
-	rte_eth_link_get_nowait(port->id, &link);
-	port->up = link.link_status == RTE_ETH_LINK_UP;
+	port->up = port_link_is_up(port);
 	port_mc_restore(port);
 	return 0;
 }
