@@ -296,7 +296,7 @@ ring_thread(void)
 		ring_thread_register();
 }
 
-/** A burst from the device; rx_lock held. */
+/** A burst from the device, eight at least: vector drivers return none for a few. rx_lock held. */
 static inline uint16_t
 ring_rx(struct ring *ring, struct rte_mbuf **pkts, uint16_t n)
 {

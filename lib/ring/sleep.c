@@ -194,24 +194,30 @@ packets_wait(const struct ring *ring)
 	return false;
 }
 
+static bool
+readable(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	return poll(&p, 1, 0) > 0;
+}
+
 /* Take what the interrupt and others left; 1 or 0 for each of the two. */
 static int
 take_events(struct ring_ctl *ctl)
 {
 	struct ring *ring = &ctl->ring;
-	int taken = 0, ret;
+	int taken = 0;
 	uint64_t n;
 
 	if (ring->rx_fd >= 0) {
-		struct pollfd p = { .fd = ring->rx_fd, .events = POLLIN };
-		bool pending = poll(&p, 1, 0) > 0;
-
-		ret = rte_eth_dev_rx_intr_disable(ring->port_id, ring->queue);
-		if (ctl->rx_fd_counts && pending)
-			pending = read(ring->rx_fd, &n, sizeof(n)) == sizeof(n);
-		else
-			pending = pending && ret == 0;
-		taken += pending;
+		taken += readable(ring->rx_fd);
+		rte_eth_dev_rx_intr_disable(ring->port_id, ring->queue);
+		/* some drivers have read it by now */
+		if (ctl->rx_fd_counts && readable(ring->rx_fd) &&
+				read(ring->rx_fd, &n, sizeof(n)) < 0)
+			LOG_DEBUG("port %s: the interrupt of queue %u cannot be cleared: %s",
+					ring->port->name, ring->queue, strerror(errno));
 	}
 	if (ctl->wake_fd >= 0 && read(ctl->wake_fd, &n, sizeof(n)) == sizeof(n))
 		taken++;
