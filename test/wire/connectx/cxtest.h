@@ -87,6 +87,7 @@ void case_overload(const struct test_case *c);
 void case_stride(const struct test_case *c);
 void case_flow(const struct test_case *c);
 void case_rules(const struct test_case *c);
+void case_control(const struct test_case *c);
 void case_rss(const struct test_case *c);
 void case_lro(const struct test_case *c);
 void case_intr(const struct test_case *c);
