@@ -92,6 +92,7 @@ void case_rss(const struct test_case *c);
 void case_lro(const struct test_case *c);
 void case_intr(const struct test_case *c);
 void case_restart(const struct test_case *c);
+void case_loop(const struct test_case *c);
 void case_csum(const struct test_case *c);
 void case_tx(const struct test_case *c);
 void before_bad_wire(void);

@@ -144,6 +144,8 @@ static const struct test_case cases[] = {
 			.wire = "tap:" WIRE,
 			.devargs = MPRQ("6", "11", ""),
 			.run = case_restart },
+	{ .name = "afp", .wire = "afp:cxv0", .devargs = MPRQ("6", "11", ""), .run = case_restart },
+	{ .name = "loop", .wire = "loop", .devargs = MPRQ("6", "11", ""), .run = case_loop },
 	/* the PMD stops single queues in this mode only */
 	{ .name = "restart-queue",
 			.wire = "tap:" WIRE,

@@ -56,6 +56,17 @@ if [ "$case" = attach ]; then
 		ip link show cxwire0 >/dev/null'
 fi
 
+# afp: as restart, over a veth
+if [ "$case" = afp ]; then
+	command -v ip >/dev/null || exit 77
+	export LIBRARY="$library" PROGRAM="$program" MEMORY="$memory"
+	exec $space sh -ec '
+		ip link add cxv0 type veth peer name cxwire0
+		ip link set cxv0 up
+		ip link set cxwire0 up
+		LD_PRELOAD=$LIBRARY exec "$PROGRAM" afp -l 0 $MEMORY'
+fi
+
 out=$(mktemp)
 trap 'rm -f "$out"' EXIT
 CONNECTX_VERBOSE=1 LD_PRELOAD=$library $space "$program" "$case" -l 0 $memory >"$out" 2>&1 &
