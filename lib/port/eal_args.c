@@ -258,7 +258,9 @@ add_quiet(struct port_args *args)
 	else if (log_level_now <= LOG_LEVEL_DEBUG)
 		level = "info";
 	ret = port_args_addf(args, "--log-level=%s", level);
-	/* it warns of a socket that nobody misses */
+	/* they warn of a socket and of page sizes that nobody misses */
+	if (ret == 0 && log_level_now <= LOG_LEVEL_DETAILS)
+		ret = port_args_addf(args, "--log-level=lib.eal:error");
 	if (ret == 0 && log_level_now <= LOG_LEVEL_DETAILS)
 		ret = port_args_addf(args, "--log-level=lib.telemetry:error");
 	return ret;

@@ -121,7 +121,7 @@ struct port {
 	uint16_t mtu;	/**< IP packet bytes */
 	uint16_t n_addrs;
 	struct rte_ether_addr mac;
-	bool up;
+	bool up; /**< started, and the link is up to the PMD and to the kernel's device */
 	bool ip_rx_checksum; /**< the device checks IPv4 header checksums */
 	bool l4_rx_checksum; /**< the device checks UDP and TCP checksums */
 	bool trusts_sender;  /**< unchecked checksums are taken as good */
