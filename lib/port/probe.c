@@ -13,6 +13,9 @@
 
 #include "port/port_priv.h"
 
+/* Of a rule that is only tried: documentation addresses, 192.0.2.253 and 192.0.2.254. */
+#define TRY_SRC RTE_BE32(0xc00002fd)
+#define TRY_DST RTE_BE32(0xc00002fe)
 /* Descriptors of a trial, where striding does not ask for more. */
 #define TRIAL_DESC 256
 /* Ethernet header and FCS, where dev_info does not tell them apart. */
@@ -60,10 +63,8 @@ static int
 try_rule(struct port *port, bool mark, bool validate_only)
 {
 	const struct rte_flow_attr attr = { .ingress = 1 };
-	const struct rte_flow_item_ipv4 ip = {
-		.hdr = { .src_addr = RTE_BE32(RTE_IPV4(192, 0, 2, 253)),
-				.dst_addr = RTE_BE32(RTE_IPV4(192, 0, 2, 254)) }
-	};
+	const struct rte_flow_item_ipv4 ip = { .hdr = { .src_addr = TRY_SRC,
+							       .dst_addr = TRY_DST } };
 	const struct rte_flow_item_ipv4 ip_mask = { .hdr = { .src_addr = UINT32_MAX,
 								    .dst_addr = UINT32_MAX } };
 	const struct rte_flow_item_udp udp = { .hdr = { .src_port = RTE_BE16(9),

@@ -333,7 +333,8 @@ take_anew(struct port *port, uint16_t queue, const struct port_queue_conf *want)
 	int ret;
 
 	port_desc(port, want, &rx, &tx);
-	if (!port->caps.runtime_rx_queue || tx != q->tx_desc)
+	/* without rules somebody polls the spare queue, who would have to be aside */
+	if (!port->caps.runtime_rx_queue || !port->caps.flow || tx != q->tx_desc)
 		return -ENOTSUP;
 	if (!q->stopped) {
 		if (port->driver->keeps_queues || rte_eth_dev_rx_queue_stop(port->id, queue) != 0)
