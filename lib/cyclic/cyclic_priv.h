@@ -84,10 +84,11 @@ struct cyclic {
 	uint32_t head, tail; /**< of pending */
 	uint8_t before;	     /**< what was dropped behind the last pending packet */
 	bool reading;
-	int error;	 /**< for the next read: -EMSGSIZE */
-	bool drained;	 /**< the latest burst left nothing in the queue */
-	uint32_t others; /**< packets for others that this read may still meet */
-	bool pool_low;	 /**< this read met a packet that a dry pool made the driver copy */
+	int error;	     /**< for the next read: -EMSGSIZE */
+	bool drained;	     /**< the latest burst left nothing in the queue */
+	uint32_t full_burst; /**< packets, the largest so far */
+	uint32_t others;     /**< packets for others that this read may still meet */
+	bool pool_low;	     /**< this read met a packet that a dry pool made the driver copy */
 	struct cyclic_stats stats;
 
 	struct copy_area copy __rte_cache_aligned;

@@ -12,9 +12,6 @@
 /** Packets ahead whose headers are fetched. */
 #define AHEAD 4
 
-/** Some PMDs give no more at once, whatever one asks for; with fewer no packet is waiting. */
-#define FULL_BURST 32u
-
 /** What net_parse() has counted as corrupt; all else that it drops was for somebody else. */
 static uint64_t
 corrupt(const struct ring *ring)
@@ -193,7 +190,11 @@ cyclic_take(struct cyclic *c)
 		return n;
 	}
 	n = ring_rx(ring, pkts, c->burst);
-	c->drained = n < RTE_MIN((unsigned int)c->burst, FULL_BURST) && ring->helps == NULL;
+	/* Some PMDs give 32 at once, whatever one asks for: a full burst is the largest there was.
+	 */
+	c->drained = n < c->full_burst && ring->helps == NULL;
+	if (unlikely(n > c->full_burst))
+		c->full_burst = n;
 	if (unlikely(n == 0 && ring->spare_queues > 0))
 		n = from_spare(c, pkts);
 	if (n == 0) {
