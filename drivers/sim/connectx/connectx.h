@@ -177,12 +177,11 @@ struct mlx5dv_dr_action {
 	uint32_t value;
 };
 
-/* What a lookup touches is in one line, and the key behind it: rules by the thousand are not in the
+/* What a lookup touches is in one pair of lines, key and all: rules by the thousand are not in the
  * nearest cache. */
 struct mlx5dv_dr_rule {
 	struct mlx5dv_dr_rule *next; /* of the same bucket */
 	uint32_t hash;
-	uint32_t tag;
 	uint8_t verdict; /* CX_STEER_ */
 	bool tagged;
 	uint8_t n_counters;
@@ -191,8 +190,9 @@ struct mlx5dv_dr_rule {
 	struct cx_count *counter[CX_RULE_COUNTERS];
 	uint64_t hits;
 	struct mlx5dv_dr_matcher *matcher;
+	uint32_t tag;
 	uint32_t key[]; /* masked words, those of the matcher's idx[] only */
-};
+} __attribute__((aligned(64)));
 
 struct mlx5dv_dr_matcher {
 	struct mlx5dv_dr_matcher *next; /* by priority */

@@ -285,11 +285,15 @@ mlx5dv_dr_rule_create(struct mlx5dv_dr_matcher *m, struct mlx5dv_flow_match_para
 {
 	uint32_t v[CX_MATCH_WORDS] = { 0 };
 	struct mlx5dv_dr_rule *r;
-	size_t i;
+	size_t i, size;
 
-	r = calloc(1, sizeof(*r) + m->n_words * sizeof(r->key[0]));
+	size = offsetof(struct mlx5dv_dr_rule, key) + m->n_words * sizeof(r->key[0]);
+	size = (size + sizeof(*r) - 1) / sizeof(*r) * sizeof(*r);
+	r = aligned_alloc(sizeof(*r), size);
 	if (r == NULL)
 		return NULL;
+	memset(r, 0, size);
+	r->matcher = m;
 	for (i = 0; i < n; i++) {
 		if (add_action(r, action[i]) != 0) {
 			free(r);
@@ -301,7 +305,6 @@ mlx5dv_dr_rule_create(struct mlx5dv_dr_matcher *m, struct mlx5dv_flow_match_para
 	for (i = 0; i < m->n_words; i++)
 		r->key[i] = v[m->idx[i]] & m->mask[m->idx[i]];
 	r->hash = cx_steer_hash(r->key, m->n_words);
-	r->matcher = m;
 	cx_lock();
 	grow(m);
 	insert(m, r);

@@ -228,10 +228,6 @@ case_rules(const struct test_case *c)
 	struct port_conf pc = { .rxqs = 1, .rxd = 1024, .isolated = true };
 	struct rte_flow_action_queue q0 = { .index = 0 };
 	struct rte_flow_action_mark mark;
-	struct rte_flow_action to_q0[] = {
-		{ .type = RTE_FLOW_ACTION_TYPE_QUEUE, .conf = &q0 },
-		{ .type = RTE_FLOW_ACTION_TYPE_END },
-	};
 	struct rte_flow_action marked[] = {
 		{ .type = RTE_FLOW_ACTION_TYPE_MARK, .conf = &mark },
 		{ .type = RTE_FLOW_ACTION_TYPE_COUNT },
@@ -243,7 +239,8 @@ case_rules(const struct test_case *c)
 	unsigned int i, round;
 
 	port_start(&pc);
-	port_udp_rule(0, DST, 0, 0, 1, to_q0);
+	mark.id = 1;
+	port_udp_rule(0, DST, 0, 0, 1, marked);
 	receive(20000, false);
 	one = receive(200000, false);
 	for (round = 0; round < ROUNDS; round++) {
