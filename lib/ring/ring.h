@@ -222,7 +222,7 @@ struct ring {
 
 	/* written by every burst */
 	rte_spinlock_t rx_lock __rte_cache_aligned;
-	uint32_t rx_lock_owner_hint;
+	uint32_t rx_waiters; /**< of ring_rx_lock(); pollers let them go first */
 	void *reader;
 	struct flow_table *flows;
 	struct ring_stats stats;
@@ -262,17 +262,25 @@ ring_flow_of_mark(const struct ring *ring, uint32_t mark)
 
 /** @name Data path */
 /** @{ */
+/** For pollers: false when somebody has the lock or waits for it, so that no poller starves them.
+ */
 static inline bool
 ring_rx_trylock(struct ring *ring)
 {
-	return ring->lockless || rte_spinlock_trylock(&ring->rx_lock);
+	return ring->lockless ||
+			(__atomic_load_n(&ring->rx_waiters, __ATOMIC_RELAXED) == 0 &&
+					rte_spinlock_trylock(&ring->rx_lock));
 }
 
+/** For those that must: waits for the poller's burst to end. */
 static inline void
 ring_rx_lock(struct ring *ring)
 {
-	if (!ring->lockless)
-		rte_spinlock_lock(&ring->rx_lock);
+	if (ring->lockless || rte_spinlock_trylock(&ring->rx_lock))
+		return;
+	__atomic_fetch_add(&ring->rx_waiters, 1, __ATOMIC_RELAXED);
+	rte_spinlock_lock(&ring->rx_lock);
+	__atomic_fetch_sub(&ring->rx_waiters, 1, __ATOMIC_RELAXED);
 }
 
 static inline void

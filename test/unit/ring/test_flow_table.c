@@ -225,6 +225,40 @@ test_mixed_burst(void **state)
 	flow_table_free(t);
 }
 
+/*
+ * Keys that are not there: of a million some look right by the sixteen bits of hash that a slot
+ * keeps, and of ten thousand that are there some stand behind such a one.
+ */
+static void
+test_strangers(void **state)
+{
+	struct flow_table *t = flow_table_create();
+	static struct flow *there[MANY];
+	struct flow_key keys[RING_BURST_MAX];
+	const struct flow_key *burst[RING_BURST_MAX];
+	struct flow *found[RING_BURST_MAX];
+
+	(void)state;
+	for (unsigned int i = 0; i < MANY; i++)
+		there[i] = add(t, test_key(1, (uint16_t)(i + 1), 0, 0));
+	for (unsigned int i = 0; i < RING_BURST_MAX; i++)
+		burst[i] = &keys[i];
+	for (uint32_t n = 0; n < 2000000; n += RING_BURST_MAX) {
+		for (unsigned int i = 0; i < RING_BURST_MAX; i++) {
+			keys[i] = test_key(2, 53, 2, 4000);
+			keys[i].local = ip_from_v4(rte_cpu_to_be_32(0x0b000000 + n + i));
+		}
+		flow_table_lookup(t, burst, found, RING_BURST_MAX);
+		for (unsigned int i = 0; i < RING_BURST_MAX; i++)
+			assert_null(found[i]);
+	}
+	for (unsigned int i = 0; i < MANY; i++) {
+		assert_ptr_equal(look(t, there[i]->key), there[i]);
+		del(t, there[i]);
+	}
+	flow_table_free(t);
+}
+
 int
 main(void)
 {
@@ -234,6 +268,7 @@ main(void)
 		cmocka_unit_test(test_same_key),
 		cmocka_unit_test(test_many),
 		cmocka_unit_test(test_mixed_burst),
+		cmocka_unit_test(test_strangers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
