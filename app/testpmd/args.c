@@ -22,6 +22,8 @@ enum kind { FLAG, NUMBER, NUMBER64, REAL, TEXT };
 	X(sockets, NUMBER, 1, 1, TP_SOCKETS_MAX - 1, "N", "sockets, on ports from --udp-port up") \
 	X(size, NUMBER, 64, 0, 65507, "BYTES", "UDP payload: sent, and expected by a cyclic profile") \
 	X(batch, NUMBER, 64, 1, TP_BATCH_MAX, "N", "packets a call may bring or take") \
+	X(stride_bytes, NUMBER, 0, 0, 65535, "BYTES", \
+		"payload of the cyclic profile; 0: --size")                                           \
 	X(num, NUMBER, 16384, 64, 1 << 24, "N", "strides of a cyclic profile") \
 	X(ring_mode, TEXT, "padded", 0, 0, "padded|raw|strip|separate", "receive mode of the profile") \
 	X(duration, REAL, 10, 0, 1000000, "SECONDS", "how long; 0: until interrupted") \

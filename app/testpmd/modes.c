@@ -35,6 +35,19 @@ rxonly_turn(struct tp *tp, struct tp_count *count)
 	return n;
 }
 
+/* The library's internal thread attends to rings that nobody polls: it must not meet us here. */
+static void
+rxonly_begin(struct tp *tp)
+{
+	ring_rx_lock(tp->ring);
+}
+
+static void
+rxonly_end(struct tp *tp)
+{
+	ring_rx_unlock(tp->ring);
+}
+
 static unsigned int
 cyclic_turn(struct tp *tp, struct tp_count *count)
 {
@@ -127,11 +140,30 @@ send_turn(struct tp *tp, struct tp_count *count)
 }
 
 static const struct tp_mode modes[] = {
-	{ "cyclic", "vma_cyclic_buffer_read on the sockets' ring", true, false, cyclic_turn },
-	{ "recv", "dpvma_recvmmsg on each socket in turn", false, false, recv_turn },
-	{ "rxonly", "rte_eth_rx_burst and free on the same queue: the bare PMD", false, false,
-			rxonly_turn },
-	{ "send", "dpvma_sendmmsg of checked payloads to --peer", false, true, send_turn },
+	{
+			.name = "cyclic",
+			.help = "vma_cyclic_buffer_read on the sockets' ring",
+			.wants_cyclic = true,
+			.turn = cyclic_turn,
+	},
+	{
+			.name = "recv",
+			.help = "dpvma_recvmmsg on each socket in turn",
+			.turn = recv_turn,
+	},
+	{
+			.name = "rxonly",
+			.help = "rte_eth_rx_burst and free on the same queue: the bare PMD",
+			.begin = rxonly_begin,
+			.end = rxonly_end,
+			.turn = rxonly_turn,
+	},
+	{
+			.name = "send",
+			.help = "dpvma_sendmmsg of checked payloads to --peer",
+			.sends = true,
+			.turn = send_turn,
+	},
 };
 
 const struct tp_mode *

@@ -31,6 +31,8 @@ window(struct tp *tp, unsigned int m, uint64_t length, uint64_t limit)
 	uint64_t missed = device_missed(tp);
 
 	tp_check_forget(tp);
+	if (mode->begin != NULL)
+		mode->begin(tp);
 	while (now - start < length && !tp_stop && count->packets - before < limit) {
 		unsigned int n = mode->turn(tp, count);
 		uint64_t end = rte_rdtsc();
@@ -45,6 +47,8 @@ window(struct tp *tp, unsigned int m, uint64_t length, uint64_t limit)
 		for (now = end; now - end < gather;)
 			now = rte_rdtsc();
 	}
+	if (mode->end != NULL)
+		mode->end(tp);
 	count->seconds += (double)(now - start) / tp->tsc_hz;
 	count->missed += device_missed(tp) - missed;
 	return count->packets - before;

@@ -47,7 +47,8 @@ cyclic_profile(const struct tp_args *args)
 		return -1;
 	}
 	attr.ring_cyclicb.num = args->num;
-	attr.ring_cyclicb.stride_bytes = (uint16_t)args->size;
+	attr.ring_cyclicb.stride_bytes =
+			(uint16_t)(args->stride_bytes ? args->stride_bytes : args->size);
 	attr.ring_cyclicb.packet_receive_mode = ring_modes[i].mode;
 	if (dpvma_get_api()->vma_add_ring_profile(&attr, &key) != 0)
 		return fail("ring profile", "");

@@ -31,6 +31,7 @@ struct tp_args {
 	uint32_t size;
 	uint32_t batch;
 	uint32_t num;
+	uint32_t stride_bytes;
 	uint32_t window_ms;
 	uint32_t gather_us;
 	uint32_t rate;
@@ -67,6 +68,9 @@ struct tp_mode {
 	const char *help;
 	bool wants_cyclic; /**< the socket's ring has a cyclic profile */
 	bool sends;
+	/** Around a window; may be NULL. */
+	void (*begin)(struct tp *tp);
+	void (*end)(struct tp *tp);
 	/** One call; packets got or sent. */
 	unsigned int (*turn)(struct tp *tp, struct tp_count *count);
 };
