@@ -634,6 +634,13 @@ sweep_cell(struct cell *c)
 	cell_put(c);
 }
 
+/* The socket wished for flows and got none, or memory is short: its caller goes back. */
+static bool
+failed(const struct outcome *o, int rc)
+{
+	return o->sock != NULL && (rc < 0 || (o->asked != 0 && o->made == 0));
+}
+
 /* A socket bound to any needs cells where its port and group flows can be. */
 static int
 cells_for_any(struct lport *lp)
@@ -674,7 +681,7 @@ renew_all(struct lport *lp, struct outcome *o)
 		if (s == o->sock && rc == 0)
 			rc = one;
 	}
-	for (c = LIST_FIRST(&lp->cells); c != NULL; c = after) {
+	for (c = LIST_FIRST(&lp->cells); c != NULL && !failed(o, rc); c = after) {
 		after = LIST_NEXT(c, same_port);
 		sweep_cell(c);
 	}
@@ -690,7 +697,8 @@ renew_one(struct cell *c, struct outcome *o)
 		rc = rings_update_cell(c, o);
 	else if (o->sock != NULL)
 		rc = rings_update(o->sock);
-	sweep_cell(c);
+	if (!failed(o, rc))
+		sweep_cell(c);
 	return rc;
 }
 
@@ -722,7 +730,7 @@ flows_renew(struct lport *lp, struct udp_sock *s, const struct ip_addr *local)
 		return 0;
 	if (rc < 0)
 		return rc;
-	return o.asked != 0 && o.made == 0 ? o.err : 0;
+	return failed(&o, 0) ? o.err : 0;
 }
 /** @} */
 

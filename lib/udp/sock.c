@@ -149,6 +149,8 @@ udp_renew(struct udp_sock *s)
 	control_lock();
 	if (s->lport != 0)
 		rc = flows_renew(lport_find(s->lport), s, NULL);
+	if (rc < 0)
+		flows_renew(lport_find(s->lport), NULL, NULL);
 	send_reset(s);
 	control_unlock();
 	rte_spinlock_unlock(&s->tx_lock);

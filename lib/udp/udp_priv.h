@@ -243,7 +243,8 @@ void cell_leave(struct udp_sock *sock);
  *
  * @param sock whose success counts, NULL: none's
  * @param was any: every cell; else only that of the address (and the socket's)
- * @return 0, or what kept every flow from being made that the socket asked for
+ * @return 0, or what kept every flow from being made that the socket asked for; then those nobody
+ *         wants are still there, for the caller who goes back and renews again
  */
 int flows_renew(struct lport *lp, struct udp_sock *sock, const struct ip_addr *local);
 /** Move the flows the socket owns to the rings its allocation logic names now. */
