@@ -30,6 +30,19 @@
 #define BURST 32
 #define WAIT_MS 5000
 
+/* What the device is made to refuse. */
+static enum { NOTHING, EVERYTHING, PRIORITIES, TWINS } refuses;
+static unsigned int rules_there; /* of those that were created meanwhile */
+
+struct rte_flow *__real_rte_flow_create(uint16_t port_id, const struct rte_flow_attr *attr,
+		const struct rte_flow_item pattern[], const struct rte_flow_action actions[],
+		struct rte_flow_error *error);
+struct rte_flow *__wrap_rte_flow_create(uint16_t port_id, const struct rte_flow_attr *attr,
+		const struct rte_flow_item pattern[], const struct rte_flow_action actions[],
+		struct rte_flow_error *error);
+int __real_rte_flow_destroy(uint16_t port_id, struct rte_flow *flow, struct rte_flow_error *error);
+int __wrap_rte_flow_destroy(uint16_t port_id, struct rte_flow *flow, struct rte_flow_error *error);
+
 static struct port *port;
 static struct ring *a, *b;
 static char last_line[4096];
@@ -39,6 +52,31 @@ struct counted {
 	unsigned int packets;
 };
 static struct counted none;
+
+struct rte_flow *
+__wrap_rte_flow_create(uint16_t port_id, const struct rte_flow_attr *attr,
+		const struct rte_flow_item pattern[], const struct rte_flow_action actions[],
+		struct rte_flow_error *error)
+{
+	struct rte_flow *flow;
+
+	if (refuses == EVERYTHING || (refuses == PRIORITIES && attr->priority != 0) ||
+			(refuses == TWINS && rules_there > 0)) {
+		rte_flow_error_set(error, refuses == TWINS ? EEXIST : ENOSPC,
+				RTE_FLOW_ERROR_TYPE_UNSPECIFIED, NULL, "no room for a rule");
+		return NULL;
+	}
+	flow = __real_rte_flow_create(port_id, attr, pattern, actions, error);
+	rules_there += flow != NULL;
+	return flow;
+}
+
+int
+__wrap_rte_flow_destroy(uint16_t port_id, struct rte_flow *flow, struct rte_flow_error *error)
+{
+	rules_there--;
+	return __real_rte_flow_destroy(port_id, flow, error);
+}
 
 static void
 on_line(int level, const char *line)
@@ -303,6 +341,93 @@ test_software(void **state)
 	ring_flow_del(f);
 }
 
+/* On an isolated port a refusal is the caller's to know: said, counted, and nothing is left. */
+static void
+test_refusal(void **state)
+{
+	struct flow_key k = key(LOCAL, 5000, 0, 0);
+	struct flow *f;
+
+	(void)state;
+	assert_int_equal(rules_there, 0);
+	refuses = EVERYTHING;
+	assert_int_equal(ring_flow_add(a, &k, &none.sink, FLOW_RULE, &f), -ENOSPC);
+	assert_non_null(strstr(last_line, "10.99.0.2"));
+	assert_non_null(strstr(last_line, "no room for a rule"));
+	assert_int_equal(STAT_GET(&a->stats, RING, rules_refused), 1);
+	assert_int_equal(STAT_GET(&a->stats, RING, rules), 0);
+	last_line[0] = '\0';
+	refuses = NOTHING;
+	/* the key is free; a move that is refused leaves the rule, and the old ring hands over */
+	f = add(a, k);
+	refuses = EVERYTHING;
+	assert_int_equal(ring_flow_move(f, b), 0);
+	refuses = NOTHING;
+	assert_ptr_equal(f->ring, b);
+	assert_true(f->in_device);
+	assert_int_equal(STAT_GET(&b->stats, RING, rules_refused), 1);
+	assert_non_null(b->handover);
+	send_one(PEER, 4000, LOCAL, 5000, 64, 1);
+	expect(a, f, 1);
+	/* a device that takes no two rules of one pattern */
+	refuses = TWINS;
+	assert_int_equal(ring_flow_move(f, a), 0);
+	assert_int_equal(ring_flow_move(f, b), 0);
+	refuses = NOTHING;
+	assert_true(f->in_device);
+	assert_int_equal(rules_there, 1);
+	send_one(PEER, 4000, LOCAL, 5000, 64, 2);
+	expect(b, f, 2);
+	ring_flow_del(f);
+	assert_int_equal(rules_there, 0);
+	assert_int_equal(STAT_GET(&a->stats, RING, rules), 0);
+	assert_int_equal(STAT_GET(&b->stats, RING, rules), 0);
+	last_line[0] = '\0';
+}
+
+/* Last, since it is remembered: a device with one priority gets all rules there. */
+static void
+test_priorities(void **state)
+{
+	struct flow *f;
+
+	(void)state;
+	refuses = PRIORITIES;
+	f = add(a, key(LOCAL, 5000, 0, 0));
+	refuses = NOTHING;
+	assert_true(f->in_device);
+	send_one(PEER, 4000, LOCAL, 5000, 64, 1);
+	expect(a, f, 1);
+	ring_flow_del(f);
+}
+
+/* VLANs and IPv6 make rules too; the model's wire has neither. */
+static void
+test_other_keys(void **state)
+{
+	struct flow_key tagged = key(LOCAL, 5000, 0, 0), six = tagged;
+	struct flow *f, *g;
+
+	(void)state;
+	tagged.vlan_id = 5;
+	f = add(a, tagged);
+	g = add(b, key(LOCAL, 5000, 0, 0));
+	assert_true(f->in_device);
+	send_one(PEER, 4000, LOCAL, 5000, 64, 1);
+	expect(b, g, 1);
+	ring_flow_del(f);
+	ring_flow_del(g);
+	assert_int_equal(ip_parse("2001:db8::2", &six.local), 0);
+	six.proto = IPPROTO_TCP;
+	f = add(a, six);
+	assert_int_equal(ip_parse("2001:db8::1", &six.remote), 0);
+	six.rport = RTE_BE16(80);
+	g = add(a, six);
+	assert_true(f->in_device && g->in_device);
+	ring_flow_del(f);
+	ring_flow_del(g);
+}
+
 static void
 test_multicast(void **state)
 {
@@ -336,6 +461,7 @@ test_move(void **state)
 	static unsigned char seen[4000];
 	struct flow *f = add(a, key(LOCAL, 5000, 0, 0));
 	uint64_t end = clock_ms() + WAIT_MS;
+	uint64_t moved = STAT_GET(&b->stats, RING, migrations);
 	unsigned int sent = 0, got = 0, at_b = 0;
 	struct rte_mbuf *pkts[BURST];
 
@@ -368,7 +494,7 @@ test_move(void **state)
 	assert_ptr_equal(f->ring, a);
 	assert_int_equal(STAT_GET(&a->stats, RING, rules), 1);
 	assert_int_equal(STAT_GET(&b->stats, RING, rules), 0);
-	assert_int_equal(STAT_GET(&b->stats, RING, migrations), 20);
+	assert_int_equal(STAT_GET(&b->stats, RING, migrations) - moved, 20);
 	ring_flow_del(f);
 }
 
@@ -540,12 +666,15 @@ main(void)
 		cmocka_unit_test(test_ring),
 		cmocka_unit_test(test_steering),
 		cmocka_unit_test(test_software),
+		cmocka_unit_test(test_refusal),
+		cmocka_unit_test(test_other_keys),
 		cmocka_unit_test(test_multicast),
 		cmocka_unit_test(test_move),
 		cmocka_unit_test(test_many),
 		cmocka_unit_test(test_restart),
 		cmocka_unit_test(test_sleep),
 		cmocka_unit_test(test_cyclic),
+		cmocka_unit_test(test_priorities),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
