@@ -111,20 +111,18 @@ extend(struct cyclic *c, unsigned int n)
 	struct rte_mbuf **pkts = &c->pending[c->head];
 	const uint8_t *bad;
 
-	if (unlikely(c->run.place != c->place))
-		return 0;
-	switch (c->place) {
-	case PLACE_DEVICE:
+	if (likely(c->run.place == PLACE_DEVICE))
 		return cyclic_extend_device(c, pkts, n);
-	case PLACE_ORDERED:
+	if (c->run.place == PLACE_ORDERED)
 		return cyclic_extend_ordered(c, pkts, n);
-	default:
-		/* In place, what is missing shows in the address; here it would not. */
-		bad = memchr(&c->pending_before[c->head], BEFORE_BAD, n);
-		if (unlikely(bad != NULL))
-			n = (unsigned int)(bad - &c->pending_before[c->head]);
-		return n == 0 ? 0 : c->copy.pack(c, pkts, n);
-	}
+	/* A copied run on an ordered pool: only the addresses tell what need not be copied. */
+	if (c->place == PLACE_ORDERED)
+		return 0;
+	/* In place, what is missing shows in the address; here it would not. */
+	bad = memchr(&c->pending_before[c->head], BEFORE_BAD, n);
+	if (unlikely(bad != NULL))
+		n = (unsigned int)(bad - &c->pending_before[c->head]);
+	return n == 0 ? 0 : c->copy.pack(c, pkts, n);
 }
 
 /** On a port that does not steer, our packets may have come in at its default ring. */

@@ -171,8 +171,8 @@ run_open(struct cyclic *c, const struct rte_mbuf *m, const struct layout *l)
 static __rte_always_inline unsigned int
 pack(struct cyclic *c, struct rte_mbuf **pkts, unsigned int n)
 {
-	const uint64_t mask = c->flags_mask & ~RTE_MBUF_F_EXTERNAL;
-	const uint64_t want = c->flags_want & ~RTE_MBUF_F_EXTERNAL;
+	/* On a striding ring: what the driver copied, and nothing that lies in its stride. */
+	const uint64_t mask = c->flags_mask, want = c->flags_want & ~RTE_MBUF_F_EXTERNAL;
 	const struct copy_area *a = &c->copy;
 	struct run *r = &c->run;
 	uint32_t slot = r->slot, at = a->at;
