@@ -9,9 +9,9 @@
 #include <rte_random.h>
 
 #define RINGS_SEEN                                                                                 \
-	1024	    /* a power of two; rings beyond share a place, which costs an extra turn       \
-		     */
-#define BUSY_MS 10  /* as VMA_PROGRESS_ENGINE_INTERVAL is by default */
+	1024	   /* a power of two; rings beyond share a place, which costs an extra turn        \
+		    */
+#define BUSY_MS 10 /* as VMA_PROGRESS_ENGINE_INTERVAL is by default */
 #define SECOND_MS 1000
 
 struct net_port net_ports[PORT_MAX];
@@ -162,6 +162,7 @@ net_init(void)
 	started = true;
 	route_configure();
 	for (i = 0; i < port_count(); i++) {
+		net_port_of(port_get(i));
 		neigh_configure(port_get(i));
 		kernel |= port_get(i)->ifindex != 0;
 	}
