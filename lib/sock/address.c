@@ -214,6 +214,18 @@ give_name(const struct ip_addr *addr, uint16_t port_be, struct sockaddr *sa, soc
 	return 0;
 }
 
+/* VMA_TRIGGER_DUMMY_SEND_GETSOCKNAME */
+static __rte_noinline void
+warm_up(struct sock *s)
+{
+	struct udp_out out = { .tos = -1, .ttl = -1 };
+	struct ip_addr addr;
+	uint16_t port_be;
+
+	if (udp_peer(s->udp, &addr, &port_be))
+		udp_send(s->udp, &out, 1, true);
+}
+
 int
 dpvma_getsockname(int fd, struct sockaddr *sa, socklen_t *len)
 {
@@ -225,6 +237,8 @@ dpvma_getsockname(int fd, struct sockaddr *sa, socklen_t *len)
 	if (s == NULL)
 		return getsockname(fd, sa, len);
 	if (s->offloaded) {
+		if (conf()->trigger_dummy_send_getsockname)
+			warm_up(s);
 		udp_local(s->udp, &addr, &port_be);
 		ret = give_name(&addr, port_be, sa, len);
 	} else {

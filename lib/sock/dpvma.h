@@ -8,7 +8,18 @@
  * that leads elsewhere) the kernel carries, through the same call. Any thread may use any socket.
  * Errors are -1 with errno as Linux gives it; on success errno is left alone.
  *
- * The calls differ from POSIX in nothing but the prefix, unless said here.
+ * The calls differ from POSIX in nothing but the prefix, unless said here:
+ *
+ * - A signal ends a call that sleeps with EINTR, with SA_RESTART too; one that is handled while the
+ *   call still polls (VMA_RX_POLL, VMA_SELECT_POLL) counts as handled before it.
+ * - close() ends calls of other threads on that socket: EBADF, and POLLNVAL from poll.
+ * - The time of recvmmsg() bounds the wait for the first datagram, too; what is left of it is
+ * stored.
+ * - SO_RCVBUF has a floor, VMA_RX_BYTES_MIN, and not the kernel's limit.
+ * - MSG_MORE and MSG_OOB are EOPNOTSUPP on an offloaded socket.
+ * - A descriptor made by dup() is the kernel's socket alone, and so is every socket in a child of
+ *   fork().
+ * - With VMA_THREAD_MODE=0 all calls must come from one thread.
  */
 #ifndef DPVMA_H
 #define DPVMA_H
@@ -107,9 +118,14 @@ enum dpvma_carrier { DPVMA_KERNEL, DPVMA_OFFLOADED };
  */
 DPVMA_API enum dpvma_carrier dpvma_explain(int fd, char *why, size_t len);
 
-/** Counters of a socket, its rings and its cyclic reader; 0: of everything. */
+/** Counters of a socket, its rings and its cyclic reader; 0: of everything. EBADF for no socket. */
 DPVMA_API int dpvma_dump(int fd, FILE *f);
-/** The same as one JSON object. */
+/**
+ * The same as one JSON object on a line:
+ * {"rings":[{"index":,"port":,"queue":,"counters":{}}],"sockets":[{"fd":,"why":,"counters":{}}],
+ * "cyclic":[{"ring":,"source":,"counters":{}}]}
+ * @return 0, or -1 with errno EIO
+ */
 DPVMA_API int dpvma_dump_json(FILE *f);
 
 #ifdef __cplusplus

@@ -216,6 +216,40 @@ test_inject_text(uint16_t dport, const char *text)
 			.dport = dport, .data = text, .len = (uint16_t)strlen(text) });
 }
 
+void
+test_inject_unreachable(const struct rte_mbuf *sent)
+{
+	const size_t quoted = sizeof(struct rte_ipv4_hdr) + sizeof(struct rte_udp_hdr);
+	struct rte_mbuf *m = rte_pktmbuf_alloc(pool);
+	struct rte_ether_hdr *eth;
+	struct rte_ipv4_hdr *ip;
+	uint8_t *icmp;
+	uint16_t sum;
+
+	assert_non_null(m);
+	eth = (void *)rte_pktmbuf_append(m, (uint16_t)(sizeof(*eth) + sizeof(*ip) + 8 + quoted));
+	ip = (void *)(eth + 1);
+	icmp = (void *)(ip + 1);
+	ether_of(eth, test_ip(sent)->src_addr);
+	*ip = (struct rte_ipv4_hdr){
+		.version_ihl = 0x45,
+		.total_length = htons((uint16_t)(sizeof(*ip) + 8 + quoted)),
+		.time_to_live = 64,
+		.next_proto_id = IPPROTO_ICMP,
+		.src_addr = test_ip(sent)->dst_addr,
+		.dst_addr = test_ip(sent)->src_addr,
+	};
+	ip->hdr_checksum = rte_ipv4_cksum(ip);
+	memset(icmp, 0, 8);
+	icmp[0] = 3;
+	icmp[1] = 3;
+	memcpy(icmp + 8, test_ip(sent), quoted);
+	sum = (uint16_t)~rte_raw_cksum(icmp, 8 + quoted);
+	memcpy(icmp + 2, &sum, sizeof(sum));
+	m->port = ethdev;
+	assert_int_equal(rte_ring_enqueue(to_port, m), 0);
+}
+
 const struct rte_ipv4_hdr *
 test_ip(const struct rte_mbuf *m)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Datagrams in and out: contents, names, truncation, batches, ancillary data, groups. */
 #include <linux/net_tstamp.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/time.h>
 #include <time.h>
@@ -451,6 +452,53 @@ multicast_interface(void **state)
 	dpvma_close(fd);
 }
 
+/* The peer's host answers that nobody is there. */
+static void
+refused(void **state)
+{
+	struct sockaddr_in to = test_addr(PEER, PEER_PORT);
+	int fd = dpvma_socket(AF_INET, SOCK_DGRAM, 0), err = 0, i;
+	struct pollfd p = { .fd = fd };
+	socklen_t len = sizeof(err);
+	struct rte_mbuf *m;
+	char c;
+
+	(void)state;
+	assert_int_equal(dpvma_connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
+	test_drain();
+	assert_int_equal(dpvma_send(fd, "x", 1, 0), 1);
+	m = test_sent();
+	assert_non_null(m);
+	for (i = 0; i < 2; i++) {
+		test_inject_unreachable(m);
+		assert_int_equal(dpvma_poll(&p, 1, 0), 1);
+		assert_int_equal(p.revents, POLLERR);
+		if (i == 0)
+			assert_errno((int)dpvma_recv(fd, &c, 1, 0), ECONNREFUSED);
+		else
+			assert_int_equal(dpvma_getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len), 0);
+		assert_int_equal(dpvma_poll(&p, 1, 0), 0);
+	}
+	assert_int_equal(err, ECONNREFUSED);
+	rte_pktmbuf_free(m);
+	dpvma_close(fd);
+}
+
+static void
+mtu_of_the_way(void **state)
+{
+	struct sockaddr_in to = test_addr(PEER, PEER_PORT);
+	int fd = dpvma_socket(AF_INET, SOCK_DGRAM, 0), mtu = 0;
+	socklen_t len = sizeof(mtu);
+
+	(void)state;
+	assert_errno(dpvma_getsockopt(fd, IPPROTO_IP, IP_MTU, &mtu, &len), ENOTCONN);
+	assert_int_equal(dpvma_connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
+	assert_int_equal(dpvma_getsockopt(fd, IPPROTO_IP, IP_MTU, &mtu, &len), 0);
+	assert_int_equal(mtu, 1500);
+	dpvma_close(fd);
+}
+
 static void
 port_in_use(void **state)
 {
@@ -540,6 +588,8 @@ main(void)
 		cmocka_unit_test(broadcast_needs_leave),
 		cmocka_unit_test(groups),
 		cmocka_unit_test(multicast_interface),
+		cmocka_unit_test(refused),
+		cmocka_unit_test(mtu_of_the_way),
 		cmocka_unit_test(port_in_use),
 		cmocka_unit_test(counted_and_dumped),
 	};

@@ -185,6 +185,34 @@ number_of_the_kernel(void **state)
 	dpvma_close(fd);
 }
 
+static void
+bound_to_device(void **state)
+{
+	static const char ours[] = "net_ring_wire";
+	int fd = dpvma_socket(AF_INET, SOCK_DGRAM, 0), on = 1;
+	struct sockaddr_in to = test_addr("224.0.0.77", 5000);
+	char name[32] = "";
+	socklen_t len = sizeof(name);
+	struct rte_mbuf *m;
+
+	(void)state;
+	assert_errno(dpvma_setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "nobody0", 8), ENODEV);
+	assert_int_equal(dpvma_setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, ours, sizeof(ours)), 0);
+	assert_int_equal(dpvma_getsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, name, &len), 0);
+	assert_string_equal(name, ours);
+	/* no route tells where that group is: the device does */
+	test_drain();
+	assert_int_equal(dpvma_setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)), 0);
+	assert_int_equal(dpvma_sendto(fd, "x", 1, 0, (struct sockaddr *)&to, sizeof(to)), 1);
+	m = test_sent();
+	assert_non_null(m);
+	assert_int_equal(test_ip(m)->src_addr, inet_addr(LOCAL));
+	rte_pktmbuf_free(m);
+	assert_int_equal(dpvma_setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "lo", 3), 0);
+	assert_explained(fd, DPVMA_KERNEL, "device lo");
+	dpvma_close(fd);
+}
+
 /* Descriptors that dpvma did not open are used as they are. */
 static void
 other_descriptors(void **state)
@@ -255,6 +283,7 @@ main(void)
 		cmocka_unit_test(mixed_batch),
 		cmocka_unit_test(no_way_from_here),
 		cmocka_unit_test(number_of_the_kernel),
+		cmocka_unit_test(bound_to_device),
 		cmocka_unit_test(other_descriptors),
 		cmocka_unit_test(child_of_fork),
 	};

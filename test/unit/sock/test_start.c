@@ -75,6 +75,30 @@ start_twice(void **state)
 	assert_string_equal(dpvma_version(), "0.1.0");
 }
 
+static void
+counters_in_a_file(void **state)
+{
+	char path[] = "/tmp/sock_test_XXXXXX", line[512] = "";
+	uint16_t port;
+	FILE *f;
+	int fd = mkstemp(path);
+
+	(void)state;
+	assert_true(fd >= 0);
+	f = fdopen(fd, "r");
+	assert_int_equal(dpvma_set_option("VMA_STATS_FILE", path), 0);
+	assert_int_equal(dpvma_init(), 0);
+	fd = test_bound(&port);
+	test_inject_text(port, "abc");
+	assert_int_equal(dpvma_recv(fd, line, sizeof(line), 0), 3);
+	dpvma_close(fd);
+	assert_non_null(fgets(line, sizeof(line), f));
+	assert_non_null(strstr(line, "rx_packets 1 rx_bytes 3 rx_read 1"));
+	fclose(f);
+	unlink(path);
+	dpvma_exit();
+}
+
 static int
 setup(void **state)
 {
@@ -98,6 +122,7 @@ main(void)
 		cmocka_unit_test(no_such_port),
 		cmocka_unit_test(handling_returns_the_error),
 		cmocka_unit_test(start_twice),
+		cmocka_unit_test(counters_in_a_file),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

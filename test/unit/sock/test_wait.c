@@ -9,7 +9,7 @@
 #include <sys/time.h>
 #include <time.h>
 
-#include "base/base.h"
+#include "sock/sock_priv.h"
 #include "sock_test.h"
 
 static uint64_t
@@ -213,24 +213,22 @@ call(void *arg)
 	return NULL;
 }
 
-/* Until the thread has polled out and naps or sleeps: it was switched away of its own will. */
+/* Until the thread has polled out, and naps or sleeps. */
 static void
 wait_asleep(struct caller *c)
 {
-	char path[64], line[128];
-	unsigned long switches = 0;
+	char path[64], line[128], now = '?';
 	FILE *f;
 
 	while (__atomic_load_n(&c->tid, __ATOMIC_ACQUIRE) == 0)
 		usleep(100);
 	snprintf(path, sizeof(path), "/proc/self/task/%d/status", c->tid);
-	while (switches < 3) {
+	while (now != 'S') {
 		f = fopen(path, "r");
 		assert_non_null(f);
 		while (fgets(line, sizeof(line), f) != NULL)
-			sscanf(line, "voluntary_ctxt_switches: %lu", &switches);
+			sscanf(line, "State: %c", &now);
 		fclose(f);
-		usleep(100);
 	}
 }
 
@@ -278,6 +276,39 @@ shutdown_wakes(void **state)
 	pthread_join(a.thread, NULL);
 	assert_int_equal(a.ret, 0);
 	dpvma_close(fd);
+}
+
+/*
+ * A socket without rings has nothing to nap for: who does not wake its sleeper lets it sleep for
+ * ever, which the test's time limit tells.
+ */
+static void
+sleep_without_naps(void **state)
+{
+	struct caller a, b;
+	int fd = dpvma_socket(AF_INET, SOCK_DGRAM, 0);
+	struct sock *s = sock_get(fd);
+
+	(void)state;
+	begin(&a, fd, true);
+	begin(&b, fd, true);
+	assert_int_equal(s->sleepers, 2);
+	/* for nothing: they look and go to sleep again */
+	sock_wake(s);
+	sock_put(s);
+	assert_errno(dpvma_shutdown(fd, SHUT_RD), ENOTCONN);
+	pthread_join(a.thread, NULL);
+	pthread_join(b.thread, NULL);
+	assert_int_equal(a.ret, 1);
+	assert_int_equal(a.err, POLLIN);
+	assert_int_equal(b.err, POLLIN);
+	assert_int_equal(s->sleepers, 0);
+	dpvma_close(fd);
+	fd = dpvma_socket(AF_INET, SOCK_DGRAM, 0);
+	begin(&a, fd, true);
+	assert_int_equal(dpvma_close(fd), 0);
+	pthread_join(a.thread, NULL);
+	assert_true(a.err & POLLNVAL);
 }
 
 /* The sleeper is told by the thread that polls: both sockets are on one ring. */
@@ -380,6 +411,7 @@ main(void)
 		cmocka_unit_test(signals_end_calls),
 		cmocka_unit_test(close_wakes),
 		cmocka_unit_test(shutdown_wakes),
+		cmocka_unit_test(sleep_without_naps),
 		cmocka_unit_test(delivery_wakes),
 		cmocka_unit_test(concurrent_close),
 	};
