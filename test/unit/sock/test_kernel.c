@@ -244,6 +244,8 @@ child_of_fork(void **state)
 
 		if (s < 0 || dpvma_explain(s, why, sizeof(why)) != DPVMA_KERNEL)
 			_exit(1);
+		if (dpvma_explain(fd, why, sizeof(why)) != DPVMA_KERNEL)
+			_exit(3);
 		if (dpvma_close(fd) != 0 || dpvma_init() == 0)
 			_exit(2);
 		dpvma_exit();
