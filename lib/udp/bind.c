@@ -276,7 +276,7 @@ udp_bind(struct udp_sock *s, const struct ip_addr *addr, uint16_t *port_be)
 	control_lock();
 	rc = bind_locked(s, addr, port_be);
 	if (rc == 0)
-		send_reset(s);
+		way_reset(s);
 	control_unlock();
 	rte_spinlock_unlock(&s->tx_lock);
 	return rc;
@@ -305,12 +305,10 @@ readdress(struct udp_sock *s, const struct ip_addr *local, enum udp_local_kind k
 	bool any = s->kind == LOCAL_ANY || kind == LOCAL_ANY;
 	int rc;
 
-	peer_set(s, false, NULL, 0);
 	cell_leave(s);
 	s->local = *local;
 	s->kind = kind;
-	if (peer != NULL)
-		peer_set(s, true, peer, peer_port);
+	peer_set(s, peer != NULL, peer, peer_port);
 	rc = cell_enter(lp, s);
 	if (rc == 0)
 		rc = flows_renew(lp, s, any ? NULL : local);
@@ -345,12 +343,12 @@ connect_locked(struct udp_sock *s, const struct ip_addr *addr, uint16_t port_be)
 	struct net_dst d;
 	int rc;
 
-	send_way(s, addr, &way);
+	way_ask(s, addr, &way);
 	memset(&d, 0, sizeof(d));
 	rc = net_route(&way, &d);
 	if (rc == 0 && d.local)
 		rc = -EREMOTE;
-	if (rc == 0 && !s->opt.broadcast && send_is_broadcast(addr, d.port))
+	if (rc == 0 && !s->opt.broadcast && way_is_broadcast(addr, d.port))
 		rc = -EACCES;
 	if (rc < 0)
 		return rc;
@@ -386,7 +384,7 @@ udp_connect(struct udp_sock *s, const struct ip_addr *addr, uint16_t port_be)
 		if (rc < 0 && fresh)
 			bind_leave(s);
 	}
-	send_reset(s);
+	way_reset(s);
 	control_unlock();
 	rte_spinlock_unlock(&s->tx_lock);
 	return rc == -EEXIST ? -EADDRINUSE : rc;

@@ -384,7 +384,7 @@ route(const struct udp_sock *s, const struct ip_addr *group, struct port **port,
 	int rc;
 
 	if (*port == NULL) {
-		send_way(s, group, &way);
+		way_ask(s, group, &way);
 		way.src = ip_from_v4(0);
 		way.port = s->opt.bind_port;
 		memset(&d, 0, sizeof(d));

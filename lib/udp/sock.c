@@ -84,7 +84,7 @@ udp_close(struct udp_sock *s)
 	bind_leave(s);
 	members_leave_all(s);
 	control_unlock();
-	send_close(s);
+	way_close(s);
 	queue_free(s);
 	free(s->rings);
 	free(s);
@@ -100,12 +100,12 @@ struct sock_stats *
 udp_stats(struct udp_sock *s)
 {
 	uint32_t queued = __atomic_load_n(&s->head.queued, __ATOMIC_RELAXED);
+	uint32_t charge = queued * UDP_PACKET_CHARGE, bytes = s->bytes;
 
 	/* A delivery counts nothing: what it brought was read or is waiting. Good enough unlocked.
 	 */
 	STAT_GET(&s->stats, SOCK, rx_packets) = s->read_packets + queued;
-	STAT_GET(&s->stats, SOCK, rx_bytes) =
-			s->read_bytes + (s->bytes - queued * UDP_PACKET_CHARGE);
+	STAT_GET(&s->stats, SOCK, rx_bytes) = s->read_bytes + (bytes > charge ? bytes - charge : 0);
 	return &s->stats;
 }
 
@@ -126,7 +126,7 @@ udp_set_ring_alloc(struct udp_sock *s, enum ring_dir dir, const struct ring_allo
 	if (dir == RING_TX) {
 		s->tx_alloc = *alloc;
 		s->tx_migrates = migrates(alloc);
-		send_reset(s);
+		way_reset(s);
 	} else {
 		before = s->rx_alloc;
 		s->rx_alloc = *alloc;
@@ -151,7 +151,7 @@ udp_renew(struct udp_sock *s)
 		rc = flows_renew(lport_find(s->lport), s, NULL);
 	if (rc < 0)
 		flows_renew(lport_find(s->lport), NULL, NULL);
-	send_reset(s);
+	way_reset(s);
 	control_unlock();
 	rte_spinlock_unlock(&s->tx_lock);
 	return rc;

@@ -302,15 +302,15 @@ void error_icmp(const struct flow_key *key, int err, uint8_t type, uint8_t code,
 void error_set(struct udp_sock *sock, int err);
 /** @} */
 
-/** @name Send (send.c) */
+/** @name Ways (way.c) */
 /** @{ */
-void send_close(struct udp_sock *sock);
+void way_close(struct udp_sock *sock);
 /** Forget ways and rings: the allocation logic, the address or the peer changed. */
-void send_reset(struct udp_sock *sock);
+void way_reset(struct udp_sock *sock);
 /** The way to a peer as the socket's options are now. */
-void send_way(const struct udp_sock *sock, const struct ip_addr *dst, struct net_way *way);
+void way_ask(const struct udp_sock *sock, const struct ip_addr *dst, struct net_way *way);
 /** An address that only SO_BROADCAST may send to. */
-bool send_is_broadcast(const struct ip_addr *dst, const struct port *port);
+bool way_is_broadcast(const struct ip_addr *dst, const struct port *port);
 /** @} */
 
 /** The control lock (sock.c); may be taken again by the thread that has it. */

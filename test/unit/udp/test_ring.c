@@ -170,7 +170,7 @@ cyclic(void **state)
 }
 
 /* Deliveries from a thread while sockets of the same and of another flow come and go. */
-static volatile bool stop;
+static bool stop;
 
 static void *
 deliver(void *arg)
@@ -178,7 +178,7 @@ deliver(void *arg)
 	struct flow *stays = arg;
 	struct fake_pkt p = { PEER, A0, 9, 4000, 1, 0 };
 
-	while (!stop) {
+	while (!__atomic_load_n(&stop, __ATOMIC_RELAXED)) {
 		struct rte_mbuf *m[4];
 
 		for (unsigned int i = 0; i < RTE_DIM(m); i++)
@@ -201,7 +201,7 @@ close_while_delivering(void **state)
 	(void)state;
 	udp_options(stays)->reuse_addr = true;
 	assert_int_equal(sock_bind(stays, A0, 4000), 0);
-	stop = false;
+	__atomic_store_n(&stop, false, __ATOMIC_RELAXED);
 	assert_int_equal(
 			pthread_create(&thread, NULL, deliver, fake_flow(0, A0, 4000, "::", 0)), 0);
 	for (unsigned int i = 0; i < 500 || reads == 0 || other == 0; i++) {
@@ -221,7 +221,7 @@ close_while_delivering(void **state)
 		assert_true(i < 1000000);
 		udp_close(s);
 	}
-	stop = true;
+	__atomic_store_n(&stop, true, __ATOMIC_RELAXED);
 	pthread_join(thread, NULL);
 	udp_close(stays);
 }
