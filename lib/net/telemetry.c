@@ -77,7 +77,12 @@ routes(const char *cmd, const char *params, struct rte_tel_data *d)
 void
 telemetry_init(void)
 {
-	/* a second time is refused, and need not be done */
+	static bool done;
+
+	/* there is no call to take a command back, and a second one would be listed twice */
+	if (done)
+		return;
+	done = true;
 	rte_telemetry_register_cmd("/dpvma/neighbours", neighbours,
 			"Link addresses of next hops: address, port, VLAN, MAC, state");
 	rte_telemetry_register_cmd("/dpvma/routes", routes,

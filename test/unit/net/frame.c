@@ -239,7 +239,7 @@ sent_good(struct sent *s)
 struct rte_mbuf *
 out_udp(uint16_t sport, uint16_t dport, uint16_t len, uint16_t tag)
 {
-	struct frame f;
+	static struct frame f;
 	struct rte_mbuf *m;
 
 	frame_udp_to(&f, OUR, sport, PEER, dport, 0, len, tag);
