@@ -305,6 +305,40 @@ class Agent:
         self.p.wait()
 
 
+class Testpmd:
+    """dpvma-testpmd; result() waits for its end and gives what it wrote as JSON."""
+
+    def __init__(self, space, eal, *options, megabytes=320, ready=True, **env):
+        self.name = f"testpmd-{len(processes)}"
+        self.json = os.path.join(scratch, self.name + ".json")
+        self.log = os.path.join(scratch, self.name + ".log")
+        argv = [PROGRAMS["testpmd"], *eal.split(), "--no-telemetry", *memory(megabytes).split(),
+                f"--file-prefix=dpvma-stack-{os.getpid()}-{len(processes)}", "--", "--quiet",
+                f"--json={self.json}", *options]
+        with open(self.log, "w") as log:
+            self.p = space.start(argv, env=small(**env), stdin=subprocess.DEVNULL, stdout=log,
+                                 stderr=log)
+        if ready:
+            wait_for(lambda: "READY" in self.said() or self.p.poll() is not None, "READY")
+            check("READY" in self.said(), f"{self.name} did not start")
+
+    def said(self):
+        with open(self.log, errors="replace") as f:
+            return f.read()
+
+    def result(self, patience=60):
+        try:
+            code = self.p.wait(patience)
+        except subprocess.TimeoutExpired:
+            raise Failed(f"{self.name} does not end") from None
+        equal(code, 0, f"exit code of {self.name}")
+        with open(self.json) as f:
+            got = json.load(f)
+        self.out = self.said()
+        os.remove(self.log)  # nothing to show of what went well
+        return got
+
+
 class Mlx5Wire:
     """A software ConnectX whose wire is a TAP of the peer's; its netdev is nic0 in the host."""
 
@@ -329,6 +363,8 @@ class Mlx5Wire:
         """The far end of the wire goes to the peer; it is gone with the agent."""
         self.host.ip("link", "set", "wire0", "netns", self.peer.path)
         self.peer.ip("link", "set", "wire0", "txqueuelen", "10000", "up")
+        # the default queue has no lock and reorders what a sender that changes processors gives it
+        self.peer.run("tc", "qdisc", "replace", "dev", "wire0", "root", "pfifo", "limit", "10000")
         self.peer.ip("addr", "add", f"{PEER_IP}/{NET}", "dev", "wire0")
 
     def warm(self, addr=HOST_IP):

@@ -1,0 +1,116 @@
+#!/usr/bin/env -S python3 -B
+# SPDX-License-Identifier: BSD-3-Clause
+"""
+dpvma-testpmd on mlx5 with striding queues, the software ConnectX making numbered datagrams as fast as
+they are taken: each way to receive sees every one of them once, in order, with the right bytes.
+"""
+import os
+import re
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../interop/stack"))
+from lab import HOST_IP, PROGRAMS, Mlx5Wire, Testpmd, check, equal, main
+
+PORT = 5000
+PACKETS = 50000
+# payload: logarithms of stride and of strides in a buffer; the PMD wants room for frame and headroom
+GEOMETRY = {16: (8, 10), 64: (8, 10), 86: (8, 10), 200: (9, 9), 470: (10, 9), 1400: (11, 8),
+            1472: (11, 6)}
+wires = None
+
+
+def setup():
+    global wires
+    wires = Mlx5Wire()
+
+
+def receive(size, *options, sockets=1, compress=0, wire="", packets=PACKETS, geometry=None, bare=False, **env):
+    """dpvma-testpmd's result; whatever it is told to do, all must arrive."""
+    stride, strides = geometry or GEOMETRY[size]
+    eal = ("-l 0 -a 0000:03:00.0,mprq_en=1,rxqs_min_mprq=1,mprq_max_memcpy_len=0,"
+           f"mprq_log_stride_size={stride},mprq_log_stride_num={strides},rxq_cqe_comp_en={compress}")
+    run = Testpmd(wires.host, eal, f"--size={size}", "--check", f"--packets={packets}", "--idle=0.7",
+                  "--duration=25", f"--sockets={sockets}", f"--udp-port={PORT}", *options,
+                  megabytes=448, LD_PRELOAD=PROGRAMS["connectx"], CONNECTX_NETDEV="nic0",
+                  CONNECTX_CQE_COMP=compress, CONNECTX_VERBOSE="1",
+                  CONNECTX_WIRE=f"gen:dst={HOST_IP},port={PORT},ports={sockets},size={size},"
+                  f"count={packets}{wire}", VMA_RX_BUFS="16384",
+                  DPVMA_QUEUES="1", **env)
+    got = run.result()
+    # the PMD does not tell whether they were
+    equal(bool(re.search("[1-9][0-9]* completions in [1-9]", run.out)), bool(compress), "compressed")
+    what = f"{size} bytes {' '.join(options)}"
+    result = got["modes"][0]
+    total = result["packets"]
+    if bare:
+        # what the library took before the mode began is in its own counters
+        total += got["counters"]["rings"][0]["counters"]["rx_packets"]
+    equal(total, packets, f"{what}: packets")
+    for name in ("lost", "wrong", "bad_payload"):
+        equal(result[name], 0, f"{what}: {name}")
+    return got
+
+
+def cyclic(size, mode="padded", **more):
+    stride = (more.get("geometry") or GEOMETRY[size])[0]
+    got = receive(size, "--modes=cyclic", f"--ring-mode={mode}", "--num=8192",
+                  f"--stride-bytes={(1 << stride) - 64}", **more)
+    reader = got["counters"]["cyclic"][0]["counters"]
+    equal(reader["packets"], PACKETS, "counted by the reader")
+    return got["modes"][0], reader
+
+
+def recv():
+    for size in GEOMETRY:
+        receive(size, "--modes=recv")
+
+
+def bare_pmd():
+    """What the other figures are held against sees the same packets."""
+    receive(64, "--modes=rxonly", "--like=recv", bare=True)
+
+
+def padded():
+    """Packets are read where the NIC put them, in long runs."""
+    for size in GEOMETRY:
+        result, reader = cyclic(size)
+        equal(reader["copies"], 0, f"{size} bytes: copies")
+        check(result["mean_run"] > 4, f"{size} bytes: mean run {result['mean_run']}")
+        equal(reader["break_gap"], 0, f"{size} bytes: strides out of line")
+
+
+def packed():
+    """Modes in which packets lie closer than strides do: one copy each."""
+    for mode in ("raw", "strip", "separate"):
+        for size in (64, 1400):
+            _, reader = cyclic(size, mode)
+            equal(reader["copies"], PACKETS, f"{mode}, {size} bytes: copies")
+
+
+def narrow():
+    """Strides without room for the headroom, which the PMD then copies: read all the same."""
+    for size, geometry in ((64, (7, 10)), (87, (8, 10)), (1472, (11, 6))):
+        _, reader = cyclic(size, geometry=geometry)
+        equal(reader["copies"], 0 if size == 1472 else PACKETS, f"{size} bytes: copies")
+
+
+def compressed():
+    """Completions that come compressed say the same; they have no room for a time."""
+    receive(64, "--modes=recv", compress=1, VMA_HW_TS_CONVERSION="0")
+    _, reader = cyclic(64, compress=1, VMA_HW_TS_CONVERSION="0")
+    equal(reader["copies"], 0, "copies")
+
+
+def many_sockets():
+    """Each socket gets its own and no more; for cyclic reads all share one ring by its user id."""
+    receive(64, "--modes=recv", sockets=1000)
+    got = receive(64, "--modes=cyclic", "--num=8192", "--stride-bytes=192", sockets=8)
+    equal(len(got["counters"]["cyclic"]), 1, "cyclic rings")
+
+
+def spread_flows():
+    """Senders without number are one to a socket that is bound only."""
+    receive(64, "--modes=recv", wire=",flows=64")
+
+
+main(setup, recv, bare_pmd, padded, packed, narrow, compressed, many_sockets, spread_flows)
