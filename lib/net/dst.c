@@ -152,11 +152,22 @@ resolve(const struct net_way *way, uint16_t vlan_id, bool kernel_told, struct ne
 	return d->resolved ? 0 : neigh_resolve(d, ask);
 }
 
+/* A device without an address cannot send, so the addresses name all that matter. */
+static uint16_t
+vlan_of(const struct port *port, uint32_t ifindex)
+{
+	unsigned int i;
+
+	for (i = 0; i < port->n_addrs; i++)
+		if (port->addrs[i].ifindex == ifindex)
+			return port->addrs[i].vlan_id;
+	return 0;
+}
+
 int
 net_route(const struct net_way *way, struct net_dst *d)
 {
 	bool kernel_told = kern_fd() >= 0;
-	struct port *device_port;
 	uint16_t vlan_id = 0;
 	uint32_t ask = 0;
 	int rc;
@@ -172,8 +183,8 @@ net_route(const struct net_way *way, struct net_dst *d)
 		return -ENETUNREACH;
 	if (!ip_is_any(&way->src) && port_by_addr(&way->src) == NULL)
 		return -EADDRNOTAVAIL;
-	if (way->ifindex != 0)
-		net_device(way->ifindex, &device_port, &vlan_id);
+	if (way->ifindex != 0 && way->port != NULL)
+		vlan_id = vlan_of(way->port, way->ifindex);
 	pthread_mutex_lock(&net_lock);
 	rc = resolve(way, vlan_id, kernel_told, d, &ask);
 	pthread_mutex_unlock(&net_lock);

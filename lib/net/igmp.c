@@ -4,24 +4,12 @@
  * querier is heard. The filter of each group comes from above, merged; this file reports it, when
  * it changes and when it is asked for. Where a kernel device stands behind the port its kernel
  * reports, and only the MAC filter is set here.
- *
- * Each source and the filter mode carry the number of reports they still have to appear in. That
- * is the "retransmission state" of RFC 3376 section 5.1, kept so that changes in a row need no
- * queue of records.
  */
 #include "net/net_priv.h"
 
-#include <stdlib.h>
-
 #define COUNT(ring, name) STAT_INC(&(ring)->stats, RING, name)
 
-#define GROUPS_MAX 2048	  /* of a port */
-#define SOURCES_MAX 128	  /* of a group; a record of them all fits a packet of 576 bytes */
-#define JOINED_SLOTS 4096 /* at most half of them in use */
-
 /* RFC 3376 section 8, milliseconds */
-#define ROBUSTNESS 2
-#define QUERY_INTERVAL 125000
 #define QUERY_RESPONSE 10000
 #define UNSOLICITED_V3 1000
 #define UNSOLICITED_V2 10000
@@ -30,238 +18,13 @@
 enum { QUERY = 0x11, V1_REPORT = 0x12, V2_REPORT = 0x16, V2_LEAVE = 0x17, V3_REPORT = 0x22 };
 enum record { IS_IN = 1, IS_EX, TO_IN, TO_EX, ALLOW, BLOCK };
 
-#define ALL_HOSTS RTE_BE32(RTE_IPV4(224, 0, 0, 1))
 #define ALL_ROUTERS RTE_BE32(RTE_IPV4(224, 0, 0, 2))
 #define V3_ROUTERS RTE_BE32(RTE_IPV4(224, 0, 0, 22))
 
 #define IP_LEN 24 /* with the router alert option */
 #define MESSAGE_LEN 8
 #define RECORD_LEN 8
-
-struct source {
-	uint32_t addr;
-	bool in;     /* in the filter's list now */
-	bool asked;  /* by a pending group-and-source query */
-	uint8_t rtx; /* reports in which its change has still to appear */
-};
-
-struct group {
-	TAILQ_ENTRY(group) next;
-	uint32_t addr;
-	uint16_t vlan_id;
-	bool member; /* else only kept until its leaving has been reported */
-	bool exclude;
-	uint8_t mode_rtx; /* reports of a changed filter mode that are still to be sent */
-	unsigned int n;
-	struct source src[SOURCES_MAX];
-	uint64_t change_ms;  /* next report of changes; 0: none */
-	uint64_t answer_ms;  /* answer to a query of this group; 0: none */
-	bool answer_sources; /* of the sources marked asked only */
-	bool last_reporter;  /* v2: our report was the last, so that we have to leave aloud */
-};
-
-struct igmp {
-	TAILQ_HEAD(, group) groups;
-	unsigned int n;
-	uint8_t version; /* of the querier: 3 unless an older one is heard */
-	uint64_t v1_until_ms, v2_until_ms;
-	uint8_t robustness;
-	uint32_t query_interval;
-	uint64_t general_ms; /* answer to a general query; 0: none */
-	uint64_t due_ms;     /* nothing is due before */
-};
-
-/* What the data path looks at: an open-addressed set of (VLAN, group), written under net_lock. */
-struct joined {
-	_Atomic uint64_t slot[JOINED_SLOTS]; /* 0: never used, 1: was used */
-};
-
-/* Serialises changes of membership, since MAC filters are set without net_lock. */
-static pthread_mutex_t member_lock = PTHREAD_MUTEX_INITIALIZER;
-
-static uint64_t
-joined_key(uint16_t vlan_id, uint32_t addr)
-{
-	return (uint64_t)vlan_id << 32 | addr;
-}
-
-static unsigned int
-joined_slot(uint64_t key)
-{
-	return (unsigned int)((key * UINT64_C(0x9e3779b97f4a7c15)) >> 52) % JOINED_SLOTS;
-}
-
-bool
-net_joined(const struct port *port, uint16_t vlan_id, const struct ip_addr *addr)
-{
-	const struct joined *j = __atomic_load_n(&net_ports[port->index].joined, __ATOMIC_ACQUIRE);
-	uint64_t key = joined_key(vlan_id, ip_v4(addr)), got;
-	unsigned int i, k;
-
-	if (ip_v4(addr) == ALL_HOSTS)
-		return true;
-	if (j == NULL)
-		return false;
-	for (i = joined_slot(key), k = 0; k < JOINED_SLOTS; i = (i + 1) % JOINED_SLOTS, k++) {
-		got = atomic_load_explicit(&j->slot[i], memory_order_relaxed);
-		if (got == key || got == 0)
-			break;
-	}
-	return k < JOINED_SLOTS && got == key;
-}
-
-/* net_lock held. */
-static void
-joined_set(struct net_port *np, uint16_t vlan_id, uint32_t addr, bool on)
-{
-	struct joined *j = (struct joined *)(uintptr_t)np->joined;
-	uint64_t key = joined_key(vlan_id, addr), got;
-	unsigned int i, k;
-
-	for (i = joined_slot(key), k = 0; k < JOINED_SLOTS; i = (i + 1) % JOINED_SLOTS, k++) {
-		got = atomic_load_explicit(&j->slot[i], memory_order_relaxed);
-		if (on ? got <= 1 : got == key) {
-			atomic_store_explicit(&j->slot[i], on ? key : 1, memory_order_relaxed);
-			return;
-		}
-	}
-}
-
-static struct igmp *
-igmp_of(struct net_port *np)
-{
-	struct joined *j;
-	struct igmp *ig;
-
-	if (np->igmp != NULL)
-		return np->igmp;
-	ig = calloc(1, sizeof(*ig));
-	j = calloc(1, sizeof(*j));
-	if (ig == NULL || j == NULL) {
-		free(ig);
-		free(j);
-		return NULL;
-	}
-	TAILQ_INIT(&ig->groups);
-	ig->version = 3;
-	ig->robustness = ROBUSTNESS;
-	ig->query_interval = QUERY_INTERVAL;
-	np->igmp = ig;
-	__atomic_store_n(&np->joined, j, __ATOMIC_RELEASE);
-	return ig;
-}
-
-static struct group *
-find(const struct igmp *ig, uint16_t vlan_id, uint32_t addr)
-{
-	struct group *g;
-
-	TAILQ_FOREACH (g, &ig->groups, next)
-		if (g->addr == addr && g->vlan_id == vlan_id)
-			return g;
-	return NULL;
-}
-
-static void
-group_free(struct igmp *ig, struct group *g)
-{
-	TAILQ_REMOVE(&ig->groups, g, next);
-	ig->n--;
-	free(g);
-}
-
-/* RFC 2236 section 6 and 3376 section 5: of this group nobody ever reports. */
-static bool
-reported(const struct group *g)
-{
-	return g->addr != ALL_HOSTS;
-}
-
-/** @name Changes */
-/** @{ */
-
-static struct source *
-source_of(struct group *g, uint32_t addr)
-{
-	unsigned int i;
-
-	for (i = 0; i < g->n; i++)
-		if (g->src[i].addr == addr)
-			return &g->src[i];
-	if (g->n == SOURCES_MAX)
-		return NULL;
-	g->src[g->n] = (struct source){ .addr = addr };
-	return &g->src[g->n++];
-}
-
-/* Forget sources that are neither in the filter nor to be reported. */
-static void
-tidy(struct group *g)
-{
-	unsigned int i, k = 0;
-
-	for (i = 0; i < g->n; i++)
-		if (g->src[i].in || g->src[i].rtx > 0 || g->src[i].asked)
-			g->src[k++] = g->src[i];
-	g->n = k;
-}
-
-/* The new filter, and what of it has to be told (RFC 3376 section 5.1). */
-static void
-change(struct group *g, bool exclude, const struct ip_addr *sources, unsigned int n, uint8_t times)
-{
-	bool mode_changed = g->exclude != exclude, any = mode_changed;
-	bool keep[SOURCES_MAX] = { false };
-	unsigned int i;
-
-	tidy(g);
-	for (i = 0; i < n; i++) {
-		struct source *s = source_of(g, ip_v4(&sources[i]));
-
-		if (s == NULL) {
-			/* make room: a block of what is gone need not be told */
-			unsigned int k;
-
-			for (k = 0; k < g->n && (g->src[k].in || keep[k]); k++)
-				;
-			if (k == g->n)
-				continue;
-			g->src[k] = (struct source){ .addr = ip_v4(&sources[i]) };
-			s = &g->src[k];
-		}
-		keep[s - g->src] = true;
-	}
-	for (i = 0; i < g->n; i++) {
-		struct source *s = &g->src[i];
-
-		if (s->in != keep[i]) {
-			s->in = keep[i];
-			s->rtx = mode_changed ? 0 : times;
-			any = true;
-		}
-		if (mode_changed)
-			s->rtx = 0;
-	}
-	g->exclude = exclude;
-	if (mode_changed)
-		g->mode_rtx = times;
-	if (any)
-		g->change_ms = RTE_MAX(net_now, (uint64_t)1);
-}
-
-/* Nothing of this will be reported. */
-static void
-hush(struct group *g)
-{
-	unsigned int i;
-
-	for (i = 0; i < g->n; i++)
-		g->src[i].rtx = 0;
-	g->mode_rtx = 0;
-	g->change_ms = 0;
-	tidy(g);
-}
-/** @} */
+#define REPORT_MAX 1400 /* bytes; more than one record of SOURCES_MAX */
 
 /** @name Messages out */
 /** @{ */
@@ -340,29 +103,56 @@ in_record(const struct group *g, const struct source *s, enum record type, bool 
 	}
 }
 
-/* One record in a report of its own. Returns false when there was nothing to say. */
-static bool
-send_record(struct ring *ring, const struct group *g, enum record type, bool asked)
+/* Records of one VLAN that wait to fill a packet. */
+struct report {
+	struct ring *ring;
+	uint16_t vlan_id, len, records;
+	uint8_t b[REPORT_MAX];
+};
+
+static void
+flush(struct report *r)
 {
-	unsigned int i, n = 0;
-	uint16_t len, count;
 	struct rte_mbuf *m;
-	uint8_t *body, *p;
+	uint8_t *body;
+
+	if (r->records == 0)
+		return;
+	m = begin(r->ring, r->vlan_id, V3_ROUTERS, r->len, &body);
+	if (m != NULL) {
+		memcpy(body + MESSAGE_LEN, r->b + MESSAGE_LEN, r->len - MESSAGE_LEN);
+		body[0] = V3_REPORT;
+		body[6] = (uint8_t)(r->records >> 8);
+		body[7] = (uint8_t)r->records;
+		finish(r->ring, m, body, r->len);
+	}
+	r->records = 0;
+}
+
+/* One more record, if there is anything to say. */
+static void
+add_record(struct report *r, const struct group *g, enum record type, bool asked)
+{
+	uint16_t room = RTE_MIN((uint16_t)REPORT_MAX, (uint16_t)(r->ring->port->mtu - IP_LEN));
+	unsigned int i, n = 0;
+	uint8_t *p;
 
 	for (i = 0; i < g->n; i++)
 		n += in_record(g, &g->src[i], type, asked) ? 1 : 0;
 	if (n == 0 && (type == ALLOW || type == BLOCK || (type == IS_IN && asked)))
-		return false;
-	len = (uint16_t)(MESSAGE_LEN + RECORD_LEN + 4 * n);
-	m = begin(ring, g->vlan_id, V3_ROUTERS, len, &body);
-	if (m == NULL)
-		return false;
-	body[0] = V3_REPORT;
-	body[7] = 1; /* records */
-	p = body + MESSAGE_LEN;
+		return;
+	if (r->records > 0 && (r->vlan_id != g->vlan_id || r->len + RECORD_LEN + 4 * n > room))
+		flush(r);
+	if (r->records == 0)
+		r->len = MESSAGE_LEN;
+	r->vlan_id = g->vlan_id;
+	r->records++;
+	p = r->b + r->len;
+	r->len += (uint16_t)(RECORD_LEN + 4 * n);
 	p[0] = (uint8_t)type;
-	count = rte_cpu_to_be_16((uint16_t)n);
-	memcpy(p + 2, &count, sizeof(count));
+	p[1] = 0;
+	p[2] = (uint8_t)(n >> 8);
+	p[3] = (uint8_t)n;
 	memcpy(p + 4, &g->addr, sizeof(g->addr));
 	p += RECORD_LEN;
 	for (i = 0; i < g->n; i++) {
@@ -371,25 +161,23 @@ send_record(struct ring *ring, const struct group *g, enum record type, bool ask
 			p += 4;
 		}
 	}
-	finish(ring, m, body, len);
-	return true;
 }
 
 static void
-send_change(struct ring *ring, struct group *g)
+add_change(struct report *r, struct group *g)
 {
 	unsigned int i;
 
 	if (g->mode_rtx > 0) {
-		send_record(ring, g, g->exclude ? TO_EX : TO_IN, false);
+		add_record(r, g, g->exclude ? TO_EX : TO_IN, false);
 		g->mode_rtx--;
 	} else {
-		send_record(ring, g, ALLOW, false);
-		send_record(ring, g, BLOCK, false);
+		add_record(r, g, ALLOW, false);
+		add_record(r, g, BLOCK, false);
 		for (i = 0; i < g->n; i++)
 			g->src[i].rtx -= g->src[i].rtx > 0 ? 1 : 0;
 	}
-	tidy(g);
+	group_tidy(g);
 }
 
 static bool
@@ -405,39 +193,39 @@ changes_left(const struct group *g)
 
 /* An unsolicited report, or a leave, in the querier's version. */
 static void
-report_change(struct igmp *ig, struct ring *ring, struct group *g)
+report_change(const struct igmp *ig, struct report *r, struct group *g)
 {
 	uint32_t interval = ig->version == 3 ? UNSOLICITED_V3 : UNSOLICITED_V2;
 
 	if (ig->version == 3) {
-		send_change(ring, g);
+		add_change(r, g);
 	} else if (g->member) {
-		send_old(ring, g, ig->version == 2 ? V2_REPORT : V1_REPORT, g->addr);
+		send_old(r->ring, g, ig->version == 2 ? V2_REPORT : V1_REPORT, g->addr);
 		g->last_reporter = true;
 		g->mode_rtx -= g->mode_rtx > 0 ? 1 : 0;
 	} else {
 		if (ig->version == 2 && g->last_reporter)
-			send_old(ring, g, V2_LEAVE, ALL_ROUTERS);
+			send_old(r->ring, g, V2_LEAVE, ALL_ROUTERS);
 		g->mode_rtx = 0;
 	}
 	if (changes_left(g))
 		g->change_ms = net_now + 1 + net_random(interval);
 	else
-		hush(g);
+		group_hush(g);
 }
 
 static void
-report_state(struct igmp *ig, struct ring *ring, struct group *g, bool asked)
+report_state(const struct igmp *ig, struct report *r, struct group *g, bool asked)
 {
-	if (!g->member || !reported(g))
+	if (!g->member || !group_reported(g))
 		return;
 	if (ig->version != 3) {
-		send_old(ring, g, ig->version == 2 ? V2_REPORT : V1_REPORT, g->addr);
+		send_old(r->ring, g, ig->version == 2 ? V2_REPORT : V1_REPORT, g->addr);
 		g->last_reporter = true;
 	} else if (asked) {
-		send_record(ring, g, IS_IN, true);
+		add_record(r, g, IS_IN, true);
 	} else if (g->exclude || g->n > 0) {
-		send_record(ring, g, g->exclude ? IS_EX : IS_IN, false);
+		add_record(r, g, g->exclude ? IS_EX : IS_IN, false);
 	}
 }
 
@@ -452,6 +240,7 @@ void
 igmp_timers(struct ring *ring, uint64_t now)
 {
 	struct net_port *np = net_port_of(ring->port);
+	struct report report = { .ring = ring };
 	struct igmp *ig = np->igmp;
 	struct group *g, *next;
 	bool general;
@@ -472,23 +261,24 @@ igmp_timers(struct ring *ring, uint64_t now)
 		ig->general_ms = 0;
 	TAILQ_FOREACH_SAFE (g, &ig->groups, next, next) {
 		if (general) {
-			report_state(ig, ring, g, false);
+			report_state(ig, &report, g, false);
 			g->answer_ms = 0;
 		} else if (g->answer_ms != 0 && now >= g->answer_ms) {
-			report_state(ig, ring, g, g->answer_sources);
+			report_state(ig, &report, g, g->answer_sources);
 			g->answer_ms = 0;
 		}
 		if (g->answer_ms == 0)
 			for (i = 0; i < g->n; i++)
 				g->src[i].asked = false;
 		if (g->change_ms != 0 && now >= g->change_ms)
-			report_change(ig, ring, g);
+			report_change(ig, &report, g);
 		if (!g->member && g->change_ms == 0) {
 			group_free(ig, g);
 			continue;
 		}
 		ig->due_ms = sooner(sooner(ig->due_ms, g->change_ms), g->answer_ms);
 	}
+	flush(&report);
 	ig->due_ms = sooner(ig->due_ms, ig->general_ms);
 	pthread_mutex_unlock(&net_lock);
 }
@@ -543,7 +333,7 @@ mark_asked(struct group *g, const uint8_t *sources, unsigned int n)
 				s = &g->src[k];
 		if (s == NULL && g->exclude) {
 			/* one that passes since nobody excluded it: remembered for the answer */
-			s = source_of(g, addr);
+			s = group_source(g, addr);
 			if (s == NULL)
 				return false;
 		}
@@ -585,7 +375,7 @@ query(struct igmp *ig, uint16_t vlan_id, const uint8_t *body, uint16_t len)
 			ig->general_ms = at;
 		return;
 	}
-	g = find(ig, vlan_id, group_addr);
+	g = group_find(ig, vlan_id, group_addr);
 	if (g == NULL || !g->member)
 		return;
 	if (g->answer_ms == 0) {
@@ -638,7 +428,7 @@ igmp_input(struct ring *ring, struct rte_mbuf *m, const struct net_packet *pkt)
 	case V1_REPORT:
 	case V2_REPORT:
 		/* another member answered: nobody needs to hear us (RFC 2236 section 3) */
-		g = find(np->igmp, pkt->key.vlan_id, group_addr);
+		g = group_find(np->igmp, pkt->key.vlan_id, group_addr);
 		if (g != NULL && np->igmp->version != 3 && g->member) {
 			g->answer_ms = 0;
 			g->change_ms = 0;
@@ -658,110 +448,3 @@ done:
 	rte_pktmbuf_free(m);
 }
 /** @} */
-
-/* net_lock held. @p add: the group was not joined. */
-static int
-set_filter(struct net_port *np, const struct port *port, const struct ip_addr *group,
-		uint16_t vlan_id, const struct net_mc_filter *filter, bool *fresh)
-{
-	struct igmp *ig = igmp_of(np);
-	uint8_t times;
-	struct group *g;
-
-	if (ig == NULL)
-		return -ENOMEM;
-	times = RTE_MAX(ig->robustness, (uint8_t)1);
-	g = find(ig, vlan_id, ip_v4(group));
-	if (g == NULL) {
-		if (filter == NULL)
-			return 0;
-		if (ig->n >= GROUPS_MAX)
-			return -ENOBUFS;
-		g = calloc(1, sizeof(*g));
-		if (g == NULL)
-			return -ENOMEM;
-		g->addr = ip_v4(group);
-		g->vlan_id = vlan_id;
-		TAILQ_INSERT_TAIL(&ig->groups, g, next);
-		ig->n++;
-	}
-	*fresh = g->member != (filter != NULL);
-	if (*fresh)
-		joined_set(np, vlan_id, g->addr, filter != NULL);
-	g->member = filter != NULL;
-	if (filter != NULL)
-		change(g, filter->exclude, filter->sources, filter->n, times);
-	else
-		change(g, false, NULL, 0, times);
-	if (ig->version != 3) {
-		/* an older querier hears of membership only */
-		hush(g);
-		g->mode_rtx = *fresh ? times : 0;
-		g->change_ms = *fresh ? RTE_MAX(net_now, (uint64_t)1) : 0;
-	}
-	/* where the kernel reports, or for a group of which nobody does, there is nothing to say */
-	if (!net_answers(port) || !reported(g))
-		hush(g);
-	ig->due_ms = 0;
-	if (!g->member && g->change_ms == 0)
-		group_free(ig, g);
-	return 0;
-}
-
-int
-net_mc_filter(struct port *port, const struct ip_addr *group, uint16_t vlan_id,
-		const struct net_mc_filter *filter)
-{
-	struct net_port *np = net_port_of(port);
-	struct rte_ether_addr mac = net_group_mac(group);
-	bool fresh = false;
-	int rc;
-
-	if (!ip_is_v4(group) || !ip_is_multicast(group))
-		return -EINVAL;
-	if (filter != NULL && filter->n > SOURCES_MAX)
-		return -ENOBUFS;
-	/* INCLUDE of nothing is no membership: RFC 3376 section 3.1 */
-	if (filter != NULL && !filter->exclude && filter->n == 0)
-		filter = NULL;
-	pthread_mutex_lock(&member_lock);
-	pthread_mutex_lock(&net_lock);
-	rc = set_filter(np, port, group, vlan_id, filter, &fresh);
-	pthread_mutex_unlock(&net_lock);
-	if (rc == 0 && fresh) {
-		if (filter == NULL) {
-			port_mc_del(port, &mac);
-		} else {
-			rc = port_mc_add(port, &mac);
-			if (rc != 0) {
-				pthread_mutex_lock(&net_lock);
-				set_filter(np, port, group, vlan_id, NULL, &fresh);
-				pthread_mutex_unlock(&net_lock);
-			}
-		}
-	}
-	pthread_mutex_unlock(&member_lock);
-	return rc;
-}
-
-void
-igmp_fini(void)
-{
-	unsigned int i;
-
-	pthread_mutex_lock(&net_lock);
-	for (i = 0; i < PORT_MAX; i++) {
-		struct igmp *ig = net_ports[i].igmp;
-		struct group *g;
-
-		if (ig == NULL)
-			continue;
-		while ((g = TAILQ_FIRST(&ig->groups)) != NULL)
-			group_free(ig, g);
-		free(ig);
-		free((void *)(uintptr_t)net_ports[i].joined);
-		net_ports[i].igmp = NULL;
-		net_ports[i].joined = NULL;
-	}
-	pthread_mutex_unlock(&net_lock);
-}

@@ -48,6 +48,7 @@ net_port_refresh(struct net_port *np, const struct port *port)
 struct context {
 	uint64_t mac, src_bits;
 	uint64_t trusted; /* flags that pass although they are not GOOD */
+	uint16_t head;	  /* VMA_RX_PREFETCH_BYTES */
 };
 
 static __rte_always_inline struct context
@@ -57,7 +58,8 @@ context_of(const struct ring *ring)
 
 	return (struct context){ .mac = np->mac,
 		.src_bits = np->src_bits,
-		.trusted = ring->port->trusts_sender ? 0 : UINT64_MAX };
+		.trusted = ring->port->trusts_sender ? 0 : UINT64_MAX,
+		.head = net_prefetch };
 }
 
 /* All checks of the plain datagram at once; false for whatever is not one, or not good. */
@@ -316,11 +318,19 @@ deliver(struct ring *ring, struct rte_mbuf **pkts, const struct flow_key *const 
 	}
 }
 
+/* The second line of the mbuf holds lengths, link and next; the head is what is parsed and copied.
+ */
 static __rte_always_inline void
-prefetch_packet(const struct rte_mbuf *m)
+prefetch_packet(const struct rte_mbuf *m, uint16_t head)
 {
-	rte_prefetch0(rte_pktmbuf_mtod(m, const void *));
+	const char *p = rte_pktmbuf_mtod(m, const char *);
+	uint16_t at;
+
+	rte_prefetch0(p);
 	rte_prefetch0(&m->cacheline1);
+	head = RTE_MIN(head, m->data_len);
+	for (at = RTE_CACHE_LINE_SIZE; at < head; at += RTE_CACHE_LINE_SIZE)
+		rte_prefetch0(p + at);
 }
 
 /* rx_lock held; n <= CHUNK. Returns the bytes of the packets as they came. */
@@ -334,12 +344,12 @@ input_chunk(struct ring *ring, const struct context *c, struct rte_mbuf **pkts, 
 	uint16_t i, k = 0;
 
 	for (i = 0; i < n && i < AHEAD; i++)
-		prefetch_packet(pkts[i]);
+		prefetch_packet(pkts[i], c->head);
 	for (i = 0; i < n; i++) {
 		struct rte_mbuf *m = pkts[i];
 
 		if (i + AHEAD < n)
-			prefetch_packet(pkts[i + AHEAD]);
+			prefetch_packet(pkts[i + AHEAD], c->head);
 		bytes += m->pkt_len;
 		keys[k] = &pkt[k].key;
 		if (unlikely(!parse_fast(c, m, &pkt[k]))) {

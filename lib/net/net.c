@@ -15,13 +15,14 @@
 #define SECOND_MS 1000
 
 struct net_port net_ports[PORT_MAX];
+uint16_t net_prefetch = RTE_CACHE_LINE_SIZE;
 pthread_mutex_t net_lock = PTHREAD_MUTEX_INITIALIZER;
 _Atomic uint64_t net_now;
 
 static uint64_t random_state = 1;
 static uint64_t polls_seen[RINGS_SEEN];
-static uint64_t aged_ms;
-static bool started;
+static uint64_t aged_ms, attended_ms;
+static bool started, kernel_started;
 
 uint32_t
 net_random(uint32_t below)
@@ -152,6 +153,7 @@ net_init(void)
 		return 0;
 	memset(net_ports, 0, sizeof(net_ports));
 	net_random_seed(rte_rand());
+	net_prefetch = (uint16_t)conf()->rx_prefetch_bytes;
 	if (net_now == 0)
 		net_now = clock_ms();
 	rc = fragment_init();
@@ -167,11 +169,11 @@ net_init(void)
 		kernel |= port_get(i)->ifindex != 0;
 	}
 	rc = port_on_change(on_port_change, net_ports);
-	if (rc == 0 && (kernel || kern_fd() >= 0)) {
+	/* without netlink, which logs that itself, there is still the configuration */
+	if (rc == 0 && kernel && kern_fd() < 0)
+		kernel_started = kern_start() == 0;
+	if (rc == 0 && kern_fd() >= 0)
 		rc = kern_subscribe(&events);
-		if (rc == 0 && kern_fd() < 0)
-			rc = kern_start();
-	}
 	if (rc != 0) {
 		net_fini();
 		return rc;
@@ -187,21 +189,25 @@ net_fini(void)
 		return;
 	port_off(net_ports);
 	kern_unsubscribe(net_ports);
+	if (kernel_started)
+		kern_stop();
+	kernel_started = false;
 	net_loop_fini();
 	fragment_fini();
-	igmp_fini();
+	groups_fini();
 	icmp_fini();
 	neigh_fini();
 	pmtu_fini();
 	route_fini();
 	memset(polls_seen, 0, sizeof(polls_seen));
-	aged_ms = 0;
+	aged_ms = attended_ms = 0;
 	net_changed();
 	started = false;
 }
 
 struct turn {
 	uint64_t now;
+	bool attend;
 	bool done[PORT_MAX]; /* ports whose timers have run */
 };
 
@@ -234,7 +240,8 @@ one_ring(struct ring *ring, void *ctx)
 {
 	struct turn *turn = ctx;
 
-	attend(ring);
+	if (turn->attend)
+		attend(ring);
 	if (turn->done[ring->port->index])
 		return;
 	turn->done[ring->port->index] = true;
@@ -247,9 +254,13 @@ one_ring(struct ring *ring, void *ctx)
 unsigned int
 net_progress(uint64_t now_ms)
 {
+	const uint64_t interval = (uint64_t)conf()->progress_engine_interval;
 	struct turn turn = { .now = now_ms };
 
 	net_now = now_ms;
+	turn.attend = interval > 0 && now_ms >= attended_ms + interval;
+	if (turn.attend)
+		attended_ms = now_ms;
 	if (kern_fd() >= 0)
 		kern_poll();
 	if (aged_ms == 0 || now_ms >= aged_ms + SECOND_MS) {

@@ -31,8 +31,8 @@
 
 /** @name Ports */
 /** @{ */
-struct igmp;
-struct joined;
+struct igmp;   /* its groups */
+struct joined; /* and the set of their addresses */
 
 /** What this room keeps of a port. */
 struct net_port {
@@ -97,6 +97,9 @@ net_answers(const struct port *port)
 extern pthread_mutex_t net_lock;
 /** The time of the last net_progress(), in its clock. */
 extern _Atomic uint64_t net_now;
+
+/** VMA_RX_PREFETCH_BYTES as it was at the start. */
+extern uint16_t net_prefetch;
 
 static inline void
 net_changed(void)
@@ -231,15 +234,66 @@ void arp_request(struct ring *ring, uint16_t vlan_id, const struct ip_addr *targ
 void arp_announce(struct ring *ring, uint64_t now);
 /** @} */
 
-/** @name ICMP and IGMP */
+/** @name Multicast groups (group.c), IGMP (igmp.c) */
+/** @{ */
+#define ALL_HOSTS RTE_BE32(RTE_IPV4(224, 0, 0, 1))
+#define SOURCES_MAX 128 /**< of a group; a record of them all fits 576 bytes */
+
+struct source {
+	uint32_t addr;
+	bool in;     /* in the filter's list now */
+	bool asked;  /* by a pending group-and-source query */
+	uint8_t rtx; /* reports in which its change has still to appear */
+};
+
+struct group {
+	TAILQ_ENTRY(group) next;
+	uint32_t addr;
+	uint16_t vlan_id;
+	bool member; /* else only kept until its leaving has been reported */
+	bool exclude;
+	uint8_t mode_rtx; /* reports of a changed filter mode that are still to be sent */
+	unsigned int n;
+	struct source src[SOURCES_MAX];
+	uint64_t change_ms;  /* next report of changes; 0: none */
+	uint64_t answer_ms;  /* answer to a query of this group; 0: none */
+	bool answer_sources; /* of the sources marked asked only */
+	bool last_reporter;  /* v2: our report was the last, so that we have to leave aloud */
+};
+
+struct igmp {
+	TAILQ_HEAD(, group) groups;
+	unsigned int n;
+	uint8_t version; /* of the querier: 3 unless an older one is heard */
+	uint64_t v1_until_ms, v2_until_ms;
+	uint8_t robustness;
+	uint32_t query_interval;
+	uint64_t general_ms; /* answer to a general query; 0: none */
+	uint64_t due_ms;     /* nothing is due before */
+};
+
+/** All net_lock held. */
+struct group *group_find(const struct igmp *ig, uint16_t vlan_id, uint32_t addr);
+void group_free(struct igmp *ig, struct group *g);
+/** False for the one group of which nobody ever reports (RFC 3376 section 5). */
+bool group_reported(const struct group *g);
+/** Found or added; NULL: no room. */
+struct source *group_source(struct group *g, uint32_t addr);
+/** Forget sources that are neither in the filter nor to be reported. */
+void group_tidy(struct group *g);
+/** Nothing that changed will be reported. */
+void group_hush(struct group *g);
+void groups_fini(void);
+
+void igmp_input(struct ring *ring, struct rte_mbuf *m, const struct net_packet *pkt);
+void igmp_timers(struct ring *ring, uint64_t now);
+/** @} */
+
+/** @name ICMP */
 /** @{ */
 void icmp_input(struct ring *ring, struct rte_mbuf *m, const struct net_packet *pkt);
 void icmp_port_unreachable(struct ring *ring, const struct rte_mbuf *m);
 void icmp_fini(void);
-
-void igmp_input(struct ring *ring, struct rte_mbuf *m, const struct net_packet *pkt);
-void igmp_timers(struct ring *ring, uint64_t now);
-void igmp_fini(void);
 /** @} */
 
 /** @name Fragments */

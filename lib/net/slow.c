@@ -168,6 +168,11 @@ net_loopback(struct ring *ring, const struct net_dst *d, struct rte_mbuf *m)
 	STAILQ_INSERT_TAIL(&loop_list, l, next);
 	net_loop_waiting++;
 	pthread_mutex_unlock(&loop_lock);
+	/* the poller may have looked just before */
+	if (ring_rx_trylock(ring)) {
+		net_loop_drain(ring);
+		ring_rx_unlock(ring);
+	}
 }
 
 void

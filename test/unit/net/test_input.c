@@ -295,6 +295,30 @@ checksums(void **state)
 	assert_int_equal(r->n, 6);
 }
 
+/* A veth's other end leaves the datagram's sum to nobody: only where a kernel device is below. */
+static void
+unfinished_checksum(void **state)
+{
+	static const enum port_kernel roles[] = { KERNEL_NONE, KERNEL_PEER, KERNEL_RESTS,
+		KERNEL_COPIES, KERNEL_BLIND };
+	struct receiver *r = receiver(&ring0, OUR, 2000, 0, 0, 0);
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < RTE_DIM(roles); i++) {
+		port0.kernel = roles[i];
+		frame_udp(&f, 31, 1);
+		f.flags = 0;
+		frame_udp_hdr(&f)->dgram_cksum = rte_ipv4_phdr_cksum(frame_ip_hdr(&f), 0);
+		input_one(&f);
+		assert_int_equal(r->n, i < 3 ? 0 : i - 2);
+		frame_udp_hdr(&f)->dgram_cksum ^= 1;
+		input_one(&f);
+		assert_int_equal(r->n, i < 3 ? 0 : i - 2);
+	}
+	assert_int_equal(RX(drop_udp_checksum), 2 * RTE_DIM(roles) - 2);
+}
+
 static void
 options(void **state)
 {
@@ -622,9 +646,9 @@ main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
 	const struct CMUnitTest tests[] = { T(plain), T(vlan), T(padding), T(truncated),
-		T(segments), T(damaged), T(link_damage), T(checksums), T(options), T(tiers),
-		T(any_multicast), T(runs), T(marks), T(elsewhere), T(readers), T(locked), T(parse),
-		T(tcp), T(readdressed) };
+		T(segments), T(damaged), T(link_damage), T(checksums), T(unfinished_checksum),
+		T(options), T(tiers), T(any_multicast), T(runs), T(marks), T(elsewhere), T(readers),
+		T(locked), T(parse), T(tcp), T(readdressed) };
 
 	return cmocka_run_group_tests(tests, world_start, world_stop);
 }

@@ -367,6 +367,25 @@ unattended(void **state)
 		net_poll(&ring0);
 		r->n--;
 	}
+	/* left to the program altogether */
+	assert_int_equal(conf_set("VMA_PROGRESS_ENGINE_INTERVAL", "0"), 0);
+	wire_put(&f);
+	i = r->n;
+	world_advance(1000);
+	world_advance(1000);
+	assert_int_equal(r->n, i);
+	net_poll(&ring0);
+	/* and looked after at longer intervals */
+	assert_int_equal(conf_set("VMA_PROGRESS_ENGINE_INTERVAL", "100"), 0);
+	world_advance(100);
+	wire_put(&f);
+	i = r->n;
+	world_advance(90);
+	assert_int_equal(r->n, i);
+	world_advance(10);
+	assert_int_equal(r->n, i + 1);
+	assert_int_equal(conf_set("VMA_PROGRESS_ENGINE_INTERVAL", "10"), 0);
+	net_poll(&ring0);
 	world_advance(10); /* notes that it was polled */
 	wire_put(&f);
 	i = r->n;

@@ -259,6 +259,12 @@ kern_start(void)
 	return 0;
 }
 
+void
+kern_stop(void)
+{
+	kernel_there = false;
+}
+
 int
 kern_fd(void)
 {
