@@ -194,7 +194,7 @@ change(struct group *g, bool exclude, const struct ip_addr *sources, unsigned in
 
 		if (s->in != keep[i]) {
 			s->in = keep[i];
-			s->rtx = mode_changed ? 0 : times;
+			s->rtx = times;
 			any = true;
 		}
 		if (mode_changed)
@@ -268,6 +268,13 @@ set_filter(struct net_port *np, const struct port *port, const struct ip_addr *g
 	return 0;
 }
 
+static void
+tell(struct ring *ring, void *ctx)
+{
+	if (ring->port == ctx)
+		igmp_timers(ring, net_now);
+}
+
 int
 net_mc_filter(struct port *port, const struct ip_addr *group, uint16_t vlan_id,
 		const struct net_mc_filter *filter)
@@ -303,6 +310,9 @@ net_mc_filter(struct port *port, const struct ip_addr *group, uint16_t vlan_id,
 		}
 	}
 	pthread_mutex_unlock(&member_lock);
+	/* whoever leaves may take the port's last ring along: it is told while there is one */
+	if (rc == 0 && fresh && filter == NULL)
+		ring_foreach(tell, port);
 	return rc;
 }
 

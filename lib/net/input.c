@@ -34,9 +34,14 @@ net_port_refresh(struct net_port *np, const struct port *port)
 	uint64_t bits = 0, mac = 0;
 	unsigned int i, n = RTE_MIN(port->n_addrs, PORT_ADDRS_MAX);
 
-	for (i = 0; i < n; i++)
-		if (ip_is_v4(&port->addrs[i].addr))
-			bits |= net_src_bit(ip_v4(&port->addrs[i].addr));
+	for (i = 0; i < n; i++) {
+		const struct port_addr *a = &port->addrs[i];
+
+		if (ip_is_v4(&a->addr))
+			bits |= net_src_bit(ip_v4(&a->addr));
+		if (ip_is_v4(&a->broadcast) && !ip_is_any(&a->broadcast))
+			bits |= net_src_bit(ip_v4(&a->broadcast));
+	}
 	memcpy(&mac, &port->mac, sizeof(port->mac));
 	np->mac = mac;
 	np->src_bits = bits;

@@ -39,7 +39,7 @@ struct net_port {
 	/* read by every burst; renewed from the port when its generation has grown */
 	uint32_t seen;	   /**< port->generation + 1 */
 	uint64_t mac;	   /**< as the frame's first six bytes lie in a word */
-	uint64_t src_bits; /**< a bit for each of our addresses, see net_src_bit() */
+	uint64_t src_bits; /**< of addresses no packet comes from, see net_src_bit() */
 	const struct joined *joined;
 
 	/* slow paths, under net_lock */
@@ -65,7 +65,8 @@ net_port_of(const struct port *port)
 	return np;
 }
 
-/** Which bit of src_bits an address sets: neighbouring addresses differ in their last byte. */
+/** Which bit of src_bits our or a broadcast address sets: neighbouring addresses differ in their
+ * last byte. */
 static inline uint64_t
 net_src_bit(uint32_t be)
 {

@@ -85,9 +85,8 @@ net_no_flow(struct ring *ring, struct rte_mbuf *m, const struct flow_key *key)
 
 	if (net_own(port, key->vlan_id, &key->local) != NULL) {
 		COUNT(ring, drop_no_socket);
-		if (key->proto == IPPROTO_UDP && net_answers(port) &&
-				!rte_is_multicast_ether_addr(
-						rte_pktmbuf_mtod(m, const struct rte_ether_addr *)))
+		/* to one of us only: parse.c dropped what came in a frame to everybody */
+		if (key->proto == IPPROTO_UDP && net_answers(port))
 			icmp_port_unreachable(ring, m);
 	} else if (ip_is_multicast(&key->local)
 					? net_joined(port, key->vlan_id, &key->local)

@@ -242,6 +242,33 @@ limits(void **state)
 	assert_int_equal(rte_mempool_in_use_count(pool), 0);
 }
 
+/* Buffers are dear: a quarter of VMA_RX_BUFS at most waits, and is free again afterwards. */
+static void
+buffers(void **state)
+{
+	struct receiver *r = receiver(&ring0, OUR, 2000, 0, 0, 0);
+	unsigned int i;
+
+	(void)state;
+	assert_int_equal(conf_set("VMA_RX_BUFS", "400"), 0);
+	world_restart();
+	frame_udp(&whole, 2392, 7);
+	for (i = 0; i < 200; i++) {
+		frame_ip_hdr(&whole)->packet_id = (uint16_t)i;
+		piece(0, 800);
+		piece(800, 800);
+	}
+	assert_int_equal(rte_mempool_in_use_count(pool), 100);
+	for (i = 200; i < 600; i++) {
+		frame_ip_hdr(&whole)->packet_id = (uint16_t)i;
+		piece(0, 1600);
+		piece(1600, 800);
+	}
+	assert_int_equal(r->n, 400);
+	assert_in_range(rte_mempool_in_use_count(pool), 97, 100);
+	assert_int_equal(conf_set("VMA_RX_BUFS", "200000"), 0);
+}
+
 /* A flow's datagrams stay in order when only some are cut. */
 static void
 among_whole_ones(void **state)
@@ -307,7 +334,8 @@ main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
 	const struct CMUnitTest tests[] = { T(in_order), T(any_order), T(largest), T(overlaps),
-		T(malformed), T(wrong_sum), T(timeout), T(limits), T(among_whole_ones), T(whose) };
+		T(malformed), T(wrong_sum), T(timeout), T(limits), T(buffers), T(among_whole_ones),
+		T(whose) };
 
 	return cmocka_run_group_tests(tests, world_start, world_stop);
 }

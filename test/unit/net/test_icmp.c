@@ -270,6 +270,16 @@ tells(void **state)
 	assert_int_equal(RX(drop_icmp), 29);
 	assert_int_equal(errors, 0);
 	assert_int_equal(n_sent, 0); /* errors are never answered */
+	about_ours(3, 3, OUR, 28);   /* about a fragment that has no ports */
+	f.b[42 + 7] = 1;
+	memset(f.b + 36, 0, 2);
+	{
+		uint16_t sum = (uint16_t)~rte_raw_cksum(f.b + 34, f.len - 34);
+
+		memcpy(f.b + 36, &sum, 2);
+	}
+	input_one(&f);
+	assert_int_equal(errors, 0);
 	/* nobody listens for TCP */
 	about_ours(3, 3, OUR, 28);
 	f.b[42 + 9] = IPPROTO_TCP;

@@ -304,6 +304,12 @@ queries(void **state)
 	run(10000);
 	assert_int_equal(records(), 1);
 	assert_record(0, IS_EX, GROUP, 1, &S1, NULL);
+	/* an answer to all that is due sooner answers for a group, too */
+	n_sent = 0;
+	query(1, 0, 0, NULL, NULL);
+	query(0x7f, GROUP, 0, NULL, NULL);
+	run(13000);
+	assert_int_equal(records(), 2);
 	/* a group of which we are no member */
 	n_sent = 0;
 	query(10, IP(239, 9, 9, 9), 0, NULL, NULL);
