@@ -81,8 +81,9 @@ void
 udp_close(struct udp_sock *s)
 {
 	control_lock();
-	bind_leave(s);
+	/* first, as the reports of it need a ring to go by */
 	members_leave_all(s);
+	bind_leave(s);
 	control_unlock();
 	way_close(s);
 	queue_free(s);

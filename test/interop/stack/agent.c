@@ -19,6 +19,8 @@
 #define PAYLOAD_MAX 65536
 #define WORDS_MAX 64
 #define ECHO_BATCH 16
+#define SOCKPERF_FLAGS 9     /**< byte of a sockperf message: low half of the flags */
+#define SOCKPERF_CLIENT 0x01 /**< set by a client, clear in a server's answer */
 
 static char *words[WORDS_MAX];
 static int words_n;
@@ -278,7 +280,7 @@ do_poll(void)
 }
 
 static unsigned long
-echo_one(int fd)
+echo_one(int fd, bool sockperf)
 {
 	static uint8_t bufs[ECHO_BATCH][PAYLOAD_MAX];
 	struct sockaddr_in from[ECHO_BATCH];
@@ -294,18 +296,25 @@ echo_one(int fd)
 		vec[i].msg_hdr.msg_namelen = sizeof(from[i]);
 	}
 	n = dpvma_recvmmsg(fd, vec, ECHO_BATCH, MSG_DONTWAIT, NULL);
-	for (i = 0; i < n; i++)
+	for (i = 0; i < n; i++) {
 		iov[i].iov_len = vec[i].msg_len;
+		if (sockperf && vec[i].msg_len > SOCKPERF_FLAGS)
+			bufs[i][SOCKPERF_FLAGS] &= (uint8_t)~SOCKPERF_CLIENT;
+	}
 	for (i = 0; i<n; i += done> 0 ? done : 1)
 		done = dpvma_sendmmsg(fd, vec + i, (unsigned int)(n - i), 0);
 	return n > 0 ? (unsigned long)n : 0;
 }
 
-/* echo FD ...: send back what comes until there is a line to read; says READY when it listens */
+/*
+ * echo FD ...: send back what comes until there is a line to read; says READY when it listens.
+ * sockperf FD ...: the same as a server of that program.
+ */
 static int
 do_echo(void)
 {
 	struct pollfd fds[WORDS_MAX];
+	bool sockperf = word(0)[0] == 's';
 	unsigned long total = 0;
 	int i, n = words_n - 1;
 
@@ -318,7 +327,7 @@ do_echo(void)
 		dpvma_poll(fds, (nfds_t)n + 1, -1);
 		for (i = 0; i < n; i++)
 			if (fds[i].revents & POLLIN)
-				total += echo_one(fds[i].fd);
+				total += echo_one(fds[i].fd, sockperf);
 	} while (fds[n].revents == 0);
 	return answer((long)total);
 }
@@ -371,6 +380,7 @@ static const struct {
 	{ "recv", do_recv },
 	{ "poll", do_poll },
 	{ "echo", do_echo },
+	{ "sockperf", do_echo },
 	{ "shutdown", do_shutdown },
 	{ "close", do_close },
 	{ "dump", do_dump },

@@ -279,8 +279,8 @@ class Agent:
         """Sum over all rings or sockets."""
         return sum(one["counters"].get(name, 0) for one in self.dump()[kind])
 
-    def echo(self, *fds):
-        self.ask("echo", *fds)
+    def echo(self, *fds, how="echo"):
+        self.ask(how, *fds)
         words = self.answer()
         equal(words, ["ok", "READY"], "echo")
 
