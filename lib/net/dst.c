@@ -181,6 +181,11 @@ net_route(const struct net_way *way, struct net_dst *d)
 		.no_check = way->no_check };
 	if (!ip_is_v4(&way->dst))
 		return -ENETUNREACH;
+	/* this host, whatever the routes say: 127/8 and, as Linux has it, 0.0.0.0 */
+	if (way->dst.b[12] == 127 || ip_is_any(&way->dst)) {
+		d->local = true;
+		return -EREMOTE;
+	}
 	if (!ip_is_any(&way->src) && port_by_addr(&way->src) == NULL)
 		return -EADDRNOTAVAIL;
 	if (way->ifindex != 0 && way->port != NULL)

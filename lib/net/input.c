@@ -326,13 +326,13 @@ deliver(struct ring *ring, struct rte_mbuf **pkts, const struct flow_key *const 
 /* The second line of the mbuf holds lengths, link and next; the head is what is parsed and copied.
  */
 static __rte_always_inline void
-prefetch_packet(const struct rte_mbuf *m, uint16_t head)
+prefetch_packet(struct rte_mbuf *m, uint16_t head)
 {
 	const char *p = rte_pktmbuf_mtod(m, const char *);
 	uint16_t at;
 
 	rte_prefetch0(p);
-	rte_prefetch0(&m->cacheline1);
+	rte_mbuf_prefetch_part2(m);
 	head = RTE_MIN(head, m->data_len);
 	for (at = RTE_CACHE_LINE_SIZE; at < head; at += RTE_CACHE_LINE_SIZE)
 		rte_prefetch0(p + at);

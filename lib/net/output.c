@@ -69,7 +69,7 @@ put_headers(const struct net_dst *d, struct rte_mbuf *m, uint16_t id)
 	m->pkt_len += d->hdr_len;
 	p = rte_pktmbuf_mtod(m, uint8_t *);
 	/* 34 or 38 bytes: two fixed moves, the second of which overlaps the first */
-	rte_mov32(p, d->hdr);
+	memcpy(p, d->hdr, 32);
 	memcpy(p + d->hdr_len - 8, d->hdr + d->hdr_len - 8, 8);
 	ip = (struct rte_ipv4_hdr *)(p + d->l2_len);
 	ip->total_length = rte_cpu_to_be_16((uint16_t)(m->pkt_len - d->l2_len));
@@ -134,6 +134,11 @@ net_output(struct net_dst *d, struct ring *ring, struct rte_mbuf **pkts, uint16_
 
 	if (unlikely(!d->resolved))
 		return output_unresolved(d, ring, pkts, n);
+	if (unlikely(d->ttl == 0)) {
+		/* for this host only (RFC 1112 6.1): net_loopback() has brought it there */
+		rte_pktmbuf_free_bulk(pkts, n);
+		return n;
+	}
 	if (d->neigh != NULL && !d->neigh->used)
 		d->neigh->used = true;
 	id = net_ip_id(n);

@@ -311,6 +311,12 @@ groups(void **state)
 	assert_true(d.multicast && d.resolved && !d.broadcast);
 	assert_memory_equal(d.hdr, "\x01\x00\x5e\x01\x02\x03", 6);
 	assert_true(ip_v4(&d.src) == OUR);
+	assert_int_equal(send_len(&d, 10), 1);
+	assert_int_equal(n_sent, 1);
+	w.ttl = 0; /* stays here */
+	assert_int_equal(net_route(&w, &d), 0);
+	assert_int_equal(send_len(&d, 10), 1);
+	assert_int_equal(n_sent, 1);
 	w = way(IP(255, 255, 255, 255));
 	w.port = &port0;
 	assert_int_equal(net_route(&w, &d), 0);
@@ -321,7 +327,7 @@ groups(void **state)
 	assert_true(d.broadcast);
 	assert_int_equal(d.vlan_id, 5);
 	assert_int_equal(send_len(&d, 10), 1);
-	assert_int_equal(n_sent, 1);
+	assert_int_equal(n_sent, 2);
 }
 
 static void

@@ -80,6 +80,10 @@ configured(void **state)
 	assert_int_equal(route(IP(8, 8, 8, 8), &d), 0);
 	assert_true(ip_v4(&d.next_hop) == IP(10, 1, 0, 254));
 	assert_true(ip_v4(&d.src) == OUR);
+	assert_int_equal(route(IP(127, 1, 2, 3), &d), -EREMOTE); /* never by a gateway */
+	assert_true(d.local);
+	assert_int_equal(route(0, &d), -EREMOTE);
+	assert_true(d.local);
 	assert_int_equal(route(IP(10, 7, 3, 3), &d), 0);
 	assert_true(ip_v4(&d.next_hop) == IP(10, 5, 0, 99));
 	assert_int_equal(d.vlan_id, 5);
