@@ -167,6 +167,9 @@ on_addr(const struct kern_addr *addr, bool gone, void *ctx)
 	RTE_SET_USED(ctx);
 	if (port == NULL || !takes_kernel_addrs(port))
 		return;
+	/* the kernel's routes have one for the network though the address was added without */
+	if (ip_is_any(&a.broadcast))
+		a.broadcast = broadcast_of(&a.addr, a.prefix);
 	changed = gone ? addr_del(port, &a.addr, a.ifindex) : addr_add(port, &a);
 	if (!changed)
 		return;

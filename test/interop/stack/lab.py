@@ -266,7 +266,12 @@ class Agent:
 
     def nothing(self, fd):
         """For a while nothing is to be read."""
-        got = self.call("poll", int(QUIET * 1000), f"{fd}:{select.POLLIN}")
+        while True:
+            try:
+                got = self.call("poll", int(QUIET * 1000), f"{fd}:{select.POLLIN}")
+                break
+            except InterruptedError:
+                pass  # net_tap tells of frames by a signal
         equal(got[0], "0", "a datagram came that should not have")
 
     def explain(self, fd):
@@ -303,6 +308,31 @@ class Agent:
     def kill(self):
         self.p.kill()
         self.p.wait()
+
+
+class Tap:
+    """An agent on net_tap: the kernel's device is the other end of the wire, no kernel is behind."""
+
+    PEER_IP, IP = "10.97.0.1", "10.97.0.2"
+
+    def __init__(self, **env):
+        if not os.path.exists("/dev/net/tun"):
+            skip("there is no /dev/net/tun")
+        self.space = Space()
+        env.setdefault("DPVMA_PORTS", f"net_tap0={self.IP}/24")
+        self.agent = Agent(self.space, "-l 0 --no-pci --vdev=net_tap0,iface=dtap0",
+                           DPVMA_QUEUES="1", **env).init()
+        self.space.ip("link", "set", "dtap0", "up")
+        self.space.ip("addr", "add", f"{self.PEER_IP}/24", "dev", "dtap0")
+
+    def macs(self):
+        """Of the port and of the kernel's device; both sides have heard of each other then."""
+        keep = self.agent.socket(self.IP, 1)  # a port without a ring answers nobody
+        self.space.run("ping", "-c", "1", "-W", "5", self.IP)
+        self.agent.call("close", keep)
+        link = self.space.ip("-j", "link", "show", "dtap0")
+        neigh = self.space.ip("-j", "neigh", "show", "to", self.IP)
+        return json.loads(neigh)[0]["lladdr"], json.loads(link)[0]["address"]
 
 
 class Testpmd:

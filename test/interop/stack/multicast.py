@@ -11,11 +11,11 @@ import struct
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from lab import (HOST_IP, PEER_IP, Agent, Mlx5Wire, Space, capture, checksum, equal, is_proto, main)
+from lab import (HOST_IP, PEER_IP, Mlx5Wire, Tap, capture, checksum, equal, is_proto, main)
 
 GROUP, OTHER_GROUP, PORT = "239.1.2.3", "239.9.9.9", 6000
 SECOND_IP = "10.99.0.3"  # of the peer, too
-TAP_PEER, TAP_IP = "10.97.0.1", "10.97.0.2"
+TAP_PEER, TAP_IP = Tap.PEER_IP, Tap.IP
 IP = socket.IPPROTO_IP
 ADD_SOURCE, DROP_SOURCE, BLOCK_SOURCE, UNBLOCK_SOURCE = 39, 40, 38, 37
 IP_MULTICAST_ALL = 49
@@ -184,11 +184,8 @@ def check_frame_mac(tx):
 
 def without_kernel():
     """On a tap the stack reports, answers queries, and says when it leaves."""
-    space = Space()
-    tap = Agent(space, "-l 0 --no-pci --vdev=net_tap0,iface=dtap0", DPVMA_QUEUES="1",
-                DPVMA_PORTS=f"net_tap0={TAP_IP}/24").init()
-    space.ip("link", "set", "dtap0", "up")
-    space.ip("addr", "add", f"{TAP_PEER}/24", "dev", "dtap0")
+    it = Tap()
+    space, tap = it.space, it.agent
     wire = space.packets("dtap0")
     fd = member(tap, local=TAP_IP)
     igmp(wire, TAP_IP, (TO_EX, GROUP, ()), "our report")
