@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <rte_cycles.h>
 #include <rte_eal.h>
@@ -46,6 +47,14 @@ choose_modes(struct tp *tp)
 	return 0;
 }
 
+/* EAL leaves the directory of its prefix behind; it goes unless another process uses it. */
+static void
+end_eal(void)
+{
+	rte_eal_cleanup();
+	rmdir(rte_eal_get_runtime_dir());
+}
+
 int
 main(int argc, char **argv)
 {
@@ -63,11 +72,12 @@ main(int argc, char **argv)
 				"dpvma-testpmd: EAL did not start: %s; its own lines above say "
 				"why\n",
 				rte_strerror(rte_errno));
+		rmdir(rte_eal_get_runtime_dir());
 		return EXIT_FAILURE;
 	}
 	i = tp_args_parse(argc - eal, argv + eal, &tp.args);
 	if (i != 0 || choose_modes(&tp) != 0) {
-		rte_eal_cleanup();
+		end_eal();
 		return i > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 	}
 	signal(SIGINT, on_signal);
@@ -76,7 +86,7 @@ main(int argc, char **argv)
 	if (dpvma_init() != 0 || tp_sockets_open(&tp) != 0) {
 		tp_sockets_close(&tp);
 		dpvma_exit();
-		rte_eal_cleanup();
+		end_eal();
 		return EXIT_FAILURE;
 	}
 	printf("READY\n");
@@ -92,6 +102,6 @@ main(int argc, char **argv)
 		failed++;
 	tp_sockets_close(&tp);
 	dpvma_exit();
-	rte_eal_cleanup();
+	end_eal();
 	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }

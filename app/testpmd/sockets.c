@@ -18,6 +18,22 @@ fail(const char *what, const char *where)
 	return -1;
 }
 
+static int
+fail_bind(const struct ip_addr *addr, uint32_t udp_port)
+{
+	char text[IP_ADDR_STRLEN], where[IP_ADDR_STRLEN + 128];
+	const char *cure = "";
+	int err = errno;
+
+	if (err == EADDRINUSE)
+		cure = " (give another --udp-port, or end the program that has it)";
+	else if (err == EADDRNOTAVAIL)
+		cure = " (give --address one of a port's addresses)";
+	snprintf(where, sizeof(where), "%s port %u%s", ip_format(addr, text), udp_port, cure);
+	errno = err;
+	return fail("bind to", where);
+}
+
 static const struct {
 	const char *name;
 	vma_cb_packet_rec_mode mode;
@@ -128,7 +144,7 @@ open_one(struct tp *tp, uint32_t i, const struct ip_addr *local, int key)
 		if (dpvma_connect(fd, (struct sockaddr *)&sin, sizeof(sin)) != 0)
 			return fail("connect to", tp->args.peer);
 	} else if (dpvma_bind(fd, (struct sockaddr *)&sin, sizeof(sin)) != 0) {
-		return fail("bind to", tp->args.address);
+		return fail_bind(local, tp->args.udp_port + i);
 	} else if (ip_is_multicast(local) && join(fd, local) != 0) {
 		return fail("join", tp->args.address);
 	}

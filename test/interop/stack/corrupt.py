@@ -5,12 +5,10 @@ Frames that are wrong in one way each: none is delivered, each is counted under 
 good one after it arrives. On a tap the stack looks at all itself; on mlx5 the device judges sums.
 """
 import os
-import socket
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from lab import (HOST_IP, NIC_MAC, PEER_IP, Mlx5Wire, Tap, equal, ether, ipv4, mac, main, udp,
-                 wait_for)
+from lab import (HOST_IP, NIC_MAC, PEER_IP, Mlx5Wire, Tap, equal, ether, ipv4, mac, main, udp)
 
 PORT, NOBODY = 6200, 6299
 TIMES = 3

@@ -6,7 +6,6 @@ and every byte in both directions, and beside it the host's own kernel, which ke
 """
 import errno
 import os
-import signal
 import socket
 import sys
 
@@ -48,7 +47,7 @@ def agent_counters():
 
 
 def first_datagram():
-    """Before anybody knows anybody: the longest datagram arrives, and its echo, all fragments of both."""
+    """Before anybody knows anybody: the longest datagram arrives, and its echo, in fragments."""
     fd = agent.socket(HOST_IP, ECHO)
     agent.echo(fd)
     client = lab.peer.udp()

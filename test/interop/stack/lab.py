@@ -10,9 +10,11 @@ the machine forbids namespaces or TAP devices.
 import atexit
 import ctypes
 import errno
+import glob
 import json
 import os
 import select
+import shutil
 import signal
 import socket
 import struct
@@ -342,12 +344,13 @@ class Testpmd:
         self.name = f"testpmd-{len(processes)}"
         self.json = os.path.join(scratch, self.name + ".json")
         self.log = os.path.join(scratch, self.name + ".log")
+        self.prefix = f"dpvma-stack-{os.getpid()}-{len(processes)}"
         argv = [PROGRAMS["testpmd"], *eal.split(), "--no-telemetry", *memory(megabytes).split(),
-                f"--file-prefix=dpvma-stack-{os.getpid()}-{len(processes)}", "--", "--quiet",
-                f"--json={self.json}", *options]
+                f"--file-prefix={self.prefix}", "--", "--quiet", f"--json={self.json}", *options]
         with open(self.log, "w") as log:
             self.p = space.start(argv, env=small(**env), stdin=subprocess.DEVNULL, stdout=log,
                                  stderr=log)
+        self.p.prefix = self.prefix
         if ready:
             wait_for(lambda: "READY" in self.said() or self.p.poll() is not None, "READY")
             check("READY" in self.said(), f"{self.name} did not start")
@@ -362,6 +365,7 @@ class Testpmd:
         except subprocess.TimeoutExpired:
             raise Failed(f"{self.name} does not end") from None
         equal(code, 0, f"exit code of {self.name}")
+        equal(trace(self.p.pid, self.prefix), [], "left behind")
         with open(self.json) as f:
             got = json.load(f)
         self.out = self.said()
@@ -466,11 +470,17 @@ def is_proto(frame, proto):
     return len(frame) >= 34 and frame[12:14] == b"\x08\x00" and frame[23] == proto
 
 
-def trace(pid):
-    """What of a process with that number lies about."""
-    import glob
-    return [p for pattern_ in (f"/tmp/connectx-{pid}-*", f"/var/run/dpdk/dpvma-{pid}",
-                               f"/dev/hugepages/*{pid}*") for p in glob.glob(pattern_)]
+def trace(pid, prefix=None):
+    """What of a process with that number, and that file prefix, lies about."""
+    prefix = prefix or f"dpvma-{pid}"
+    return [p for place in (f"/tmp/connectx-{pid}-*", f"/var/run/dpdk/{prefix}",
+                            f"/dev/hugepages/{prefix}*") for p in glob.glob(place)]
+
+
+def forget(process, prefix):
+    """A killed process leaves the directory of its EAL, until the next start of ours removes it."""
+    for path in trace(process.pid, prefix):
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def end_all():
@@ -478,6 +488,7 @@ def end_all():
         if process.poll() is None:
             process.kill()
             process.wait()
+        forget(process, getattr(process, "prefix", None))
 
 
 def main(*tests):

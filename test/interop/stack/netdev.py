@@ -1,8 +1,8 @@
 #!/usr/bin/env -S python3 -B
 # SPDX-License-Identifier: BSD-3-Clause
 """
-Ports without flow rules beside a kernel: af_packet on a veth, where the host's kernel sees a copy of
-every frame, and a tap, where no kernel answers for the port. Every size, once each; ARP; addresses
+Ports without flow rules beside a kernel: af_packet on a veth, where the host's kernel sees a copy
+of every frame, and a tap, where no kernel answers for the port. Every size, once each; ARP; addresses
 and links that change while sockets are open; leaving the traffic to the kernel.
 """
 import os
@@ -17,8 +17,8 @@ IP, PEER, EXTRA, PORT = "10.96.0.2", "10.96.0.1", "10.96.0.9", 6400
 # sizes whose frames are around what is special: shortest, 256 and 1 kB buffers, longest, fragments
 SIZES = [*range(0, 40), *range(200, 270, 3), *range(1000, 1040, 5), *range(1460, 1473)]
 BIG = [1473, 1480, 1481, 2960, 2961, 9000, 40000, 65507]
-# The PMD of af_packet has the kernel put fragments together and then cuts the datagram to a frame of
-# 2 kB: what is longer can be sent, not received.
+# The PMD of af_packet has the kernel put fragments together and then cuts the datagram to a frame
+# of 2 kB: what is longer can be sent, not received.
 BIG_BACK = [size for size in BIG if size < 1900]
 host = peer = agent = None
 
@@ -65,7 +65,7 @@ def af_packet():
     echo(peer, (IP, PORT), sizes)
     equal(agent.stop_echo(), len(sizes), "echoed")
     counters = [s for s in agent.dump()["sockets"] if s["fd"] == fd][0]["counters"]
-    equal((counters["rx_packets"], counters["rx_os"]), (len(sizes), 0), "by the port, by the kernel")
+    equal((counters["rx_packets"], counters["rx_os"]), (len(sizes), 0), "by port and kernel")
     agent.call("close", fd)
     # no answer of the kernel's that the port is unreachable, while it is ours
     for addr in (IP, "0.0.0.0"):

@@ -1,8 +1,8 @@
 #!/usr/bin/env -S python3 -B
 # SPDX-License-Identifier: BSD-3-Clause
 """
-dpvma-testpmd on mlx5 with striding queues, the software ConnectX making numbered datagrams as fast as
-they are taken: each way to receive sees every one of them once, in order, with the right bytes.
+dpvma-testpmd on mlx5 with striding queues, the software ConnectX making numbered datagrams as fast
+as they are taken: each way to receive sees every one of them once, in order, with the right bytes.
 """
 import os
 import re
@@ -13,7 +13,7 @@ from lab import HOST_IP, PROGRAMS, Mlx5Wire, Testpmd, check, equal, main
 
 PORT = 5000
 PACKETS = 50000
-# payload: logarithms of stride and of strides in a buffer; the PMD wants room for frame and headroom
+# payload: logarithms of stride and of strides in a buffer; frame and headroom are to fit in
 GEOMETRY = {16: (8, 10), 64: (8, 10), 86: (8, 10), 200: (9, 9), 470: (10, 9), 1400: (11, 8),
             1472: (11, 6)}
 wires = None
@@ -24,7 +24,8 @@ def setup():
     wires = Mlx5Wire()
 
 
-def receive(size, *options, sockets=1, compress=0, wire="", packets=PACKETS, geometry=None, bare=False, **env):
+def receive(size, *options, sockets=1, compress=0, wire="", packets=PACKETS, geometry=None,
+            bare=False, **env):
     """dpvma-testpmd's result; whatever it is told to do, all must arrive."""
     stride, strides = geometry or GEOMETRY[size]
     eal = ("-l 0 -a 0000:03:00.0,mprq_en=1,rxqs_min_mprq=1,mprq_max_memcpy_len=0,"

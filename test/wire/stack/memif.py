@@ -26,7 +26,7 @@ def eal(role, name):
 
 
 def ports(addr, *known):
-    """With neighbours that need not be asked for, when it is to be told what becomes of each packet."""
+    """With known neighbours, where it is to be told what becomes of each packet."""
     neighbours = "".join(f",neigh={k}@{MACS[k]}" for k in known)
     return {"DPVMA_PORTS": f"net_memif0={addr}/24{neighbours}", "DPVMA_QUEUES": "1"}
 
@@ -90,7 +90,7 @@ def stream(mode, ring_mode, size):
     equal(result["wrong"], 0, f"{name}: numbers that go backwards")
     equal(result["bad_payload"], 0, f"{name}: payloads")
     equal(result["lost"], 0, f"{name}: numbers missing")
-    equal(sent["tx_packets"] + sent["tx_drop"], PACKETS, f"{name}: sent, and dropped without a link")
+    equal(sent["tx_packets"] + sent["tx_drop"], PACKETS, f"{name}: sent, and without a link")
     # what lies in the memif when the sender ends goes with it
     check(0 <= sent["tx_packets"] - result["packets"] < 1 << RING_LOG,
           f"{name}: {sent['tx_packets']} sent, {result['packets']} received")
