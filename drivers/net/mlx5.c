@@ -8,6 +8,8 @@
  * - Packets of mprq_max_memcpy_len and less are copied out of their stride.
  * - Descriptors are a power of two; the ring is counted in 16 bits.
  * - A queue cannot be stopped alone while the vector or the MPRQ burst runs.
+ * - It registers memory by virtual address. By physical ones EAL would have every striding buffer,
+ *   which is longer than a huge page, lie in one piece of memory.
  * - A port takes buffers from one pool, sized as in queue_bytes(), and mbufs for every descriptor.
  */
 #include <errno.h>
@@ -205,6 +207,7 @@ static struct port_driver mlx5 = {
 	.name = "mlx5_pci",
 	.kernel = KERNEL_RESTS,
 	.keeps_queues = true,
+	.own_translation = true,
 	.devargs = devargs,
 	.pci = pci,
 	.probe = probe,

@@ -178,6 +178,33 @@ add_pci(struct port_args *args)
 	return ret != 0 || any ? ret : port_args_addf(args, "--no-pci");
 }
 
+/*
+ * Virtual addresses when that is what all PCI devices take: without an IOMMU, EAL would choose
+ * physical ones, and with those no buffer may be longer than its memory is in one piece.
+ */
+static int
+add_iova(struct port_args *args)
+{
+	const struct port_driver *driver;
+	bool any = false, vdev;
+	size_t offset;
+	char **word;
+	int i;
+
+	if (port_args_has(args, "--iova-mode", "--proc-type", NULL))
+		return 0;
+	for (i = 0; i < args->argc; i++) {
+		word = device_of(args, i, &vdev, &offset);
+		if (word == NULL || vdev)
+			continue;
+		driver = driver_of_allowed(*word + offset);
+		if (driver == NULL || !driver->own_translation)
+			return 0;
+		any = true;
+	}
+	return any ? port_args_addf(args, "--iova-mode=va") : 0;
+}
+
 /* One lcore that floats over the CPUs the program may use, and no worker threads. */
 static int
 add_lcores(struct port_args *args)
@@ -274,6 +301,8 @@ port_args_complete(struct port_args *args)
 	ret = add_pci(args);
 	if (ret == 0)
 		ret = add_devargs(args);
+	if (ret == 0)
+		ret = add_iova(args);
 	if (ret == 0)
 		ret = add_lcores(args);
 	if (ret == 0)

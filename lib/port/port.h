@@ -46,6 +46,7 @@ struct port_driver {
 	bool handles_scatter; /**< frames longer than a buffer arrive as segments */
 	bool stop_is_final;   /**< once stopped it cannot be started again: never restart it */
 	bool keeps_queues;    /**< a single receive queue cannot be stopped */
+	bool own_translation; /**< the device takes virtual addresses, with or without an IOMMU */
 	/** Device arguments to add to those given for the device (EAL started by us), "" for none.
 	 */
 	void (*devargs)(const char *given, char *extra, size_t len);

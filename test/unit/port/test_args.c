@@ -187,6 +187,12 @@ test_devices(void **state)
 	text = completed("-b 02:00.0");
 	assert_null(strstr(text, "--allow"));
 	assert_null(strstr(text, "--no-pci"));
+	/* virtual addresses only where every card takes them, and nobody said otherwise */
+	assert_non_null(strstr(completed(""), "--iova-mode=va"));
+	assert_non_null(strstr(completed("-a 01:00.0"), "--iova-mode=va"));
+	assert_null(strstr(completed("-a 01:00.0 -a 02:00.0"), "--iova-mode"));
+	assert_null(strstr(completed("--vdev=net_null0"), "--iova-mode"));
+	assert_null(strstr(completed("-a 01:00.0 --iova-mode=pa"), "--iova-mode=va"));
 }
 
 static void
