@@ -256,6 +256,7 @@ enum cx_rx_result {
 
 #define CX_RX_HOLD 1	/* a frame that is not taken leaves no trace: it is offered again */
 #define CX_RX_CSUM_OK 2 /* the wire made the checksums itself: no need to verify */
+#define CX_RX_FIRST 4	/* one that a rule drops is not taken either */
 
 /* ---- wires ---- */
 struct cx_wire {

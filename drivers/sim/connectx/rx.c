@@ -35,6 +35,8 @@ cx_rx_frame(uint8_t *frame, uint32_t len, unsigned int flags)
 	cx_parse(&p, !(flags & CX_RX_CSUM_OK));
 	switch (cx_steer(&p)) {
 	case CX_STEER_DROP:
+		if (flags & CX_RX_FIRST)
+			return CX_RX_MISS;
 		cx_steer_commit(&p);
 		cx.stat.rx_wire++;
 		cx.stat.rx_dropped++;

@@ -300,8 +300,12 @@ gen_poll(void)
 		n = opt.count - gen.sent;
 	for (i = 0; i < n; i++) {
 		next_frame(gen.next[gen.port]);
-		/* the first one waits for a queue in any case: traffic starts when it can arrive */
-		flags = CX_RX_CSUM_OK | (opt.lossless || gen.sent == 0 ? CX_RX_HOLD : 0);
+		/*
+		 * The first one waits for a queue in any case: traffic starts when it can arrive. A
+		 * driver that tries what the device can do has rules that drop everything.
+		 */
+		flags = CX_RX_CSUM_OK | (opt.lossless || gen.sent == 0 ? CX_RX_HOLD : 0) |
+				(gen.sent == 0 ? CX_RX_FIRST : 0);
 		ret = cx_rx_frame(gen.frame, gen.len, flags);
 		if (flags & CX_RX_HOLD && ret != CX_RX_TAKEN && ret != CX_RX_ERROR)
 			break;
