@@ -214,5 +214,5 @@ def last():
     equal(trace(agent.pid), [], "left behind")
 
 
-main(setup, first_datagram, kernel_client, any_address, kernel_server, bifurcation, port_in_use, close_gives_back,
-     leaving, last)
+main(setup, first_datagram, kernel_client, any_address, kernel_server, bifurcation, port_in_use,
+     close_gives_back, leaving, last)

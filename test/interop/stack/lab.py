@@ -71,7 +71,7 @@ def setns(fd):
 
 
 class Space:
-    """A network namespace that only this process holds. As a context: sockets made inside are its."""
+    """A network namespace that only this process holds. In a with: sockets made are its."""
 
     def __init__(self):
         before = os.open("/proc/self/ns/net", os.O_RDONLY)
@@ -313,7 +313,7 @@ class Agent:
 
 
 class Tap:
-    """An agent on net_tap: the kernel's device is the other end of the wire, no kernel is behind."""
+    """An agent on net_tap: the kernel's device is the other end, no kernel is behind the port."""
 
     PEER_IP, IP = "10.97.0.1", "10.97.0.2"
 

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """
 Ports without flow rules beside a kernel: af_packet on a veth, where the host's kernel sees a copy
-of every frame, and a tap, where no kernel answers for the port. Every size, once each; ARP; addresses
-and links that change while sockets are open; leaving the traffic to the kernel.
+of every frame, and a tap, where no kernel answers for the port. Every size, once each; ARP;
+addresses and links that change while sockets are open; leaving the traffic to the kernel.
 """
 import os
 import socket
