@@ -40,17 +40,18 @@ mlx5() { # NAME GEN STRIDE-LOG STRIDES-LOG OPTIONS...
 }
 
 for size in 64 1400; do
-	log=7; num=10
-	[ "$size" = 1400 ] && { log=11; num=8; }
+	# strides of 256 and 2048 bytes: the frame and the 128 bytes that the PMD wants beside it
+	log=8; num=10; stride=214
+	[ "$size" = 1400 ] && { log=11; num=8; stride=1400; }
 	say "cyclic next to the bare PMD, $size B"
-	mlx5 "cyclic-$size" "size=$size" $log $num --modes=cyclic,rxonly --size=$size --gather-us=30 --batch=64
+	mlx5 "cyclic-$size" "size=$size" $log $num --modes=cyclic,rxonly --size=$size --stride-bytes=$stride --gather-us=30 --batch=64
 done
 say "plain receive next to the bare PMD, 64 B"
-mlx5 recv-64 "size=64" 7 10 --modes=recv,rxonly --size=64 --gather-us=30 --batch=64
+mlx5 recv-64 "size=64" 8 10 --modes=recv,rxonly --size=64 --gather-us=30 --batch=64
 for round in 1 2 3; do
 	for sockets in 1 10000; do
 		say "$sockets sockets, round $round"
-		mlx5 "sockets-$sockets-$round" "size=64,ports=$sockets" 7 10 --modes=recv --size=64 \
+		mlx5 "sockets-$sockets-$round" "size=64,ports=$sockets" 8 10 --modes=recv --size=64 \
 			--sockets=$sockets --batch=1
 	done
 done
