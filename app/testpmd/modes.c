@@ -13,6 +13,7 @@
 #include "mellanox/vma_extra.h"
 #include "testpmd.h"
 
+#define MISSES_MAX 100000 /**< empty calls before the next socket has its turn */
 #define FRAME_HEADERS (RTE_ETHER_HDR_LEN + 20 + 8)
 
 /* The bare PMD on the queue of the sockets' ring: the yardstick. */
@@ -93,8 +94,14 @@ recv_turn(struct tp *tp, struct tp_count *count)
 		}
 	}
 	n = dpvma_recvmmsg(tp->fds[socket], vec, tp->args.batch, MSG_DONTWAIT, NULL);
-	if (n <= 0 || tp->args.sockets > 1)
-		tp->next_fd = socket + 1 == tp->args.sockets ? 0 : socket + 1;
+	/*
+	 * The sender serves its ports in turn, so the next datagram is this socket's: stay, unless
+	 * it was lost.
+	 */
+	if (n <= 0 && ++tp->misses < MISSES_MAX)
+		return 0;
+	tp->misses = 0;
+	tp->next_fd = socket + 1 == tp->args.sockets ? 0 : socket + 1;
 	if (n <= 0)
 		return 0;
 	for (i = 0; i < n; i++) {

@@ -83,6 +83,7 @@ struct tp {
 	bool cyclic; /**< sockets are on a ring with a cyclic profile */
 	int *fds;
 	uint32_t next_fd; /**< whose turn it is */
+	uint32_t misses;  /**< empty calls of that one, in a row */
 	int ring_fd;
 	struct ring *ring;
 	uint64_t *next_seq; /**< by destination port, ~0: not known yet */

@@ -231,8 +231,6 @@ recv_one(struct sock *s, struct msghdr *msg, int flags)
 		return ret;
 	}
 	len = (ssize_t)fill(s, msg, m, flags);
-	if (likely(!(flags & MSG_PEEK)))
-		STAT_INC(udp_stats(s->udp), SOCK, rx_read);
 	rte_pktmbuf_free(m);
 	return len;
 }
@@ -347,7 +345,6 @@ fill_batch(struct sock *s, struct mmsghdr *vec, struct rte_mbuf **pkts, unsigned
 		vec[i].msg_len = (unsigned int)fill(s, &vec[i].msg_hdr, pkts[i], flags);
 	}
 	rte_pktmbuf_free_bulk(pkts, n);
-	STAT_ADD(udp_stats(s->udp), SOCK, rx_read, n);
 	return n;
 }
 

@@ -99,6 +99,9 @@ append(struct udp_sock *s, struct rte_mbuf **pkts, uint16_t n)
 	uint32_t bytes = n * UDP_PACKET_CHARGE, limit = limit_of(s);
 	uint16_t fit = n, last = n - 1;
 
+	/* with thousands of sockets the reader would wait for both */
+	rte_prefetch0(&s->read_packets);
+	rte_prefetch0((const char *)s + (ptrdiff_t)s->companion * RTE_CACHE_LINE_SIZE);
 	for (uint16_t i = 0; i < last; i++) {
 		bytes += strip(pkts[i]);
 		*ring_mbuf_link(pkts[i]) = pkts[i + 1];

@@ -46,6 +46,14 @@ migrates(const struct ring_alloc *alloc)
 	return alloc->logic >= CONF_RING_PER_THREAD && alloc->ratio >= 0;
 }
 
+static int32_t
+companion_of(const struct udp_sock *s, const void *ctx)
+{
+	intptr_t lines = ((intptr_t)ctx - (intptr_t)s) / RTE_CACHE_LINE_SIZE;
+
+	return ctx == NULL || lines != (int32_t)lines ? 0 : (int32_t)lines;
+}
+
 int
 udp_open(int fd, udp_wake_cb wake, void *ctx, struct udp_sock **sock)
 {
@@ -61,6 +69,7 @@ udp_open(int fd, udp_wake_cb wake, void *ctx, struct udp_sock **sock)
 	s->sink_any.deliver = queue_deliver_any;
 	s->wake = wake;
 	s->wake_ctx = ctx;
+	s->companion = companion_of(s, ctx);
 	s->head.checks = wake != NULL ? CHECK_WAKE : 0;
 	s->fd = fd;
 	s->opt.rcvbuf = RCVBUF_DEFAULT;
@@ -106,6 +115,7 @@ udp_stats(struct udp_sock *s)
 	/* A delivery counts nothing: what it brought was read or is waiting. Good enough unlocked.
 	 */
 	STAT_GET(&s->stats, SOCK, rx_packets) = s->read_packets + queued;
+	STAT_GET(&s->stats, SOCK, rx_read) = s->read_packets;
 	STAT_GET(&s->stats, SOCK, rx_bytes) = s->read_bytes + (bytes > charge ? bytes - charge : 0);
 	return &s->stats;
 }

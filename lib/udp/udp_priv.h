@@ -65,8 +65,12 @@ struct udp_sock {
 	struct sink sink_any;	/**< the same, for a flow without local address */
 	struct rte_mbuf *first; /**< linked by ring_mbuf_link() */
 	struct rte_mbuf *last;
-	uint32_t bytes;	  /**< queued, UDP_PACKET_CHARGE for each included */
-	uint32_t peer_ip; /**< IPv4, network order; with CHECK_PEER */
+	uint32_t bytes; /**< queued, UDP_PACKET_CHARGE for each included */
+	/**
+	 * What the wake callback's context is far, in cache lines; 0: too far. A delivery fetches
+	 * its first line and the consumer's: the receive call that follows reads both.
+	 */
+	int32_t companion;
 	struct udp_options opt;
 
 	/* A receive call. */
@@ -77,6 +81,7 @@ struct udp_sock {
 	bool rx_migrates; /**< the logic is one that migrates */
 	bool tx_migrates;
 	struct ring **rings;
+	uint32_t peer_ip; /**< IPv4, network order; with CHECK_PEER */
 	struct ring_alloc rx_alloc;
 
 	/* A send call. */
