@@ -237,7 +237,7 @@ void arp_announce(struct ring *ring, uint64_t now);
 
 /** @name Multicast groups (group.c), IGMP (igmp.c) */
 /** @{ */
-#define ALL_HOSTS RTE_BE32(RTE_IPV4(224, 0, 0, 1))
+#define ALL_HOSTS RTE_BE32(UINT32_C(0xe0000001)) /* 224.0.0.1 */
 #define SOURCES_MAX 128 /**< of a group; a record of them all fits 576 bytes */
 
 struct source {

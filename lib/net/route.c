@@ -301,7 +301,7 @@ configure_addr(struct port *port, const struct port_addr *a)
 	r.metric = METRIC_LAST;
 	r.type = RTN_MULTICAST;
 	r.prefix = 4;
-	r.dst = ip_from_v4(RTE_BE32(RTE_IPV4(224, 0, 0, 0)));
+	r.dst = ip_from_v4(RTE_BE32(UINT32_C(0xe0000000)));
 	add(&r);
 	r.type = RTN_BROADCAST;
 	r.prefix = 32;
