@@ -57,6 +57,8 @@ struct port_driver {
 	int (*probe)(struct port *port);
 	/** Last word on the configuration before rte_eth_dev_configure(). */
 	void (*configure)(struct port *port, struct rte_eth_conf *conf);
+	/** Bytes that the PMD writes in front of a received frame, into the buffer's headroom. */
+	uint16_t rx_prefix;
 	/** Last word on one receive queue before rte_eth_rx_queue_setup(). */
 	void (*rx_queue)(struct port *port, const struct port_queue_conf *q,
 			struct rte_eth_rxconf *rx, uint16_t *nb_desc);
@@ -113,6 +115,10 @@ struct port_queue_conf {
 	struct rte_mempool *pool;  /**< where received packets go */
 	bool striding;	      /**< for a cyclic ring: the device's strides, or an ordered pool */
 	uint32_t min_strides; /**< strides that must be posted at least */
+	/** The caller has another pool to offer: a refusal is said at level debug, no number of the
+	 * port is lowered for it.
+	 */
+	bool tentative;
 };
 
 struct port {

@@ -196,10 +196,21 @@ port_probe_trial(struct port *port)
 	} else if (ret == -EBUSY) {
 		/* said when a queue is asked for */
 		LOG_DEBUG("port %s: started by the program itself", port->name);
+	} else if (ret == -ENOMEM) {
+		LOG_WARNING("port %s: no memory to start it with one queue of %u descriptors and "
+			    "see what it can do; it is taken as one that does not steer: give EAL "
+			    "more memory (-m, huge pages)%s",
+				port->name, qs->q[0].rx_desc,
+				port->driver->striding != NULL ? " or lower DPVMA_MPRQ_STRIDES"
+							       : "");
 	} else {
-		LOG_WARNING("port %s: cannot be started to see what it can do (%s); taken as one "
-			    "that does not steer",
-				port->name, rte_strerror(-ret));
+		LOG_WARNING("port %s: its driver %s refuses to start it with one queue of %u "
+			    "descriptors (%s), so what it can do is not known and it is taken as "
+			    "one that does not steer: see what the driver says "
+			    "(DPVMA_EAL_ARGS=--log-level=pmd:debug), or leave the port out of "
+			    "DPVMA_PORTS",
+				port->name, port->queues->info.driver_name, qs->q[0].rx_desc,
+				rte_strerror(-ret));
 	}
 	qs->n = 0;
 }

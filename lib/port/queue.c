@@ -154,23 +154,74 @@ stop_spares(struct port *port)
 			qs->q[i].stopped = rte_eth_dev_rx_queue_stop(port->id, (uint16_t)i) == 0;
 }
 
-static void __attribute__((cold)) say_failure(const struct port *port, int ret)
+/* Buffers of this pool that the queues of every port post; this port's as they were asked for. */
+static uint32_t
+posted_in(const struct port *port, const struct rte_mempool *pool)
+{
+	uint32_t posted = 0;
+	unsigned int p, i;
+
+	for (p = 0; p < n_ports; p++) {
+		const struct port_queues *qs = ports[p]->queues;
+
+		for (i = 0; (ports[p] == port || ports[p]->started) && i < qs->n; i++)
+			if (qs->q[i].pool == pool)
+				posted += qs->q[i].rx_desc;
+	}
+	return posted;
+}
+
+/* Nodes with a port: VMA_RX_BUFS is shared out among them. */
+static uint32_t
+nodes_n(void)
+{
+	uint64_t nodes = 0;
+	unsigned int p;
+
+	for (p = 0; p < n_ports; p++)
+		nodes |= UINT64_C(1) << (ports[p]->socket_id & 63);
+	return (uint32_t)__builtin_popcountll(nodes);
+}
+
+static void __attribute__((cold)) say_no_memory(const struct port *port)
 {
 	const struct port_queues *qs = port->queues;
-	uint32_t posted = 0;
+	uint16_t last = qs->n - 1, desc = qs->q[last].rx_desc;
+	const struct rte_mempool *pool = qs->q[last].pool;
+	uint32_t burst = (uint32_t)conf()->rx_burst, need = posted_in(port, pool) + burst;
+	uint32_t over = need - RTE_MIN(need, pool->size), n = 0, fits;
 	unsigned int i;
 
 	for (i = 0; i < qs->n; i++)
-		posted += qs->q[i].rx_desc;
-	if (ret == -ENOMEM && port->caps.striding)
-		LOG_ERROR("port %s: no memory for %u striding receive queues of %u descriptors: "
-			  "lower "
-			  "VMA_RX_WRE, DPVMA_MPRQ_STRIDES or VMA_RX_BUFS, or give more huge pages",
-				port->name, qs->n, qs->q[0].rx_desc);
-	else if (ret == -ENOMEM)
-		LOG_ERROR("port %s: no memory for %u receive queues of %u descriptors: give "
-			  "VMA_RX_BUFS=%u (it is %d) and the memory for it, or a lower VMA_RX_WRE",
-				port->name, qs->n, qs->q[0].rx_desc, posted * 2, conf()->rx_bufs);
+		n += qs->q[i].pool == pool;
+	/* what each of this port's queues may post when the others stay */
+	fits = n * desc > over ? (n * desc - over) / n : 0;
+	fits = fits > 0 ? rte_align32prevpow2(fits) : 0;
+	if (over == 0)
+		LOG_ERROR("port %s: EAL has no memory for %u%s receive queues of %u descriptors "
+			  "(%u of %u buffers): lower VMA_RX_WRE=%u%s, or give EAL more memory "
+			  "(-m, huge pages)",
+				port->name, qs->n, port->caps.striding ? " striding" : "", desc,
+				need, pool->size, desc,
+				port->caps.striding ? " or DPVMA_MPRQ_STRIDES" : "");
+	else if (fits >= 64)
+		LOG_ERROR("port %s: %u receive queues of %u descriptors need %u buffers and the "
+			  "pool has %u: give VMA_RX_BUFS=%u and the memory for it, or "
+			  "VMA_RX_WRE=%u",
+				port->name, qs->n, desc, need, pool->size, need * nodes_n(), fits);
+	else
+		LOG_ERROR("port %s: %u receive queues of %u descriptors need %u buffers and the "
+			  "pool has %u: give VMA_RX_BUFS=%u and the memory for it, or fewer "
+			  "queues (DPVMA_QUEUES)",
+				port->name, qs->n, desc, need, pool->size, need * nodes_n());
+}
+
+static void __attribute__((cold)) say_failure(const struct port *port, int ret)
+{
+	const struct port_queues *qs = port->queues;
+
+	if (ret == -ENOMEM)
+		say_no_memory(port);
 	else if (ret == -EBUSY)
 		LOG_ERROR("port %s is already started by the program: stop it before, or name "
 			  "other "
@@ -186,7 +237,7 @@ static void __attribute__((cold)) say_failure(const struct port *port, int ret)
  * ones where nobody asked for the length.
  */
 static int
-start_within_memory(struct port *port)
+start_within_memory(struct port *port, bool tentative)
 {
 	struct port_queues *qs = port->queues;
 	uint16_t last_owned, before;
@@ -195,7 +246,7 @@ start_within_memory(struct port *port)
 
 	for (;;) {
 		ret = port_start(port);
-		if (ret != -ENOMEM || conf()->queues > 0)
+		if (ret != -ENOMEM || tentative || conf()->queues > 0)
 			return ret;
 		for (last_owned = 0, i = 0; i < qs->n; i++)
 			if (qs->q[i].owned)
@@ -248,9 +299,10 @@ start_first(struct port *port, const struct port_queue_conf *want)
 	qs->q[0].owned = true;
 	for (i = 1; i < qs->n; i++)
 		fill_spare(port, (uint16_t)i, want->pool);
-	ret = start_within_memory(port);
+	ret = start_within_memory(port, want->tentative);
 	if (ret != 0) {
-		say_failure(port, ret);
+		if (!want->tentative)
+			say_failure(port, ret);
 		qs->q[0].owned = false;
 		qs->n = 0;
 		return ret;
@@ -427,7 +479,8 @@ take_by_restart(struct port *port, int spare, const struct port_queue_conf *want
 	port_stop(port);
 	ret = port_start(port);
 	if (ret != 0) {
-		say_failure(port, ret);
+		if (!want->tentative)
+			say_failure(port, ret);
 		qs->q[queue] = before;
 		qs->q[queue].owned = false;
 		qs->n = n_before;

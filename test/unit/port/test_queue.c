@@ -8,6 +8,42 @@
 
 #include "port_test.h"
 
+/* A PMD that wants a buffer for every descriptor at once, and one of which nothing is known. */
+static bool greedy, may_steer;
+static int refusal;
+
+int __real_rte_eth_rx_queue_setup(uint16_t port, uint16_t queue, uint16_t desc, unsigned int socket,
+		const struct rte_eth_rxconf *conf, struct rte_mempool *mp);
+int __wrap_rte_eth_rx_queue_setup(uint16_t port, uint16_t queue, uint16_t desc, unsigned int socket,
+		const struct rte_eth_rxconf *conf, struct rte_mempool *mp);
+int __real_rte_flow_validate(uint16_t port, const struct rte_flow_attr *attr,
+		const struct rte_flow_item *pattern, const struct rte_flow_action *actions,
+		struct rte_flow_error *error);
+int __wrap_rte_flow_validate(uint16_t port, const struct rte_flow_attr *attr,
+		const struct rte_flow_item *pattern, const struct rte_flow_action *actions,
+		struct rte_flow_error *error);
+
+int
+__wrap_rte_eth_rx_queue_setup(uint16_t port, uint16_t queue, uint16_t desc, unsigned int socket,
+		const struct rte_eth_rxconf *conf, struct rte_mempool *mp)
+{
+	if (refusal != 0)
+		return refusal;
+	if (greedy && (queue + 1u) * desc > mp->size)
+		return -ENOMEM;
+	return __real_rte_eth_rx_queue_setup(port, queue, desc, socket, conf, mp);
+}
+
+int
+__wrap_rte_flow_validate(uint16_t port, const struct rte_flow_attr *attr,
+		const struct rte_flow_item *pattern, const struct rte_flow_action *actions,
+		struct rte_flow_error *error)
+{
+	if (may_steer)
+		return 0;
+	return __real_rte_flow_validate(port, attr, pattern, actions, error);
+}
+
 static unsigned int downs, ups;
 static bool started_when_up;
 
@@ -196,6 +232,74 @@ test_shrinks(void **state)
 	fini();
 }
 
+/* Too few buffers for what was asked: one line with the numbers that would do, and they do. */
+static void
+test_too_few(void **state)
+{
+	struct rte_mempool *pool = test_pool("few", 1023), *enough = test_pool("enough", 2112);
+	struct port_queue_conf want = { .pool = pool };
+	struct port *port;
+
+	(void)state;
+	greedy = true;
+	test_conf("VMA_RX_WRE=512", "DPVMA_QUEUES=4", NULL);
+	init();
+	port = port_of("net_null0");
+	assert_int_equal(port_queue_get(port, &want), -ENOMEM);
+	assert_ptr_equal(strchr(test_log, '\n'), test_log + strlen(test_log) - 1);
+	/* 4 queues of 512, and a burst of 64 */
+	assert_non_null(strstr(test_log, "need 2112 buffers and the pool has 1023"));
+	assert_non_null(strstr(test_log, "VMA_RX_BUFS=2112 "));
+	assert_non_null(strstr(test_log, "VMA_RX_WRE=128\n"));
+	want.pool = enough;
+	assert_int_equal(port_queue_get(port, &want), 0);
+	fini();
+	test_conf("VMA_RX_WRE=128", "DPVMA_QUEUES=4", NULL);
+	init();
+	want.pool = pool;
+	assert_int_equal(port_queue_get(port_of("net_null0"), &want), 0);
+	fini();
+	assert_string_equal(test_log, "");
+	/* enough of them: then it is not the pool's number that has to change */
+	greedy = false;
+	test_conf("VMA_RX_WRE=128", "DPVMA_QUEUES=4", NULL);
+	init();
+	refusal = -ENOMEM;
+	assert_int_equal(port_queue_get(port_of("net_null0"), &want), -ENOMEM);
+	assert_null(strstr(test_log, "VMA_RX_BUFS"));
+	assert_non_null(strstr(test_log, "VMA_RX_WRE=128"));
+	assert_non_null(strstr(test_log, "huge pages"));
+	/* whoever has another pool to offer hears nothing */
+	test_log[0] = '\0';
+	want.tentative = true;
+	assert_int_equal(port_queue_get(port_of("net_null0"), &want), -ENOMEM);
+	assert_string_equal(test_log, "");
+	refusal = 0;
+	fini();
+}
+
+/* A trial start that fails: the port is there, and one line says why it steers nothing. */
+static void
+test_trial(void **state)
+{
+	(void)state;
+	may_steer = true;
+	test_conf(NULL);
+	refusal = -ENOMEM;
+	assert_true(ports_init() > 0);
+	assert_non_null(strstr(test_log, "net_null0: no memory"));
+	assert_non_null(strstr(test_log, "huge pages"));
+	fini();
+	test_conf(NULL);
+	refusal = -EINVAL;
+	assert_true(ports_init() > 0);
+	assert_non_null(strstr(test_log, "net_null0: its driver net_null refuses"));
+	assert_non_null(strstr(test_log, "leave the port out of DPVMA_PORTS"));
+	refusal = 0;
+	may_steer = false;
+	fini();
+}
+
 static void
 test_multicast(void **state)
 {
@@ -235,6 +339,8 @@ main(void)
 		cmocka_unit_test(test_special_first),
 		cmocka_unit_test(test_packets),
 		cmocka_unit_test(test_shrinks),
+		cmocka_unit_test(test_too_few),
+		cmocka_unit_test(test_trial),
 		cmocka_unit_test(test_multicast),
 	};
 	int ret;
