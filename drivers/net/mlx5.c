@@ -23,13 +23,19 @@
 #include "port/port.h"
 
 /* What the device takes: strides of 2^6..2^13 bytes, 2^3..2^16 of them; of the latter, a queue of
- * at most 2^15 descriptors leaves 2^14.
+ * at most 2^15 descriptors leaves 2^14. The PMD enlarges strides that are no longer than the
+ * headroom of 128 bytes, which lies in the stride beside the frame.
  */
-#define STRIDE_LOG_MIN 6
+#define STRIDE_LOG_MIN 8
 #define STRIDE_LOG_MAX 13
 #define STRIDES_LOG_MIN 3
 #define STRIDES_LOG_MAX 14
 #define DESC_MAX 32768u
+/* Both together are a buffer. With less than 2^14 bytes, which hold a frame of every MTU, the PMD
+ * goes back to its defaults; beyond 2^25, the forty buffers of one queue take more than 1 GB.
+ */
+#define BUFFER_LOG_MIN 14
+#define BUFFER_LOG_MAX 25
 
 /* Defaults of the PMD. */
 #define STRIDES_LOG_DEFAULT 6
@@ -85,19 +91,25 @@ clamp_log(int value, unsigned int min, unsigned int max, const char *name)
 static void
 devargs(const char *given, char *extra, size_t len)
 {
-	unsigned long on;
+	unsigned long on, stride, theirs;
 
 	extra[0] = '\0';
 	add_arg(extra, len, given, "mprq_en", 1);
 	if (find_arg(given, "mprq_en", &on) && on == 0)
 		return;
 	add_arg(extra, len, given, "rxqs_min_mprq", 1);
-	add_arg(extra, len, given, "mprq_log_stride_num",
-			clamp_log(conf()->mprq_strides, STRIDES_LOG_MIN, STRIDES_LOG_MAX,
-					"DPVMA_MPRQ_STRIDES"));
-	add_arg(extra, len, given, "mprq_log_stride_size",
-			clamp_log(conf()->mprq_stride, STRIDE_LOG_MIN, STRIDE_LOG_MAX,
-					"DPVMA_MPRQ_STRIDE"));
+	if (!find_arg(given, "mprq_log_stride_size", &stride) || stride > STRIDE_LOG_MAX)
+		stride = clamp_log(conf()->mprq_stride, STRIDE_LOG_MIN, STRIDE_LOG_MAX,
+				"DPVMA_MPRQ_STRIDE");
+	if (!find_arg(given, "mprq_log_stride_num", &theirs))
+		add_arg(extra, len, given, "mprq_log_stride_num",
+				clamp_log(conf()->mprq_strides,
+						RTE_MAX(STRIDES_LOG_MIN,
+								BUFFER_LOG_MIN - (int)stride),
+						RTE_MIN(STRIDES_LOG_MAX,
+								BUFFER_LOG_MAX - (int)stride),
+						"DPVMA_MPRQ_STRIDES"));
+	add_arg(extra, len, given, "mprq_log_stride_size", stride);
 	add_arg(extra, len, given, "mprq_max_memcpy_len", 0);
 	/* a compressed completion has no room for both the mark and the checksum */
 	add_arg(extra, len, given, "rxq_cqe_comp_en", 0);

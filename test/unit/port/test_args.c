@@ -166,6 +166,19 @@ test_devargs(void **state)
 	assert_non_null(strstr(completed("-a 01:00.0"), "mprq_log_stride_num=14,"));
 	assert_non_null(strstr(test_log, "DPVMA_MPRQ_STRIDES=65536"));
 	assert_non_null(strstr(test_log, "16384"));
+	/* a stride that has no room beside the headroom: the PMD would enlarge it */
+	test_conf("DPVMA_MPRQ_STRIDE=64", NULL);
+	assert_non_null(strstr(
+			completed("-a 01:00.0"), "mprq_log_stride_num=10,mprq_log_stride_size=8,"));
+	assert_string_equal(strchr(test_log, 'D'),
+			"DPVMA_MPRQ_STRIDE=64 is not possible on mlx5: 256 is used\n");
+	/* buffers of less than the device takes, and of more than memory has */
+	test_conf("DPVMA_MPRQ_STRIDE=256", "DPVMA_MPRQ_STRIDES=8", NULL);
+	assert_non_null(strstr(completed("-a 01:00.0"), "mprq_log_stride_num=6,"));
+	assert_non_null(strstr(test_log, "DPVMA_MPRQ_STRIDES=8 is not possible on mlx5: 64 "));
+	test_conf("DPVMA_MPRQ_STRIDE=8192", "DPVMA_MPRQ_STRIDES=16384", NULL);
+	assert_non_null(strstr(completed("-a 01:00.0"), "mprq_log_stride_num=12,"));
+	assert_non_null(strstr(test_log, "DPVMA_MPRQ_STRIDES=16384 is not possible"));
 }
 
 static void
