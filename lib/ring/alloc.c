@@ -227,6 +227,8 @@ queue_get(struct ring_ctl *ctl)
 	if (ret != 0)
 		return ret;
 	ret = port_queue_get(ctl->ring.port, &queue);
+	if (ret < 0 && queue.tentative)
+		ret = profile_queue_plain(ctl, profile, ret, &queue);
 	if (ret < 0)
 		return ret;
 	ctl->ring.queue = (uint16_t)ret;

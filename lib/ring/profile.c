@@ -23,12 +23,17 @@ static struct ring_profile *profiles[PROFILES_MAX]; /* [0] is none; never remove
 static int profiles_n = 1;
 static LIST_HEAD(, ring_pool) pools = LIST_HEAD_INITIALIZER(pools);
 
+/* The longest frame that it holds. */
+static uint32_t
+frame_of(const struct ring_profile *p)
+{
+	return (uint32_t)p->stride_bytes + p->hdr_bytes + RING_PROFILE_NET_HDR;
+}
+
 uint32_t
 ring_profile_padded_stride(const struct ring_profile *p)
 {
-	uint32_t frame = (uint32_t)p->stride_bytes + p->hdr_bytes + RING_PROFILE_NET_HDR;
-
-	return RTE_MAX(rte_align32pow2(frame), (uint32_t)STRIDE_MIN);
+	return RTE_MAX(rte_align32pow2(frame_of(p)), (uint32_t)STRIDE_MIN);
 }
 
 static int
@@ -217,12 +222,86 @@ ordered_pool(struct ring_ctl *ctl, const struct ring_profile *profile, struct po
 			return ret;
 	}
 	conf->rx_desc = ctl->own_pool->rx_desc;
+	conf->tentative = true;
 	info = stride_pool_info_get(ctl->own_pool->pool);
 	ctl->ring.stride_pool = true;
 	ctl->ring.stride = info->stride;
 	ctl->ring.strides = info->n;
 	ctl->ring.stride_base = info->base;
 	return 0;
+}
+
+/*
+ * Why packets are copied, and which profiles would spare that: those whose padded stride is the
+ * given one, a power of two, and leaves room for what the PMD writes in front of the next frame.
+ */
+static __rte_noinline void
+say_copied(const struct ring_ctl *ctl, const struct ring_profile *p, const char *why,
+		uint32_t stride)
+{
+	const struct port *port = ctl->ring.port;
+	uint32_t hdrs = (uint32_t)p->hdr_bytes + RING_PROFILE_NET_HDR;
+	uint32_t least = stride / 2 + 1 > hdrs ? stride / 2 + 1 - hdrs : 1;
+
+	if (stride > STRIDE_MAX || hdrs + port->driver->rx_prefix >= stride)
+		LOG_INFO("port %s: no strides of %u bytes for the ring profile (%s): packets are "
+			 "copied",
+				port->name, ring_profile_padded_stride(p), why);
+	else
+		LOG_INFO("port %s: no strides of %u bytes for the ring profile (%s): packets are "
+			 "copied; stride_bytes of %u to %u would spare that",
+				port->name, ring_profile_padded_stride(p), why, least,
+				stride - hdrs - port->driver->rx_prefix);
+}
+
+/* PMDs like a buffer for a whole frame, net_af_packet 2016 bytes. */
+static uint32_t
+whole_stride(const struct ring_ctl *ctl, const struct ring_profile *p)
+{
+	uint32_t frame = pools_room(ctl->ring.port->mtu) - RTE_PKTMBUF_HEADROOM;
+
+	frame = RTE_MAX(frame + ctl->ring.port->driver->rx_prefix, 2048u);
+	return RTE_MAX(rte_align32pow2(frame), 2 * ring_profile_padded_stride(p));
+}
+
+/* No queue was set up with it: there is no use in keeping it. */
+static void
+pool_drop(struct ring_ctl *ctl)
+{
+	struct ring_pool *p = ctl->own_pool;
+
+	profile_pool_put(ctl);
+	if (p == NULL || !pools_free(p->pool))
+		return;
+	LIST_REMOVE(p, next);
+	free(p);
+}
+
+int
+profile_queue_plain(struct ring_ctl *ctl, const struct ring_profile *profile, int err,
+		struct port_queue_conf *conf)
+{
+	char why[128];
+	int ret;
+
+	if (err == -ENODEV)
+		return err;
+	*conf = (struct port_queue_conf){ .pool = pools_rx(ctl->ring.port->socket_id) };
+	ctl->ring.stride_pool = false;
+	ctl->ring.stride = ctl->ring.strides = 0;
+	ctl->ring.stride_base = NULL;
+	ret = port_queue_get(ctl->ring.port, conf);
+	/* the PMD may have kept the pool that it refused, until it has another */
+	if (ret >= 0)
+		pool_drop(ctl);
+	else
+		profile_pool_put(ctl);
+	snprintf(why, sizeof(why), "the driver refuses such short buffers: %s", rte_strerror(-err));
+	if (ret >= 0 && err == -ENOSPC)
+		say_copied(ctl, profile, "no queue can be set up for them", STRIDE_MAX + 1);
+	else if (ret >= 0)
+		say_copied(ctl, profile, why, whole_stride(ctl, profile));
+	return ret;
 }
 
 int
@@ -238,6 +317,11 @@ profile_queue(struct ring_ctl *ctl, const struct ring_profile *profile,
 		return 0;
 	if (port->caps.striding && (!padded || port->caps.stride == stride)) {
 		ret = device_strides(ctl, profile, conf);
+	} else if (padded && !port->caps.striding &&
+			frame_of(profile) + port->driver->rx_prefix > stride) {
+		say_copied(ctl, profile, "the device writes its header in front of a packet",
+				2 * stride);
+		return 0;
 	} else if (padded && !port->caps.striding) {
 		ret = ordered_pool(ctl, profile, conf);
 	} else {

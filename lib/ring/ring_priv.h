@@ -163,6 +163,13 @@ struct rte_mempool *pools_create(const char *name, unsigned int n, uint32_t room
  */
 int profile_queue(struct ring_ctl *ctl, const struct ring_profile *profile,
 		struct port_queue_conf *conf);
+/**
+ * The port has refused the ordered pool with @p err: ask for a queue of the ordinary pool instead,
+ * where packets are copied.
+ * @return the queue or the port's refusal as a negative errno
+ */
+int profile_queue_plain(struct ring_ctl *ctl, const struct ring_profile *profile, int err,
+		struct port_queue_conf *conf);
 /** The ring is gone; its pool stays with the queue. */
 void profile_pool_put(struct ring_ctl *ctl);
 /** Free every pool whose packets are all back. */

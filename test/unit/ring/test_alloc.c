@@ -491,6 +491,96 @@ test_profile_ring(void **state)
 	test_stop();
 }
 
+/* Smallest buffer that the PMD takes, as net_af_packet has one; 0: any. */
+static uint32_t least_buf;
+
+int __real_rte_eth_rx_queue_setup(uint16_t port, uint16_t queue, uint16_t desc, unsigned int socket,
+		const struct rte_eth_rxconf *conf, struct rte_mempool *mp);
+int __wrap_rte_eth_rx_queue_setup(uint16_t port, uint16_t queue, uint16_t desc, unsigned int socket,
+		const struct rte_eth_rxconf *conf, struct rte_mempool *mp);
+
+int
+__wrap_rte_eth_rx_queue_setup(uint16_t port, uint16_t queue, uint16_t desc, unsigned int socket,
+		const struct rte_eth_rxconf *conf, struct rte_mempool *mp)
+{
+	if (rte_pktmbuf_data_room_size(mp) < least_buf + RTE_PKTMBUF_HEADROOM)
+		return -ENOMEM;
+	return __real_rte_eth_rx_queue_setup(port, queue, desc, socket, conf, mp);
+}
+
+static void
+copies(struct port *port, struct ring_alloc *a, struct ring_profile p, const char *range)
+{
+	struct ring *ring;
+
+	test_log[0] = '\0';
+	a->profile = ring_profile_add(&p);
+	ring = test_acquire(port, a);
+	assert_false(ring->stride_pool);
+	assert_false(ring->striding);
+	assert_int_equal(ring->stride, 0);
+	assert_null(ring->stride_base);
+	assert_ptr_equal(ring->rx_pool, pools_rx(port->socket_id));
+	assert_ptr_equal(strchr(test_log, '\n'), test_log + strlen(test_log) - 1);
+	assert_non_null(strstr(test_log, "packets are copied"));
+	assert_non_null(strstr(test_log, range));
+	ring_release(ring);
+}
+
+/* A PMD that refuses short buffers gets the ordinary pool; the line names what it would take. */
+static void
+test_profile_refused(void **state)
+{
+	struct ring_alloc a = test_alloc(CONF_RING_PER_USER_ID);
+	struct port *port = start();
+	struct ring *ring;
+	unsigned int from, to;
+
+	(void)state;
+	least_buf = 2016;
+	a.user_id = 1;
+	copies(port, &a, profile(CYCLIC_PADDED, 1000, 200), "stride_bytes of 983 to 2006 would");
+	/* a port that runs, too */
+	copies(port, &a, profile(CYCLIC_PADDED, 1000, 100), "stride_bytes of 983 to 2006 would");
+	for (from = 983, to = 2006; from <= to; from += to - 983) {
+		struct ring_profile p = profile(CYCLIC_PADDED, 1000, (uint16_t)from);
+
+		a.profile = ring_profile_add(&p);
+		ring = test_acquire(port, &a);
+		assert_true(ring->stride_pool);
+		ring_release(ring);
+	}
+	least_buf = 0;
+	test_stop();
+}
+
+/* A PMD that writes in front of a frame needs that much room at the end of the stride before. */
+static void
+test_profile_prefix(void **state)
+{
+	struct ring_alloc a = test_alloc(CONF_RING_PER_USER_ID);
+	struct ring_profile p = profile(CYCLIC_PADDED, 1000, 1024 - 42 - 12);
+	const struct port_driver *driver;
+	struct port_driver virtio;
+	struct port *port = start();
+	struct ring *ring;
+
+	(void)state;
+	driver = port->driver;
+	virtio = *driver;
+	virtio.rx_prefix = 12;
+	port->driver = &virtio;
+	a.user_id = 1;
+	a.profile = ring_profile_add(&p);
+	ring = test_acquire(port, &a);
+	assert_true(ring->stride_pool);
+	ring_release(ring);
+	p.stride_bytes++;
+	copies(port, &a, p, "stride_bytes of 983 to 1994 would");
+	port->driver = driver;
+	test_stop();
+}
+
 /* More strides than memory: one line with the number that would do; nothing is left behind. */
 static void
 test_profile_memory(void **state)
@@ -572,6 +662,8 @@ main(void)
 		cmocka_unit_test(test_profile_table),
 		cmocka_unit_test(test_profile_ring),
 		cmocka_unit_test(test_profile_memory),
+		cmocka_unit_test(test_profile_refused),
+		cmocka_unit_test(test_profile_prefix),
 		cmocka_unit_test(test_errors),
 	};
 
