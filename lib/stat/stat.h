@@ -89,6 +89,7 @@
 	X(break_idle, "runs ended because no packet was waiting")                                  \
 	X(drop_oversize, "packets larger than the profile allows")                                 \
 	X(drop_bad, "packets with a bad checksum, consumed")                                       \
+	X(drop_unread, "packets nobody read, dropped as ordinary sockets share their ring")        \
 	X(pool_low, "reads during which the pool of striding buffers ran low")
 /* clang-format on */
 
