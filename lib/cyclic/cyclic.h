@@ -30,8 +30,9 @@ struct cyclic_run {
 };
 
 /**
- * The reader of a ring with a cyclic profile; made with the first call. From then on it takes the
- * ring's packets. Every call gives the same reader: references are not counted.
+ * The reader of a ring with a cyclic profile, or of one that a cyclic socket shares for want of a
+ * queue (as cyclic_get_shared()); made with the first call. From then on it takes the ring's
+ * packets. Every call gives the same reader: references are not counted. It ends with the ring.
  * @return 0, -EOPNOTSUPP (profile is not cyclic), -ENOMEM (one log line: num, bytes, what would do)
  */
 int cyclic_get(struct ring *ring, struct cyclic **cyclic);
@@ -44,8 +45,8 @@ int cyclic_get_shared(struct ring *ring, int profile, struct cyclic **cyclic);
 /** The reader a ring has, NULL for none. */
 struct cyclic *cyclic_of(const struct ring *ring);
 /**
- * Give back everything it holds; the ring works the ordinary way again. For who closes the ring's
- * last cyclic socket, before the ring is released; nobody reads. NULL does nothing.
+ * Give back everything it holds; the ring works the ordinary way again. Takes rx_lock; nobody
+ * reads. A ring that ends does it by itself. NULL does nothing.
  */
 void cyclic_put(struct cyclic *cyclic);
 

@@ -129,6 +129,9 @@ sort_out(struct cyclic *c, struct rte_mbuf **pkts, uint8_t *before, unsigned int
 		} else if (key_of[i] != NO_KEY && take[key_of[i]]) {
 			before[kept] = c->before;
 			pkts[kept++] = m;
+			/* counted with their run */
+			if (!c->filter)
+				bytes -= m->pkt_len;
 			c->before = BEFORE_NOTHING;
 		} else {
 			c->before = RTE_MAX(c->before, BEFORE_FOREIGN);
@@ -198,13 +201,15 @@ cyclic_take(struct cyclic *c)
 	if (unlikely(n == 0 && ring->spare_queues > 0))
 		n = from_spare(c, pkts);
 	if (n == 0) {
+		/* What flows that have gone left here is gone, too. */
+		ring->plain_late = false;
 		STAT_INC(&ring->stats, RING, rx_empty);
 		return 0;
 	}
 	STAT_INC(&ring->stats, RING, rx_bursts);
 	STAT_ADD(&ring->stats, RING, rx_packets, n);
 	kept = n;
-	if (unlikely(c->filter))
+	if (unlikely(c->filter || ring->plain_flows != 0 || ring->plain_late))
 		kept = sort_out(c, pkts, &c->pending_before[c->tail], n);
 	else
 		memset(&c->pending_before[c->tail], BEFORE_NOTHING, n);
@@ -212,9 +217,26 @@ cyclic_take(struct cyclic *c)
 	return n;
 }
 
-uint16_t
-cyclic_intake(struct ring *ring __rte_unused, void *reader)
+static __rte_noinline void
+drop_oldest(struct cyclic *c)
 {
-	/* Without room the packets stay in the queue until the application reads. */
-	return (uint16_t)cyclic_take(reader);
+	uint32_t n = RTE_MIN((uint32_t)c->burst, c->tail - c->head);
+
+	rte_pktmbuf_free_bulk(&c->pending[c->head], n);
+	c->head += n;
+	STAT_ADD(&c->stats, CYCLIC, drop_unread, n);
+}
+
+uint16_t
+cyclic_intake(struct ring *ring, void *reader)
+{
+	struct cyclic *c = reader;
+
+	/*
+	 * Without room the packets stay in the queue until the application reads, but where they
+	 * would stand in the way of those of others.
+	 */
+	if (unlikely(ring->plain_flows != 0 && c->tail - c->head + c->burst > PENDING_MAX))
+		drop_oldest(c);
+	return (uint16_t)cyclic_take(c);
 }

@@ -330,6 +330,13 @@ fail:
 	return NULL;
 }
 
+/** ring->reader_end. */
+static void
+end(struct ring *ring __rte_unused, void *reader)
+{
+	cyclic_put(reader);
+}
+
 static int
 attach(struct ring *ring, const struct ring_profile *profile, bool shared, struct cyclic **cyclic)
 {
@@ -346,6 +353,7 @@ attach(struct ring *ring, const struct ring_profile *profile, bool shared, struc
 	} else {
 		*cyclic = c;
 		ring->reader = c;
+		ring->reader_end = end;
 		ring->intake = cyclic_intake;
 	}
 	ring_rx_unlock(ring);
@@ -366,10 +374,16 @@ cyclic_of(const struct ring *ring)
 int
 cyclic_get(struct ring *ring, struct cyclic **cyclic)
 {
+	const struct ring_profile *profile;
+
 	*cyclic = cyclic_of(ring);
 	if (likely(*cyclic != NULL))
 		return 0;
-	return attach(ring, ring_profile_get(ring->profile), false, cyclic);
+	profile = ring_profile_get(ring->profile);
+	if (ring->shared_profile != 0 &&
+			(profile == NULL || profile->type != RING_PROFILE_CYCLIC))
+		return attach(ring, ring_profile_get(ring->shared_profile), true, cyclic);
+	return attach(ring, profile, false, cyclic);
 }
 
 int
@@ -391,6 +405,7 @@ cyclic_put(struct cyclic *c)
 	ring = c->ring;
 	ring_rx_lock(ring);
 	ring->intake = NULL;
+	ring->reader_end = NULL;
 	ring->reader = NULL;
 	cyclic_release(c);
 	if (c->tail > c->head)

@@ -146,11 +146,17 @@ find(const struct ring_port *rp, const struct ring_key *key)
 }
 
 static bool
-is_cyclic(const struct ring_ctl *ctl)
+is_cyclic_profile(int profile)
 {
-	const struct ring_profile *p = ring_profile_get(ctl->key.profile);
+	const struct ring_profile *p = ring_profile_get(profile);
 
 	return p != NULL && p->type == RING_PROFILE_CYCLIC;
+}
+
+static bool
+is_cyclic(const struct ring_ctl *ctl)
+{
+	return is_cyclic_profile(ctl->key.profile);
 }
 
 /*
@@ -327,6 +333,9 @@ ring_destroy(struct ring_ctl *ctl)
 	ring_rx_lock(ring);
 	ring_rx_unlock(ring);
 	sleep_fini(ctl);
+	/* What it holds is of the queue's buffers, which the device wants back. */
+	if (ring->reader_end != NULL)
+		ring->reader_end(ring, ring->reader);
 	port_queue_put(ring->port, ring->queue);
 	LOG_DEBUG("port %s: ring %u ends", ring->port->name, ring->index);
 	ring_free(ctl);
@@ -367,6 +376,11 @@ acquire(struct port *port, enum ring_dir dir, const struct ring_alloc *alloc,
 			return ret;
 		}
 	}
+	/* A cyclic socket without a queue of its own: the reader has to copy as its profile says.
+	 */
+	if (dir == RING_RX && ctl->ring.shared_profile == 0 && !is_cyclic(ctl) &&
+			is_cyclic_profile(key->profile))
+		ctl->ring.shared_profile = key->profile;
 	ctl->ring.refs++;
 	*ring = &ctl->ring;
 	return 0;
@@ -491,7 +505,13 @@ rings_fini(void)
 	}
 	if (initialised)
 		table_fini();
+	ring_pools_fini();
+	initialised = false;
+}
+
+void
+ring_pools_fini(void)
+{
 	profile_pools_fini();
 	pools_fini();
-	initialised = false;
 }

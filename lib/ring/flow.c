@@ -243,6 +243,26 @@ steer(struct ring_port *rp, struct flow_ctl *f)
 	return 0;
 }
 
+/* A cyclic reader that trusts the steering must look at what others share its ring. */
+static void
+plain_comes(struct ring_port *rp, struct flow_ctl *f)
+{
+	if ((f->flow.flags & FLOW_CYCLIC) != 0)
+		return;
+	lock_unless_restarting(rp, f->flow.ring);
+	f->flow.ring->plain_flows++;
+	unlock_unless_restarting(rp, f->flow.ring);
+	f->plain = true;
+}
+
+/* rx_lock held, no rule leads here any more; the queue may have packets yet. */
+static void
+plain_gone(struct ring *ring)
+{
+	ring->plain_flows--;
+	ring->plain_late = true;
+}
+
 /* No ring knows it afterwards, and nobody is in the middle of delivering to it. */
 static void
 forget(struct ring_port *rp, struct flow_ctl *f)
@@ -251,14 +271,18 @@ forget(struct ring_port *rp, struct flow_ctl *f)
 
 	if (f->flow.rule != NULL)
 		rule_destroy(rp, f->flow.rule);
-	if (f->flow.in_device)
-		count_rule(rp, f->flow.ring, -1, 0);
 	TAILQ_REMOVE(&rp->flows, f, next);
 	flow_table_del(rp->all, &f->flow);
 	__atomic_store_n(&rp->by_mark[f->flow.mark], NULL, __ATOMIC_RELEASE);
 	TAILQ_FOREACH (ctl, &rp->rings, next) {
 		ring_rx_lock(&ctl->ring);
 		flow_table_del(ctl->ring.flows, &f->flow);
+		if (&ctl->ring == f->flow.ring) {
+			if (f->flow.in_device)
+				STAT_ADD(&ctl->ring.stats, RING, rules, UINT64_MAX);
+			if (f->plain)
+				plain_gone(&ctl->ring);
+		}
 		ring_rx_unlock(&ctl->ring);
 	}
 	mark_put(rp, f->flow.mark);
@@ -315,8 +339,10 @@ add(struct ring_port *rp, struct ring *ring, const struct flow_key *k, struct si
 	/* First the tables, then the rule: its first packet must find the flow. */
 	if (ret == 0 && k->lport != 0)
 		ret = learn(rp, ring, &f->flow);
-	if (ret == 0)
+	if (ret == 0) {
+		plain_comes(rp, f);
 		ret = steer(rp, f);
+	}
 	if (ret == 0 && !f->flow.in_device && k->lport != 0)
 		ret = learn_all(rp, &f->flow);
 	if (ret != 0) {
@@ -409,6 +435,7 @@ move(struct ring_port *rp, struct flow_ctl *f, struct ring *to)
 	ring_rx_lock(first);
 	ring_rx_lock(second);
 	__atomic_store_n(&f->flow.ring, to, __ATOMIC_RELEASE);
+	to->plain_flows += f->plain;
 	STAT_INC(&to->stats, RING, migrations);
 	if (f->flow.in_device) {
 		STAT_ADD(&from->stats, RING, rules, UINT64_MAX);
@@ -416,8 +443,14 @@ move(struct ring_port *rp, struct flow_ctl *f, struct ring *to)
 	}
 	ring_rx_unlock(second);
 	ring_rx_unlock(first);
-	if (!f->flow.in_device || move_rule(rp, f, to->queue, why, sizeof(why)) == 0)
+	if (!f->flow.in_device || move_rule(rp, f, to->queue, why, sizeof(why)) == 0) {
+		ring_rx_lock(from);
+		if (f->plain)
+			plain_gone(from);
+		ring_rx_unlock(from);
 		return 0;
+	}
+	/* The rule may lead to the old ring for as long as that lives: it goes on counting it. */
 	count_rule(rp, to, f->flow.rule == NULL ? -1 : 0, 1);
 	tell_refusal(rp, &f->flow, why);
 	if (f->flow.rule == NULL) {

@@ -218,6 +218,11 @@ struct ring {
 	 * and passes the rest to net_input(). rx_lock held. Returns packets taken.
 	 */
 	uint16_t (*intake)(struct ring *ring, void *reader);
+	/**
+	 * Set with it: the ring ends, give back what the reader holds. Called before the queue is
+	 * given back, without rx_lock; no poller knows the ring any more.
+	 */
+	void (*reader_end)(struct ring *ring, void *reader);
 	bool wanted; /**< somebody sleeps: wake him for packets handed over */
 
 	/* written by every burst */
@@ -225,6 +230,8 @@ struct ring {
 	uint32_t rx_waiters; /**< of ring_rx_lock(); pollers let them go first */
 	void *reader;
 	struct flow_table *flows;
+	uint32_t plain_flows; /**< of this ring, without FLOW_CYCLIC: a reader looks flows up */
+	bool plain_late;      /**< one has gone; the reader clears it when the queue is empty */
 	struct ring_stats stats;
 
 	rte_spinlock_t tx_lock __rte_cache_aligned;
@@ -240,6 +247,8 @@ struct ring {
 		    *   the armed queue has packets; -1 until ring_fd() */
 	int rx_fd; /**< Rx interrupt, -ENOTSUP without */
 	int profile;
+	int shared_profile;    /**< of the first cyclic socket that got no queue of its own and
+				*   shares this one, 0: none */
 	bool striding;	       /**< the device strides here */
 	bool stride_pool;      /**< an address-ordered pool is behind the queue */
 	uint32_t stride;       /**< bytes, 0 unless one of the two */
@@ -396,10 +405,12 @@ void ring_stats_sum(const struct ring *ring, struct ring_stats *sum);
 int rings_init(void);
 /**
  * Give every ring and pool back; before ports_fini(). A pool that a queue is still set up with, or
- * of which the application holds packets, stays; a second call, after ports_fini(), frees what was
- * left to the queues, and a later rings_init() takes it up again.
+ * of which the application holds packets, stays until ring_pools_fini() or rings_init() takes it up
+ * again.
  */
 void rings_fini(void);
+/** After ports_fini(): free the pools that rings_fini() had to leave to the queues. */
+void ring_pools_fini(void);
 
 /**
  * Fields that dpvma keeps in an mbuf, registered with rte_mbuf_dynfield_register().

@@ -96,6 +96,7 @@ struct flow_ctl {
 	struct flow flow;
 	TAILQ_ENTRY(flow_ctl) next;
 	uint16_t rule_queue; /**< where the rule in the device leads */
+	bool plain;	     /**< counted in plain_flows of its ring */
 };
 
 static inline struct ring_ctl *

@@ -474,6 +474,56 @@ test_shared(void **state)
 	wire_down();
 }
 
+/*
+ * A plain flow on a ring whose steering is trusted otherwise: its packets are not the reader's, nor
+ * are those that it leaves in the queue when it goes.
+ */
+static void
+test_plain_flows(void **state)
+{
+	uint32_t seq = 0;
+
+	(void)state;
+	wire_up(&plain);
+	wire_ring.plain_flows = 1;
+	wire_send_good(&seq, 3, 64);
+	send_one(&seq, FOREIGN);
+	read_run(1, 1000);
+	expect_padded(0, 3, 64);
+	assert_int_equal(wire_foreign, 1);
+	send_one(&seq, FOREIGN);
+	wire_ring.plain_flows = 0;
+	wire_ring.plain_late = true;
+	expect_nothing(0);
+	assert_int_equal(wire_foreign, 2);
+	assert_false(wire_ring.plain_late);
+	wire_send_good(&seq, 2, 64);
+	read_run(1, 1000);
+	expect_padded(5, 2, 64);
+	wire_down();
+}
+
+/* Who does not read his packets loses the oldest before others of the ring wait for him. */
+static void
+test_plain_goes_on(void **state)
+{
+	uint32_t seq = 0;
+
+	(void)state;
+	wire_up(&plain);
+	wire_ring.plain_flows = 1;
+	wire_send_good(&seq, 700, 64);
+	send_one(&seq, FOREIGN);
+	for (int i = 0; i < 30; i++)
+		wire_ring.intake(&wire_ring, wire_ring.reader);
+	assert_int_equal(wire_foreign, 1);
+	assert_true(STAT(drop_unread) > 0);
+	wire_ring.plain_flows = 0;
+	read_run(1, 1000);
+	expect_padded((uint32_t)STAT(drop_unread), 700 - STAT(drop_unread), 64);
+	wire_down();
+}
+
 static void
 test_handover(void **state)
 {
@@ -654,6 +704,8 @@ main(void)
 		cmocka_unit_test(test_ordered_gap),
 		cmocka_unit_test(test_not_isolated),
 		cmocka_unit_test(test_shared),
+		cmocka_unit_test(test_plain_flows),
+		cmocka_unit_test(test_plain_goes_on),
 		cmocka_unit_test(test_handover),
 		cmocka_unit_test(test_intake),
 		cmocka_unit_test(test_busy),

@@ -102,7 +102,7 @@ test_stop(void)
 	ring_foreach(none, &n);
 	assert_int_equal(n, 0);
 	ports_fini();
-	rings_fini();
+	ring_pools_fini();
 }
 
 struct flow_key

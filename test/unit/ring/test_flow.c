@@ -233,12 +233,18 @@ test_move(void **state)
 	test_sink_init(&sink);
 	test_sink_init(&other);
 	f = add(a, key, &sink.sink);
+	assert_int_equal(a->plain_flows, 1);
+	assert_false(a->plain_late);
 	assert_int_equal(ring_flow_move(f, a), 0);
+	assert_int_equal(a->plain_flows, 1);
 	assert_int_equal(STAT_GET(&a->stats, RING, migrations), 0);
 	assert_int_equal(ring_flow_move(f, b), 0);
 	assert_ptr_equal(f->ring, b);
 	assert_ptr_equal(look(a, key), f);
 	assert_ptr_equal(look(b, key), f);
+	assert_int_equal(a->plain_flows, 0);
+	assert_true(a->plain_late);
+	assert_int_equal(b->plain_flows, 1);
 	assert_int_equal(STAT_GET(&b->stats, RING, migrations), 1);
 	ring_flow_set_sink(f, &other.sink);
 	assert_ptr_equal(look(b, key)->sink, &other.sink);
@@ -249,6 +255,12 @@ test_move(void **state)
 	ring_flow_del(f);
 	assert_null(look(a, key));
 	assert_null(look(b, key));
+	assert_int_equal(b->plain_flows, 0);
+	/* a flow of the ring's cyclic reader is not counted */
+	assert_int_equal(ring_flow_add(a, &key, &sink.sink, FLOW_CYCLIC, &f), 0);
+	assert_int_equal(a->plain_flows, 0);
+	ring_flow_del(f);
+	assert_int_equal(a->plain_flows, 0);
 	stop();
 }
 
