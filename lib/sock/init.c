@@ -18,12 +18,16 @@ static int state; /**< 0 not started, 1 started, < 0 the errno of a start that f
 static bool own_eal;
 static __thread bool starting; /**< a start opens files itself */
 
-/* Rooms that start on a running EAL; each says in one line why it cannot. */
+/*
+ * Rooms that start on a running EAL; each says in one line why it cannot. The first has nothing to
+ * start: it ends last, when no queue holds packets of the pools any more.
+ */
 static const struct {
 	const char *name;
 	int (*init)(void);
 	void (*fini)(void);
 } rooms[] = {
+	{ "pools", NULL, ring_pools_fini },
 	{ "ports", ports_init, ports_fini },
 	{ "rings", rings_init, rings_fini },
 	{ "net", net_init, net_fini },
@@ -76,7 +80,7 @@ start(void)
 		return ret;
 	own_eal = ret == 0;
 	for (i = 0; i < RTE_DIM(rooms); i++) {
-		ret = rooms[i].init();
+		ret = rooms[i].init != NULL ? rooms[i].init() : 0;
 		/* ports_init() tells how many there are */
 		if (ret < 0) {
 			LOG_DEBUG("dpvma did not start: %s: %s", rooms[i].name, strerror(-ret));
