@@ -125,7 +125,8 @@ char *ip_format(const struct ip_addr *a, char *buf);
 int ip_parse(const char *text, struct ip_addr *a);
 
 /** From and to sockaddr_in / sockaddr_in6; 0 or -EAFNOSUPPORT, -EINVAL for a short @p len. */
-int ip_from_sockaddr(const struct sockaddr *sa, socklen_t len, struct ip_addr *a, uint16_t *port_be);
+int ip_from_sockaddr(
+		const struct sockaddr *sa, socklen_t len, struct ip_addr *a, uint16_t *port_be);
 void ip_to_sockaddr(const struct ip_addr *a, uint16_t port_be, struct sockaddr_in *sin);
 
 /** Wall-free nanoseconds for timers: monotonic. Not for the data path of one packet. */

@@ -4,8 +4,8 @@
  * touching the packets. A reader belongs to a ring whose profile is cyclic; all UDP sockets of that
  * ring share it, and deliver nothing to recv().
  *
- * A reader takes packets from a *stride source*: runs over mbufs whose data the device or an ordered
- * pool put at consecutive strides, else a copy into strides of its own.
+ * A reader takes packets from a *stride source*: runs over mbufs whose data the device or an
+ * ordered pool put at consecutive strides, else a copy into strides of its own.
  */
 #ifndef DPVMA_CYCLIC_H
 #define DPVMA_CYCLIC_H
@@ -24,7 +24,7 @@ struct cyclic_run {
 	void *payload;
 	size_t payload_len;
 	size_t packets;
-	void *usr_hdr;          /**< NULL when the mode has none */
+	void *usr_hdr; /**< NULL when the mode has none */
 	size_t usr_hdr_len;
 	struct timespec hw_timestamp; /**< of the first packet; 0 when the device gives none */
 };
@@ -51,8 +51,8 @@ struct cyclic *cyclic_of(const struct ring *ring);
 void cyclic_put(struct cyclic *cyclic);
 
 /**
- * Return the next run: up to @p max packets at equal distances. What a read returned stays valid and
- * unchanged until the next read of the same ring that does not fail with -EINVAL or -EBUSY.
+ * Return the next run: up to @p max packets at equal distances. What a read returned stays valid
+ * and unchanged until the next read of the same ring that does not fail with -EINVAL or -EBUSY.
  *
  * Packet k stands at payload + k * (payload_len / packets), but for a frame of several strides in
  * padded mode, which is a run of its own. Where the data is copied, bytes behind a packet that is
@@ -67,7 +67,8 @@ void cyclic_put(struct cyclic *cyclic);
  *         that is not padded; it is consumed, and what came before it was returned first); -EBUSY
  *         (another thread is reading)
  */
-int cyclic_read(struct cyclic *cyclic, size_t min, size_t max, bool want_time, struct cyclic_run *run);
+int cyclic_read(struct cyclic *cyclic, size_t min, size_t max, bool want_time,
+		struct cyclic_run *run);
 
 /**
  * Packets have been taken from the queue and not returned: a read may find them, no interrupt will

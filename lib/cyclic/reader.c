@@ -380,8 +380,7 @@ cyclic_get(struct ring *ring, struct cyclic **cyclic)
 	if (likely(*cyclic != NULL))
 		return 0;
 	profile = ring_profile_get(ring->profile);
-	if (ring->shared_profile != 0 &&
-			(profile == NULL || profile->type != RING_PROFILE_CYCLIC))
+	if (ring->shared_profile != 0 && (profile == NULL || profile->type != RING_PROFILE_CYCLIC))
 		return attach(ring, ring_profile_get(ring->shared_profile), true, cyclic);
 	return attach(ring, profile, false, cyclic);
 }

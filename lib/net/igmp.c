@@ -19,7 +19,7 @@ enum { QUERY = 0x11, V1_REPORT = 0x12, V2_REPORT = 0x16, V2_LEAVE = 0x17, V3_REP
 enum record { IS_IN = 1, IS_EX, TO_IN, TO_EX, ALLOW, BLOCK };
 
 #define ALL_ROUTERS RTE_BE32(UINT32_C(0xe0000002)) /* 224.0.0.2 */
-#define V3_ROUTERS RTE_BE32(UINT32_C(0xe0000016)) /* 224.0.0.22 */
+#define V3_ROUTERS RTE_BE32(UINT32_C(0xe0000016))  /* 224.0.0.22 */
 
 #define IP_LEN 24 /* with the router alert option */
 #define MESSAGE_LEN 8

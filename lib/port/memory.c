@@ -114,7 +114,7 @@ port_memory_report(void)
 	rte_mempool_walk(add_pool, &pools);
 	rte_memseg_walk(add_pages, &pages);
 	LOG_DETAILS("memory: %u pools of %" PRIu64 " buffers, %" PRIu64 " MB; EAL has %" PRIu64
-		 " MB in pages of %" PRIu64 " kB%s",
+		    " MB in pages of %" PRIu64 " kB%s",
 			pools.n, pools.objects, pools.bytes / MB, pages.bytes / MB,
 			pages.size >> 10,
 			rte_eal_has_hugepages() ? "" : ", reserved, used as touched");

@@ -13,8 +13,8 @@ mkdir -p "$build"
 read -ra flags <<<"-std=gnu11 -O1 -g -D_GNU_SOURCE -Ilib -Itest/unit/net -fno-strict-aliasing \
 	$(pkg-config --cflags libdpdk libnl-3.0 libbsd-overlay cmocka)"
 read -ra libs <<<"$(pkg-config --libs libdpdk libbsd-overlay cmocka) -lrte_net_ring -pthread"
-rooms=(lib/net/*.c lib/stat/*.c lib/base/*.c)
-for f in lib/conf/*.c; do
+rooms=()
+for f in lib/{net,stat,base,conf}/*.c; do
 	[[ $f == */doc_main.c ]] || rooms+=("$f")
 done
 world=(test/unit/net/world.c test/unit/net/frame.c)
