@@ -49,7 +49,9 @@ window(struct tp *tp, unsigned int m, uint64_t length, uint64_t limit)
 	}
 	if (mode->end != NULL)
 		mode->end(tp);
-	count->seconds += (double)(now - start) / tp->tsc_hz;
+	/* rates are of the time in which something came */
+	if (count->packets != before)
+		count->seconds += (double)(now - start) / tp->tsc_hz;
 	count->missed += device_missed(tp) - missed;
 	return count->packets - before;
 }
