@@ -18,7 +18,7 @@ CX_EXPORT struct ibv_context *
 mlx5dv_open_device(struct ibv_device *d, struct mlx5dv_context_attr *a)
 {
 	(void)a;
-	if (!cx.conf.devx) {
+	if (!cx_conf.devx) {
 		errno = EOPNOTSUPP;
 		return NULL;
 	}

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The software ConnectX, shared by its files: configuration, objects, the device and who calls
- * what. Layouts that the PMD sees are in hw.h and prm.h.
+ * The software ConnectX, shared by its files: configuration, objects, the devices and who calls
+ * what. Layouts that the PMD sees are in hw.h and prm.h; wires are in wire.h.
  *
- * Threads: the application's threads make and destroy objects (control), one device thread moves
- * packets. Both hold cx.lock while they touch the device; a control call gets it between two turns
- * of the device thread (cx_lock). The rings themselves are shared with the PMD without a lock, as
- * they are with hardware.
+ * Threads: the application's threads make and destroy objects (control), device threads move
+ * packets, each for the NICs it was given (thread.c). Both hold the NIC's lock while they touch it;
+ * a control call gets it between two turns of the device thread (cx_lock). The rings themselves are
+ * shared with the PMD without a lock, as they are with hardware. NICs share nothing but the
+ * configuration, which does not change after the start.
  */
 #ifndef CONNECTX_H
 #define CONNECTX_H
@@ -20,6 +21,7 @@
 #include <infiniband/verbs.h>
 #include <infiniband/mlx5dv.h>
 #include "bits.h"
+#include "wire.h"
 
 #define CX_EXPORT __attribute__((visibility("default")))
 #define cx_likely(x) __builtin_expect(!!(x), 1)
@@ -28,19 +30,30 @@
 #define CX_MAX_FRAME 65536 /* bytes, LRO's largest */
 #define CX_RX_BATCH 64	   /* frames taken from a wire in one turn of the device thread */
 
+#define CX_MAX_NICS 32
+
+struct cx_dev;
+
 /* ---- configuration (conf.c) ---- */
-struct cx_conf {
-	char wire[512]; /* CONNECTX_WIRE */
-	char netdev[IBV_SYSFS_NAME_MAX];
-	char mac[32];
+/* One NIC: the keys of an entry of CONNECTX_NICS, or the variables of the same names. */
+struct cx_nic_conf {
+	char name[IBV_SYSFS_NAME_MAX]; /* of the RDMA device */
 	char pci[32];
 	char devid[16];
+	char netdev[IBV_SYSFS_NAME_MAX];
+	char mac[32];
+	unsigned int mtu; /* bytes, 0: the interface's own */
+	char wire[512];
 	unsigned int cqe_comp;
-	unsigned int devx;
-	unsigned int sleep_us;
-	int cpu;
-	int verbose;
 };
+
+/* The process. */
+struct cx_conf {
+	unsigned int devx, sleep_us, threads;
+	int cpu, verbose;
+};
+
+extern struct cx_conf cx_conf;
 
 /* ---- tables of objects by id, which grow and give freed ids out again (table.c) ---- */
 struct cx_table {
@@ -49,7 +62,8 @@ struct cx_table {
 	uint32_t n_slots, n_free, next, first, limit;
 };
 
-/* Returns an id from first to limit - 1, or 0 and errno. */
+/* The caller holds the lock of the NIC that the table belongs to.
+ * Returns an id from first to limit - 1, or 0 and errno. */
 uint32_t cx_table_add(struct cx_table *t, void *object);
 void cx_table_del(struct cx_table *t, uint32_t id);
 
@@ -74,8 +88,10 @@ enum cx_type {
 	CX_FLOW_COUNTER,
 };
 
-#define CX_QUEUE_READY 1 /* state of an RQ or SQ: 0 reset, 1 ready, 3 error */
-#define CX_COMP_MAX 64	 /* completions held back for one compressed session */
+/* state of an RQ or SQ, as commands name it; 0 is reset */
+#define CX_QUEUE_READY 1
+#define CX_QUEUE_ERROR 3
+#define CX_COMP_MAX 64 /* completions held back for one compressed session */
 
 struct cx_channel;
 struct hw_cqe;
@@ -85,6 +101,7 @@ struct cx_count {
 };
 
 struct cx_cq {
+	struct cx_dev *dev;
 	uint8_t *buf;
 	volatile uint32_t *db;
 	uint32_t log_size, pi;
@@ -122,6 +139,7 @@ struct cx_wq {
 #define CX_RSS_INPUT_MAX 36 /* two IPv6 addresses and two ports */
 
 struct mlx5dv_devx_obj {
+	struct cx_dev *dev;
 	enum cx_type type;
 	uint32_t id;
 	uint32_t state;
@@ -159,6 +177,7 @@ struct mlx5dv_devx_obj {
 
 struct cx_umem {
 	struct mlx5dv_devx_umem pub;
+	struct cx_dev *dev;
 	uint8_t *addr;
 	size_t len;
 };
@@ -213,6 +232,7 @@ struct mlx5dv_dr_table {
 };
 
 struct mlx5dv_dr_domain {
+	struct cx_dev *dev;
 	enum mlx5dv_dr_domain_type type;
 	struct mlx5dv_dr_table *tables;
 	struct mlx5dv_dr_domain *next;
@@ -258,60 +278,93 @@ enum cx_rx_result {
 #define CX_RX_CSUM_OK 2 /* the wire made the checksums itself: no need to verify */
 #define CX_RX_FIRST 4	/* one that a rule drops is not taken either */
 
-/* ---- wires ---- */
-struct cx_wire {
-	const char *name; /* before the colon of CONNECTX_WIRE */
-	const char *help;
-	/* arg: what follows the colon. 0, or -1 after one log line. */
-	int (*open)(const char *arg);
-	void (*close)(void);
-	/* Offers up to CX_RX_BATCH frames to cx_rx_frame(); returns whether any was taken. */
-	bool (*poll)(void);
-	void (*send)(const uint8_t *frame, size_t len);
-	int fd;	   /* to sleep on, or -1 */
-	bool busy; /* made traffic of its own: never sleep on it */
-};
+/* ---- what is counted: one list gives the fields, their names and what they mean (stat.c) ---- */
+#define CX_STATS(X)                                                                                \
+	X(rx_wire, "frames from the wire")                                                         \
+	X(rx_bytes, "bytes of them")                                                               \
+	X(rx_delivered, "frames put into a queue")                                                 \
+	X(rx_miss, "frames that no rule took, to the kernel's interface")                          \
+	X(rx_dropped, "frames that a rule dropped")                                                \
+	X(rx_no_buf, "frames lost as their queue had no buffer: out_of_buffer")                    \
+	X(rx_closed, "frames lost as their queue was not ready")                                   \
+	X(rx_too_long, "frames longer than the interface's MTU, or than a buffer")                 \
+	X(rx_errors, "error completions of receive queues")                                        \
+	X(rx_fillers, "striding buffers given up before their end")                                \
+	X(lro_in, "segments offered to LRO")                                                       \
+	X(lro_out, "frames that LRO made of them")                                                 \
+	X(comp_sessions, "compressed sessions of completions")                                     \
+	X(comp_cqes, "completions in them")                                                        \
+	X(tx_frames, "frames sent to the wire")                                                    \
+	X(tx_bytes, "bytes of them")                                                               \
+	X(tx_wqes, "send entries used up")                                                         \
+	X(tx_errors, "send entries in error: error completions")                                   \
+	X(tx_lost, "frames that the wire or the kernel's interface did not take")                  \
+	X(rx_no_link, "frames that came while the link was down")                                  \
+	X(tx_no_link, "frames sent while the link was down")                                       \
+	X(tx_waits, "turns in which the wire had no room for a send queue")                        \
+	X(from_kernel, "frames that the kernel sent on the interface")                             \
+	X(bad_lkey, "accesses outside a registered region, refused")                               \
+	X(bad_doorbell, "doorbells beyond their ring, refused")                                    \
+	X(busy_destroys, "objects destroyed while in use, refused")                                \
+	X(cq_overrun, "completions lost as their queue was full")
 
-extern struct cx_wire cx_wire_tap, cx_wire_afp, cx_wire_loop, cx_wire_null, cx_wire_gen;
-extern struct cx_wire *const cx_wires[];
-
-/* ---- the device ---- */
 struct cx_stats {
-	uint64_t rx_wire, rx_delivered, rx_miss, rx_dropped, rx_no_buf, rx_closed, rx_too_big;
-	uint64_t rx_fillers, lro_in, lro_out, comp_sessions, comp_cqes;
-	uint64_t tx_frames, tx_bytes, tx_wqes, tx_errors, tx_lost, from_kernel;
-	uint64_t bad_lkey, cq_overrun;
+#define CX_STAT_FIELD(name, help) uint64_t name;
+	CX_STATS(CX_STAT_FIELD)
+#undef CX_STAT_FIELD
 };
+
+/* ---- a NIC ---- */
+struct cx_lro;
+struct cx_tx_scratch;
 
 struct cx_dev {
 	pthread_mutex_t lock;
 	unsigned int waiters; /* control calls that want the lock, atomic */
+	unsigned int index;
 	struct cx_table objs, mrs, umems;
 	struct mlx5dv_devx_obj *sqs, *rqs;
 	struct mlx5dv_devx_obj *q_counters[256]; /* by their own 8-bit number */
 	struct mlx5dv_dr_domain *domains;
-	struct mlx5dv_dr_table *root; /* level 0 of the receive domain */
+	struct mlx5dv_dr_table *root;	     /* level 0 of the receive domain */
+	struct mlx5dv_dr_table *verbs_table; /* of ibv_create_flow() */
 	struct cx_cq *event_cqs, *flush_list;
-	struct cx_wire *wire;
+	struct cx_wire wire;
 	uint64_t now; /* ns, CLOCK_MONOTONIC, as of the current batch */
-	int netdev_fd;
-	bool running; /* the device thread is there */
+	uint64_t last_lro, last_netdev;
+	struct cx_lro *lro;
+	struct cx_tx_scratch *tx;
+	uint8_t *frame;	       /* room for one from a file descriptor */
+	int netdev_fd, ctl_fd; /* the TAP, and a socket to ask the kernel about it */
+	uint32_t max_frame;    /* bytes, of the netdev's MTU when it was last asked */
+	uint64_t mtu_asked;
+	bool link_up;
+	unsigned int contexts; /* that are open: the device threads turn it while there are any */
+	bool opened, broken;   /* wire and netdev: tried; in vain */
 	struct cx_stats stat;
-	struct cx_conf conf;
+	struct cx_nic_conf conf;
 	struct ibv_device ibdev;
 };
 
-extern struct cx_dev cx;
+extern struct cx_dev *cx_devs[CX_MAX_NICS];
+extern unsigned int cx_n_devs;
 
-void cx_lock(void);
-void cx_unlock(void);
+static inline struct cx_dev *
+cx_dev_of(const struct ibv_context *c)
+{
+	return (struct cx_dev *)((uint8_t *)c->device - offsetof(struct cx_dev, ibdev));
+}
+
+void cx_lock(struct cx_dev *d);
+void cx_unlock(struct cx_dev *d);
 /* level 0 errors and warnings, 1 a summary, 2 objects and rules, 3 every command */
 void cx_log(int level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 uint64_t cx_clock(void);
 
 /* conf.c */
 bool cx_conf_wanted(void);
-void cx_conf_read(struct cx_conf *c);
+/* Fills nics[0 .. n-1] with 1 to CX_MAX_NICS entries; returns n, or 0 after one log line. */
+unsigned int cx_conf_read(struct cx_nic_conf *nics);
 void cx_conf_help(FILE *f);
 
 /* sysfs.c: the PCI and verbs trees. 0 or -1 after one log line. */
@@ -319,28 +372,50 @@ int cx_sysfs_make(void);
 void cx_sysfs_remove(void);
 const char *cx_sysfs_pci(void);
 
-/* core.c */
-bool cx_open_wire(void);
+/* dev.c: the NICs of the process */
+int cx_devs_make(void);
+void cx_devs_close(void);
+/* Connects the NIC, once; false when that failed. */
+bool cx_dev_open(struct cx_dev *d);
+
+/* port.c: between the NIC and its wire */
+enum cx_rx_result cx_port_rx(struct cx_dev *d, uint8_t *frame, uint32_t len, unsigned int flags);
+/* Whether a send entry's frames can go out now. */
+bool cx_port_room(struct cx_dev *d);
+/* Where to put the next frame together, for cx_port_commit(); NULL: use cx_port_send(). */
+uint8_t *cx_port_reserve(struct cx_dev *d, size_t max);
+void cx_port_commit(struct cx_dev *d, size_t len, unsigned int flags);
+void cx_port_send(struct cx_dev *d, const uint8_t *frame, size_t len, unsigned int flags);
+void cx_port_poll(struct cx_dev *d);
+
+/* stat.c */
+void cx_stat_summary(const struct cx_dev *d);
 
 /* thread.c */
-int cx_thread_start(void);
-void cx_thread_stop(void);
+int cx_thread_use(struct cx_dev *d);
+void cx_thread_unuse(struct cx_dev *d);
+void cx_threads_stop(void);
 void cx_thread_remember_cpus(void);
 
 /* netdev.c: the kernel's interface beside the wire */
-int cx_tap_open(const char *name, const char *mac);
-int cx_netdev_open(void);
-bool cx_netdev_poll(void);
-void cx_netdev_send(const uint8_t *frame, size_t len);
-int cx_netdev_mac(uint8_t mac[6]);
+/* mtu 0: as it is. Returns a descriptor, or -1 after one log line. */
+int cx_tap_open(const char *name, const char *mac, unsigned int mtu);
+int cx_netdev_open(struct cx_dev *d);
+void cx_netdev_close(struct cx_dev *d);
+void cx_netdev_carrier(struct cx_dev *d, bool up);
+bool cx_netdev_poll(struct cx_dev *d);
+void cx_netdev_send(struct cx_dev *d, const uint8_t *frame, size_t len);
+int cx_netdev_mac(const struct cx_dev *d, uint8_t mac[6]);
+/* Whether the interface's MTU allows a frame of len bytes. */
+bool cx_netdev_fits(struct cx_dev *d, uint32_t len);
 
 /* mr.c: memory the device may touch */
-void *cx_mr_check(uint32_t lkey, uint64_t addr, uint64_t len);
-void *cx_umem_range(uint32_t id, uint64_t off, uint64_t len);
+void *cx_mr_check(struct cx_dev *d, uint32_t lkey, uint64_t addr, uint64_t len);
+void *cx_umem_range(struct cx_dev *d, uint32_t id, uint64_t off, uint64_t len);
 
 /* devx.c */
-struct mlx5dv_devx_obj *cx_obj_new(enum cx_type type);
-struct mlx5dv_devx_obj *cx_obj_get(uint32_t id, enum cx_type type);
+struct mlx5dv_devx_obj *cx_obj_new(struct cx_dev *d, enum cx_type type);
+struct mlx5dv_devx_obj *cx_obj_get(const struct cx_dev *d, uint32_t id, enum cx_type type);
 
 /* vobj.c, vflow.c */
 void cx_vobj_ops(struct verbs_context *v);
@@ -362,39 +437,41 @@ uint64_t cx_sum_pseudo(const struct cx_pkt *p, uint32_t l4_len, uint8_t proto);
 
 /* rss.c */
 int cx_rss_key(struct mlx5dv_devx_obj *tir);
-void cx_rss(struct cx_pkt *p);
+void cx_rss(const struct cx_dev *d, struct cx_pkt *p);
 
 /* steer.c */
 enum { CX_STEER_NEXT, CX_STEER_DROP, CX_STEER_QUEUE, CX_STEER_MISS };
-int cx_steer(struct cx_pkt *p);
+int cx_steer(const struct cx_dev *d, struct cx_pkt *p);
 void cx_steer_commit(const struct cx_pkt *p);
 uint32_t cx_steer_hash(const uint32_t *key, uint32_t n);
 
-/* rx.c */
-enum cx_rx_result cx_rx_frame(uint8_t *frame, uint32_t len, unsigned int flags);
+/* rx.c: a frame that the port took */
+enum cx_rx_result cx_rx_frame(struct cx_dev *d, uint8_t *frame, uint32_t len, unsigned int flags);
 /* rxq.c */
 enum cx_rx_result cx_rxq_deliver(
 		struct mlx5dv_devx_obj *rq, struct cx_pkt *p, const struct cx_lro_info *lro);
 void cx_rxq_no_buf(struct mlx5dv_devx_obj *rq);
 
 /* cq.c */
-int cx_cq_init(struct cx_cq *q);
+int cx_cq_init(struct mlx5dv_devx_obj *cq);
 void cx_cq_fini(struct cx_cq *q);
 bool cx_cq_room(struct cx_cq *q);
 void cx_wq_reset(struct cx_wq *w);
 void cx_cq_post(struct cx_cq *q, const struct hw_cqe *c, unsigned int opcode);
-void cx_cq_flush_all(void);
+void cx_cq_flush_all(struct cx_dev *d);
 
 /* event.c */
-void cx_events_fire(void);
+void cx_events_fire(struct cx_dev *d);
 void cx_events_forget(struct cx_cq *q);
 
 /* lro.c */
-enum cx_rx_result cx_lro_input(struct cx_pkt *p);
-void cx_lro_poll(void);
+enum cx_rx_result cx_lro_input(struct cx_dev *d, struct cx_pkt *p);
+void cx_lro_poll(struct cx_dev *d);
 void cx_lro_forget(const struct mlx5dv_devx_obj *rq);
+void cx_lro_free(struct cx_dev *d);
 
 /* txq.c */
-bool cx_tx_poll(void);
+int cx_tx_init(struct cx_dev *d);
+bool cx_tx_poll(struct cx_dev *d);
 
 #endif

@@ -1,29 +1,19 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Life of the device: nothing is made before somebody looks for PCI devices.
+ * Life of the model in a process: nothing is made before somebody looks for PCI devices.
  *
  * A preloaded library is in every process of a command line: in timeout, in a shell, in the helpers
  * that the application runs. So the constructor makes nothing. EAL asks getenv() for the
  * directory of the PCI devices when it scans the bus; that question, answered here, is what brings
- * the device into being, in that process alone and with nothing left in the environment for its
+ * the NICs into being, in that process alone and with nothing left in the environment for its
  * children.
  */
 #include "connectx.h"
 #include <stdarg.h>
-#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 extern char **environ;
-
-struct cx_dev cx = {
-	.lock = PTHREAD_MUTEX_INITIALIZER,
-	.netdev_fd = -1,
-	/* numbers of 24 bits; a memory key is a number and 8 bits of variant */
-	.objs = { .first = 0x100, .limit = 1 << 24 },
-	.mrs = { .first = 1, .limit = 1 << 24 },
-	.umems = { .first = 1, .limit = 1 << 24 },
-};
 
 static pid_t owner;
 
@@ -34,7 +24,7 @@ cx_log(int level, const char *fmt, ...)
 	va_list ap;
 	int n;
 
-	if (level > cx.conf.verbose)
+	if (level > cx_conf.verbose)
 		return;
 	n = snprintf(line, sizeof(line) - 1, "connectx: ");
 	va_start(ap, fmt);
@@ -57,25 +47,10 @@ cx_clock(void)
 	return ts.tv_sec * 1000000000ull + ts.tv_nsec;
 }
 
-void
-cx_lock(void)
-{
-	__atomic_fetch_add(&cx.waiters, 1, __ATOMIC_ACQ_REL);
-	pthread_mutex_lock(&cx.lock);
-	__atomic_fetch_sub(&cx.waiters, 1, __ATOMIC_ACQ_REL);
-}
-
-void
-cx_unlock(void)
-{
-	pthread_mutex_unlock(&cx.lock);
-}
-
 static void
 bring_up(void)
 {
-	cx_conf_read(&cx.conf);
-	if (cx_sysfs_make() != 0)
+	if (cx_devs_make() != 0 || cx_sysfs_make() != 0)
 		return;
 	owner = getpid();
 }
@@ -110,51 +85,10 @@ loaded(void)
 __attribute__((destructor)) static void
 unloaded(void)
 {
-	/* A forked child has neither the thread nor a right to the tree. */
+	/* A forked child has neither the threads nor a right to the tree. */
 	if (owner != getpid())
 		return;
-	cx_thread_stop();
-	if (cx.wire != NULL)
-		cx.wire->close();
+	cx_threads_stop();
+	cx_devs_close();
 	cx_sysfs_remove();
-}
-
-static struct cx_wire *
-wire_by_name(const char *name, size_t n)
-{
-	size_t i;
-
-	for (i = 0; cx_wires[i] != NULL; i++)
-		if (strlen(cx_wires[i]->name) == n && strncmp(cx_wires[i]->name, name, n) == 0)
-			return cx_wires[i];
-	return NULL;
-}
-
-/* Connects the port, once, when the driver first asks what devices there are. */
-bool
-cx_open_wire(void)
-{
-	static bool tried;
-	const char *arg;
-	struct cx_wire *w;
-	size_t n;
-
-	if (tried)
-		return cx.wire != NULL;
-	tried = true;
-	n = strcspn(cx.conf.wire, ":");
-	arg = cx.conf.wire[n] == ':' ? cx.conf.wire + n + 1 : "";
-	w = wire_by_name(cx.conf.wire, n);
-	if (w == NULL) {
-		cx_log(0,
-				"CONNECTX_WIRE=%s: no such wire: tap:IF, afp:IF, loop, null or "
-				"gen:... "
-				"(CONNECTX_WIRE=help explains them)",
-				cx.conf.wire);
-		return false;
-	}
-	if (cx_netdev_open() != 0 || w->open(arg) != 0)
-		return false;
-	cx.wire = w;
-	return true;
 }

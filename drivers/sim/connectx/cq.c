@@ -17,8 +17,11 @@ room(const struct cx_cq *q)
 }
 
 int
-cx_cq_init(struct cx_cq *q)
+cx_cq_init(struct mlx5dv_devx_obj *cq)
 {
+	struct cx_cq *q = &cq->cq;
+
+	q->dev = cq->dev;
 	q->held = aligned_alloc(CQE_SIZE, (1 + CX_COMP_MAX) * sizeof(*q->held));
 	q->pend = q->held != NULL ? q->held + 1 : NULL;
 	return q->held != NULL ? 0 : -1;
@@ -83,8 +86,8 @@ write_session(struct cx_cq *q, uint32_t at, uint32_t n)
 	}
 	title.byte_cnt = htobe32(n);
 	write_cqe(q, at, &title, title.op_own | MINI_FORMAT << 2);
-	cx.stat.comp_sessions++;
-	cx.stat.comp_cqes += n;
+	q->dev->stat.comp_sessions++;
+	q->dev->stat.comp_cqes += n;
 }
 
 static void
@@ -106,12 +109,12 @@ flush(struct cx_cq *q)
 }
 
 void
-cx_cq_flush_all(void)
+cx_cq_flush_all(struct cx_dev *d)
 {
 	struct cx_cq *q;
 
-	while ((q = cx.flush_list) != NULL) {
-		cx.flush_list = q->flush_next;
+	while ((q = d->flush_list) != NULL) {
+		d->flush_list = q->flush_next;
 		q->on_flush_list = false;
 		flush(q);
 	}
@@ -132,8 +135,8 @@ flush_later(struct cx_cq *q)
 {
 	if (!q->on_flush_list) {
 		q->on_flush_list = true;
-		q->flush_next = cx.flush_list;
-		cx.flush_list = q;
+		q->flush_next = q->dev->flush_list;
+		q->dev->flush_list = q;
 	}
 }
 
@@ -157,7 +160,7 @@ hold_back(struct cx_cq *q, const struct hw_cqe *c, unsigned int opcode)
 static bool
 may_compress(const struct cx_cq *q, unsigned int opcode)
 {
-	if (!q->compress || !cx.conf.cqe_comp || opcode != CQE_OP_RESP_SEND ||
+	if (!q->compress || !q->dev->conf.cqe_comp || opcode != CQE_OP_RESP_SEND ||
 			(q->mini_format != MINI_HASH && q->mini_format != MINI_CSUM_STRIDE))
 		return false;
 	return true;
@@ -167,7 +170,7 @@ void
 cx_cq_post(struct cx_cq *q, const struct hw_cqe *c, unsigned int opcode)
 {
 	if (cx_unlikely(!cx_cq_room(q))) {
-		if (cx.stat.cq_overrun++ == 0)
+		if (q->dev->stat.cq_overrun++ == 0)
 			cx_log(0, "completion queue overrun, counted from now on");
 		return;
 	}

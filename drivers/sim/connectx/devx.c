@@ -82,23 +82,24 @@ mlx5dv_devx_general_cmd(
 
 /* The caller holds the lock. */
 struct mlx5dv_devx_obj *
-cx_obj_get(uint32_t id, enum cx_type type)
+cx_obj_get(const struct cx_dev *d, uint32_t id, enum cx_type type)
 {
-	struct mlx5dv_devx_obj *o = cx_table_get(&cx.objs, id);
+	struct mlx5dv_devx_obj *o = cx_table_get(&d->objs, id);
 
 	return o != NULL && o->type == type ? o : NULL;
 }
 
 /* The caller holds the lock. */
 struct mlx5dv_devx_obj *
-cx_obj_new(enum cx_type type)
+cx_obj_new(struct cx_dev *d, enum cx_type type)
 {
 	struct mlx5dv_devx_obj *o = calloc(1, sizeof(*o));
 
 	if (o == NULL)
 		return NULL;
+	o->dev = d;
 	o->type = type;
-	o->id = cx_table_add(&cx.objs, o);
+	o->id = cx_table_add(&d->objs, o);
 	if (o->id == 0) {
 		free(o);
 		return NULL;
@@ -107,7 +108,7 @@ cx_obj_new(enum cx_type type)
 }
 
 static int
-parse_wq(struct cx_wq *w, const void *ctx, unsigned int db_word)
+parse_wq(struct cx_dev *d, struct cx_wq *w, const void *ctx, unsigned int db_word)
 {
 	uint32_t strides = GET(ctx, F_wq__single_wqe_log_num_of_strides);
 	uint32_t *db;
@@ -121,9 +122,9 @@ parse_wq(struct cx_wq *w, const void *ctx, unsigned int db_word)
 	w->log_strides = 9 + (strides >= 8 ? (int)strides - 16 : (int)strides);
 	w->log_stride_bytes = 6 + GET(ctx, F_wq__single_stride_log_num_of_bytes);
 	w->shift = GET(ctx, F_wq__two_byte_shift_en) ? 2 : 0;
-	w->buf = cx_umem_range(GET(ctx, F_wq__wq_umem_id), GET(ctx, F_wq__wq_umem_offset),
+	w->buf = cx_umem_range(d, GET(ctx, F_wq__wq_umem_id), GET(ctx, F_wq__wq_umem_offset),
 			1ull << (w->log_size + w->log_entry));
-	db = cx_umem_range(GET(ctx, F_wq__dbr_umem_id), GET(ctx, F_wq__dbr_addr), 8);
+	db = cx_umem_range(d, GET(ctx, F_wq__dbr_umem_id), GET(ctx, F_wq__dbr_addr), 8);
 	if (w->buf == NULL || db == NULL)
 		return -1;
 	w->db = db + db_word;
@@ -142,15 +143,15 @@ create_cq(struct mlx5dv_devx_obj *o, const void *in)
 	q->compress = GET(ctx, F_cqc__cqe_comp_en);
 	q->ignore_overrun = GET(ctx, F_cqc__oi);
 	q->mini_format = GET(ctx, F_cqc__mini_cqe_res_format);
-	q->buf = cx_umem_range(GET(in, F_create_cq_in__cq_umem_id),
+	q->buf = cx_umem_range(o->dev, GET(in, F_create_cq_in__cq_umem_id),
 			GET(in, F_create_cq_in__cq_umem_offset), (uint64_t)CQE_SIZE << q->log_size);
-	q->db = cx_umem_range(GET(ctx, F_cqc__dbr_umem_id), GET(ctx, F_cqc__dbr_addr), 8);
+	q->db = cx_umem_range(o->dev, GET(ctx, F_cqc__dbr_umem_id), GET(ctx, F_cqc__dbr_addr), 8);
 	if (q->buf == NULL || q->db == NULL)
 		return -1;
 	/* A value that the driver never writes: its first arm word is zero, and would else look
 	 * like a word that was never written. */
 	q->db[DB_CQ_ARM] = q->last_arm = NEVER_ARMED;
-	return cx_cq_init(q);
+	return cx_cq_init(o);
 }
 
 static int
@@ -159,21 +160,21 @@ create_rq(struct mlx5dv_devx_obj *o, const void *in)
 	const void *ctx = PTR(in, F_create_rq_in__ctx);
 	uint32_t counter = GET(ctx, F_rqc__counter_set_id);
 
-	o->q.cq_obj = cx_obj_get(GET(ctx, F_rqc__cqn), CX_CQ);
+	o->q.cq_obj = cx_obj_get(o->dev, GET(ctx, F_rqc__cqn), CX_CQ);
 	o->q.keep_vlan = GET(ctx, F_rqc__vsd);
 	o->q.user_index = GET(ctx, F_rqc__user_index);
-	o->q.q_counter = cx.q_counters[counter];
+	o->q.q_counter = o->dev->q_counters[counter];
 	if (o->q.cq_obj == NULL)
 		return -1;
 	if (GET(ctx, F_rqc__mem_rq_type) == MEM_RQ_RMP) {
-		o->q.rmp = cx_obj_get(GET(ctx, F_rqc__rmpn), CX_RMP);
+		o->q.rmp = cx_obj_get(o->dev, GET(ctx, F_rqc__rmpn), CX_RMP);
 		if (o->q.rmp == NULL)
 			return -1;
-	} else if (parse_wq(&o->q.wq, PTR(ctx, F_rqc__wq), DB_RECV) != 0) {
+	} else if (parse_wq(o->dev, &o->q.wq, PTR(ctx, F_rqc__wq), DB_RECV) != 0) {
 		return -1;
 	}
-	o->next = cx.rqs;
-	cx.rqs = o;
+	o->next = o->dev->rqs;
+	o->dev->rqs = o;
 	cx_log(2, "RQ %#x: 2^%u entries of %u bytes%s, 2^%u strides of 2^%u bytes", o->id,
 			o->q.wq.log_size, 1 << o->q.wq.log_entry,
 			o->q.wq.striding ? ", striding" : "", o->q.wq.log_strides,
@@ -186,11 +187,11 @@ create_sq(struct mlx5dv_devx_obj *o, const void *in)
 {
 	const void *ctx = PTR(in, F_create_sq_in__ctx);
 
-	o->q.cq_obj = cx_obj_get(GET(ctx, F_sqc__cqn), CX_CQ);
-	if (o->q.cq_obj == NULL || parse_wq(&o->q.wq, PTR(ctx, F_sqc__wq), DB_SEND) != 0)
+	o->q.cq_obj = cx_obj_get(o->dev, GET(ctx, F_sqc__cqn), CX_CQ);
+	if (o->q.cq_obj == NULL || parse_wq(o->dev, &o->q.wq, PTR(ctx, F_sqc__wq), DB_SEND) != 0)
 		return -1;
-	o->next = cx.sqs;
-	cx.sqs = o;
+	o->next = o->dev->sqs;
+	o->dev->sqs = o;
 	return 0;
 }
 
@@ -258,12 +259,12 @@ create_q_counter(struct mlx5dv_devx_obj *o)
 {
 	uint32_t i;
 
-	for (i = 1; i < 256 && cx.q_counters[i] != NULL; i++)
+	for (i = 1; i < 256 && o->dev->q_counters[i] != NULL; i++)
 		;
 	if (i == 256)
 		return -1;
 	o->q_counter.id = i;
-	cx.q_counters[i] = o;
+	o->dev->q_counters[i] = o;
 	return 0;
 }
 
@@ -317,7 +318,8 @@ create(struct mlx5dv_devx_obj *o, const void *in)
 	case CX_RQ:
 		return create_rq(o, in);
 	case CX_RMP:
-		return parse_wq(&o->q.wq, PTR(PTR(in, F_create_rmp_in__ctx), F_rmpc__wq), DB_RECV);
+		return parse_wq(o->dev, &o->q.wq, PTR(PTR(in, F_create_rmp_in__ctx), F_rmpc__wq),
+				DB_RECV);
 	case CX_SQ:
 		return create_sq(o, in);
 	case CX_TIR:
@@ -351,28 +353,28 @@ detach(struct mlx5dv_devx_obj *o)
 	struct mlx5dv_devx_obj *rq;
 
 	/* a queue's completions may be held back in its CQ */
-	cx_cq_flush_all();
+	cx_cq_flush_all(o->dev);
 	switch (o->type) {
 	case CX_CQ:
 		cx_events_forget(&o->cq);
 		break;
 	case CX_RQ:
 		cx_lro_forget(o);
-		unlink_queue(&cx.rqs, o);
+		unlink_queue(&o->dev->rqs, o);
 		break;
 	case CX_SQ:
-		unlink_queue(&cx.sqs, o);
+		unlink_queue(&o->dev->sqs, o);
 		break;
 	case CX_Q_COUNTER:
-		cx.q_counters[o->q_counter.id] = NULL;
-		for (rq = cx.rqs; rq != NULL; rq = rq->next)
+		o->dev->q_counters[o->q_counter.id] = NULL;
+		for (rq = o->dev->rqs; rq != NULL; rq = rq->next)
 			if (rq->q.q_counter == o)
 				rq->q.q_counter = NULL;
 		break;
 	default:
 		break;
 	}
-	cx_table_del(&cx.objs, o->id);
+	cx_table_del(&o->dev->objs, o->id);
 }
 
 static void
@@ -403,10 +405,10 @@ mlx5dv_devx_obj_create(
 {
 	unsigned int op = GET(in, CMD_OPCODE);
 	enum cx_type type = type_of(op);
+	struct cx_dev *d = cx_dev_of(c);
 	struct mlx5dv_devx_obj *o;
 	uint32_t id;
 
-	(void)c;
 	(void)in_len;
 	memset(out, 0, out_len);
 	if (type == 0) {
@@ -414,23 +416,23 @@ mlx5dv_devx_obj_create(
 		fail(out, STATUS_BAD_OPCODE, EREMOTEIO);
 		return NULL;
 	}
-	cx_lock();
-	o = cx_obj_new(type);
+	cx_lock(d);
+	o = cx_obj_new(d, type);
 	if (o == NULL) {
-		cx_unlock();
+		cx_unlock(d);
 		fail(out, STATUS_NO_RESOURCES, EREMOTEIO);
 		return NULL;
 	}
 	if (create(o, in) != 0) {
-		cx_table_del(&cx.objs, o->id);
-		cx_unlock();
+		cx_table_del(&d->objs, o->id);
+		cx_unlock(d);
 		cx_log(1, "object command %#x rejected", op);
 		release(o);
 		fail(out, STATUS_BAD_PARAM, EREMOTEIO);
 		return NULL;
 	}
 	id = type == CX_Q_COUNTER ? o->q_counter.id : o->id;
-	cx_unlock();
+	cx_unlock(d);
 	SET(out, OUT_ID, id);
 	cx_log(3, "object command %#x: %#x", op, id);
 	return o;
@@ -439,9 +441,11 @@ mlx5dv_devx_obj_create(
 CX_EXPORT int
 mlx5dv_devx_obj_destroy(struct mlx5dv_devx_obj *o)
 {
-	cx_lock();
+	struct cx_dev *d = o->dev;
+
+	cx_lock(d);
 	detach(o);
-	cx_unlock();
+	cx_unlock(d);
 	release(o);
 	return 0;
 }
@@ -466,7 +470,7 @@ mlx5dv_devx_obj_modify(
 
 	(void)in_len;
 	memset(out, 0, out_len);
-	cx_lock();
+	cx_lock(o->dev);
 	if (op == OP_MODIFY_RQ && o->type == CX_RQ) {
 		const void *ctx = PTR(in, F_modify_rq_in__ctx);
 
@@ -485,7 +489,7 @@ mlx5dv_devx_obj_modify(
 	} else {
 		status = STATUS_BAD_OPCODE;
 	}
-	cx_unlock();
+	cx_unlock(o->dev);
 	if (status == 0)
 		return 0;
 	cx_log(1, "modify command %#x rejected", op);
@@ -516,7 +520,7 @@ mlx5dv_devx_obj_query(
 
 	(void)in_len;
 	memset(out, 0, out_len);
-	cx_lock();
+	cx_lock(o->dev);
 	if (op == OP_QUERY_Q_COUNTER && o->type == CX_Q_COUNTER)
 		SET(out, F_query_q_counter_out__out_of_buffer,
 				(uint32_t)o->q_counter.out_of_buffer);
@@ -524,7 +528,7 @@ mlx5dv_devx_obj_query(
 		status = query_flow_counter(o, in, out);
 	else
 		status = STATUS_BAD_OPCODE;
-	cx_unlock();
+	cx_unlock(o->dev);
 	if (status == 0)
 		return 0;
 	cx_log(1, "query command %#x rejected", op);

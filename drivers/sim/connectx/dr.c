@@ -21,14 +21,14 @@ mlx5dv_dr_domain_create(struct ibv_context *c, enum mlx5dv_dr_domain_type type)
 {
 	struct mlx5dv_dr_domain *d = calloc(1, sizeof(*d));
 
-	(void)c;
 	if (d == NULL)
 		return NULL;
+	d->dev = cx_dev_of(c);
 	d->type = type;
-	cx_lock();
-	d->next = cx.domains;
-	cx.domains = d;
-	cx_unlock();
+	cx_lock(d->dev);
+	d->next = d->dev->domains;
+	d->dev->domains = d;
+	cx_unlock(d->dev);
 	return d;
 }
 
@@ -37,14 +37,14 @@ mlx5dv_dr_domain_destroy(struct mlx5dv_dr_domain *d)
 {
 	struct mlx5dv_dr_domain **p;
 
-	cx_lock();
-	for (p = &cx.domains; *p != NULL; p = &(*p)->next) {
+	cx_lock(d->dev);
+	for (p = &d->dev->domains; *p != NULL; p = &(*p)->next) {
 		if (*p == d) {
 			*p = d->next;
 			break;
 		}
 	}
-	cx_unlock();
+	cx_unlock(d->dev);
 	free(d);
 	return 0;
 }
@@ -73,18 +73,18 @@ mlx5dv_dr_domain_allow_duplicate_rules(struct mlx5dv_dr_domain *d, bool allow)
 
 /* Frames start in the table of level 0 of the receive domain made last. */
 static void
-find_root(void)
+find_root(struct cx_dev *dev)
 {
 	struct mlx5dv_dr_domain *d;
 	struct mlx5dv_dr_table *t;
 
-	cx.root = NULL;
-	for (d = cx.domains; d != NULL; d = d->next) {
+	dev->root = NULL;
+	for (d = dev->domains; d != NULL; d = d->next) {
 		if (d->type != MLX5DV_DR_DOMAIN_TYPE_NIC_RX)
 			continue;
 		for (t = d->tables; t != NULL; t = t->next) {
 			if (t->level == 0) {
-				cx.root = t;
+				dev->root = t;
 				return;
 			}
 		}
@@ -100,28 +100,29 @@ mlx5dv_dr_table_create(struct mlx5dv_dr_domain *d, uint32_t level)
 		return NULL;
 	t->domain = d;
 	t->level = level;
-	cx_lock();
+	cx_lock(d->dev);
 	t->next = d->tables;
 	d->tables = t;
-	find_root();
-	cx_unlock();
+	find_root(d->dev);
+	cx_unlock(d->dev);
 	return t;
 }
 
 CX_EXPORT int
 mlx5dv_dr_table_destroy(struct mlx5dv_dr_table *t)
 {
+	struct cx_dev *d = t->domain->dev;
 	struct mlx5dv_dr_table **p;
 
-	cx_lock();
+	cx_lock(d);
 	for (p = &t->domain->tables; *p != NULL; p = &(*p)->next) {
 		if (*p == t) {
 			*p = t->next;
 			break;
 		}
 	}
-	find_root();
-	cx_unlock();
+	find_root(d);
+	cx_unlock(d);
 	free(t);
 	return 0;
 }
@@ -168,28 +169,29 @@ mlx5dv_dr_matcher_create(struct mlx5dv_dr_table *t, uint16_t priority, uint8_t c
 	m->bucket_mask = FIRST_BUCKETS - 1;
 	m->table = t;
 	m->priority = priority;
-	cx_lock();
+	cx_lock(t->domain->dev);
 	for (p = &t->matchers; *p != NULL && (*p)->priority <= priority; p = &(*p)->next)
 		;
 	m->next = *p;
 	*p = m;
-	cx_unlock();
+	cx_unlock(t->domain->dev);
 	return m;
 }
 
 CX_EXPORT int
 mlx5dv_dr_matcher_destroy(struct mlx5dv_dr_matcher *m)
 {
+	struct cx_dev *d = m->table->domain->dev;
 	struct mlx5dv_dr_matcher **p;
 
-	cx_lock();
+	cx_lock(d);
 	for (p = &m->table->matchers; *p != NULL; p = &(*p)->next) {
 		if (*p == m) {
 			*p = m->next;
 			break;
 		}
 	}
-	cx_unlock();
+	cx_unlock(d);
 	free(m->bucket);
 	free(m);
 	return 0;
@@ -305,12 +307,12 @@ mlx5dv_dr_rule_create(struct mlx5dv_dr_matcher *m, struct mlx5dv_flow_match_para
 	for (i = 0; i < m->n_words; i++)
 		r->key[i] = v[m->idx[i]] & m->mask[m->idx[i]];
 	r->hash = cx_steer_hash(r->key, m->n_words);
-	cx_lock();
+	cx_lock(m->table->domain->dev);
 	grow(m);
 	insert(m, r);
 	m->n_rules++;
-	cx_unlock();
-	if (cx.conf.verbose >= 2)
+	cx_unlock(m->table->domain->dev);
+	if (cx_conf.verbose >= 2)
 		log_rule(r);
 	return r;
 }
@@ -319,9 +321,10 @@ CX_EXPORT int
 mlx5dv_dr_rule_destroy(struct mlx5dv_dr_rule *r)
 {
 	struct mlx5dv_dr_matcher *m = r->matcher;
+	struct cx_dev *d = m->table->domain->dev;
 	struct mlx5dv_dr_rule **p;
 
-	cx_lock();
+	cx_lock(d);
 	for (p = &m->bucket[r->hash & m->bucket_mask]; *p != NULL; p = &(*p)->next) {
 		if (*p == r) {
 			*p = r->next;
@@ -329,7 +332,7 @@ mlx5dv_dr_rule_destroy(struct mlx5dv_dr_rule *r)
 			break;
 		}
 	}
-	cx_unlock();
+	cx_unlock(d);
 	free(r);
 	return 0;
 }
@@ -415,12 +418,12 @@ mlx5dv_dump_dr_domain(FILE *f, struct mlx5dv_dr_domain *d)
 	struct mlx5dv_dr_rule *r;
 	uint32_t i;
 
-	cx_lock();
+	cx_lock(d->dev);
 	for (t = d->tables; t != NULL; t = t->next)
 		for (m = t->matchers; m != NULL; m = m->next)
 			for (i = 0; i <= m->bucket_mask; i++)
 				for (r = m->bucket[i]; r != NULL; r = r->next)
 					mlx5dv_dump_dr_rule(f, r);
-	cx_unlock();
+	cx_unlock(d->dev);
 	return 0;
 }

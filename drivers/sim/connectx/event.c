@@ -13,6 +13,7 @@
 
 struct cx_channel {
 	struct mlx5dv_devx_event_channel pub;
+	struct cx_dev *dev;
 	uint64_t cookie[RING];
 	uint32_t head, tail;
 };
@@ -23,10 +24,10 @@ mlx5dv_devx_create_event_channel(
 {
 	struct cx_channel *e = calloc(1, sizeof(*e));
 
-	(void)c;
 	(void)flags;
 	if (e == NULL)
 		return NULL;
+	e->dev = cx_dev_of(c);
 	e->pub.fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC | EFD_SEMAPHORE);
 	if (e->pub.fd < 0) {
 		free(e);
@@ -41,8 +42,8 @@ mlx5dv_devx_destroy_event_channel(struct mlx5dv_devx_event_channel *pub)
 	struct cx_channel *e = (struct cx_channel *)pub;
 	struct cx_cq **p;
 
-	cx_lock();
-	for (p = &cx.event_cqs; *p != NULL;) {
+	cx_lock(e->dev);
+	for (p = &e->dev->event_cqs; *p != NULL;) {
 		if ((*p)->channel == e) {
 			(*p)->channel = NULL;
 			*p = (*p)->event_next;
@@ -50,7 +51,7 @@ mlx5dv_devx_destroy_event_channel(struct mlx5dv_devx_event_channel *pub)
 			p = &(*p)->event_next;
 		}
 	}
-	cx_unlock();
+	cx_unlock(e->dev);
 	close(pub->fd);
 	free(e);
 }
@@ -64,14 +65,14 @@ mlx5dv_devx_subscribe_devx_event(struct mlx5dv_devx_event_channel *pub, struct m
 	(void)numbers;
 	if (o == NULL || o->type != CX_CQ)
 		return 0;
-	cx_lock();
+	cx_lock(o->dev);
 	if (o->cq.channel == NULL) {
-		o->cq.event_next = cx.event_cqs;
-		cx.event_cqs = &o->cq;
+		o->cq.event_next = o->dev->event_cqs;
+		o->dev->event_cqs = &o->cq;
 	}
 	o->cq.channel = (struct cx_channel *)pub;
 	o->cq.cookie = cookie;
-	cx_unlock();
+	cx_unlock(o->dev);
 	return 0;
 }
 
@@ -101,19 +102,19 @@ mlx5dv_devx_get_event(struct mlx5dv_devx_event_channel *pub, struct mlx5dv_devx_
 		errno = EAGAIN;
 		return -1;
 	}
-	cx_lock();
+	cx_lock(e->dev);
 	d->cookie = e->cookie[e->tail++ % RING];
-	cx_unlock();
+	cx_unlock(e->dev);
 	return sizeof(*d);
 }
 
 /* The device thread, once a turn. */
 void
-cx_events_fire(void)
+cx_events_fire(struct cx_dev *d)
 {
 	struct cx_cq *q;
 
-	for (q = cx.event_cqs; q != NULL; q = q->event_next) {
+	for (q = d->event_cqs; q != NULL; q = q->event_next) {
 		uint32_t arm = q->db[DB_CQ_ARM];
 		struct cx_channel *e = q->channel;
 		uint64_t one = 1;
@@ -136,7 +137,7 @@ cx_events_forget(struct cx_cq *q)
 {
 	struct cx_cq **p;
 
-	for (p = &cx.event_cqs; *p != NULL; p = &(*p)->event_next) {
+	for (p = &q->dev->event_cqs; *p != NULL; p = &(*p)->event_next) {
 		if (*p == q) {
 			*p = q->event_next;
 			break;

@@ -48,7 +48,12 @@ static_assert(offsetof(struct hw_cqe, byte_cnt) == 44, "CQE layout");
 static_assert(offsetof(struct hw_cqe, timestamp) == 48, "CQE layout");
 
 #define CQE_SYNDROME_AT 55
-#define CQE_SYNDROME_LOCAL_LENGTH 0x01
+enum {
+	SYNDROME_LOCAL_LENGTH = 0x01,
+	SYNDROME_QP_OPERATION = 0x02,
+	SYNDROME_LOCAL_PROTECTION = 0x04,
+	SYNDROME_FLUSHED = 0x05,
+};
 #define CQE_FILLER 0x80000000u
 #define CQE_LRO_PSH 0x40
 /* Owner bit set and an opcode that means "never written": what a fresh ring holds. */

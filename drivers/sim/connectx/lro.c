@@ -27,8 +27,10 @@ struct session {
 	uint8_t buf[FRAME_MAX];
 };
 
-static struct session *sessions[SESSIONS];
-static unsigned int n_active;
+struct cx_lro {
+	struct session *at[SESSIONS];
+	unsigned int n_active;
+};
 
 static enum cx_rx_result
 deliver(struct mlx5dv_devx_obj *rq, struct cx_pkt *p, const struct cx_lro_info *l)
@@ -41,44 +43,47 @@ deliver(struct mlx5dv_devx_obj *rq, struct cx_pkt *p, const struct cx_lro_info *
 }
 
 static void
-end(struct session *s)
+end(struct cx_lro *l, struct session *s)
 {
 	/* The driver takes the TCP checksum of the merged frame from the sum of its payload. */
 	s->info.csum = cx_fold(cx_sum(s->buf + s->hdr, s->len - s->hdr));
 	s->info.segs = s->segs;
 	s->first.data = s->buf;
 	s->first.len = s->len;
-	cx.stat.lro_out++;
+	s->rq->dev->stat.lro_out++;
 	deliver(s->rq, &s->first, s->segs > 1 ? &s->info : NULL);
 	s->rq = NULL;
-	n_active--;
+	l->n_active--;
 }
 
 /* The queue is gone or reset: what was merged for it is lost, as in the device. */
 void
 cx_lro_forget(const struct mlx5dv_devx_obj *rq)
 {
+	struct cx_lro *l = rq->dev->lro;
 	unsigned int i;
 
+	if (l == NULL)
+		return;
 	for (i = 0; i < SESSIONS; i++) {
-		if (sessions[i] != NULL && sessions[i]->rq == rq) {
-			sessions[i]->rq = NULL;
-			n_active--;
+		if (l->at[i] != NULL && l->at[i]->rq == rq) {
+			l->at[i]->rq = NULL;
+			l->n_active--;
 		}
 	}
 }
 
 void
-cx_lro_poll(void)
+cx_lro_poll(struct cx_dev *d)
 {
+	struct cx_lro *l = d->lro;
 	unsigned int i;
 
-	if (n_active == 0)
+	if (l == NULL || l->n_active == 0)
 		return;
 	for (i = 0; i < SESSIONS; i++)
-		if (sessions[i] != NULL && sessions[i]->rq != NULL &&
-				cx.now >= sessions[i]->deadline)
-			end(sessions[i]);
+		if (l->at[i] != NULL && l->at[i]->rq != NULL && d->now >= l->at[i]->deadline)
+			end(l, l->at[i]);
 }
 
 /* Ports and addresses in the match layout: words 5 and 8 to 15. */
@@ -90,13 +95,13 @@ same_flow(const struct cx_pkt *a, const struct cx_pkt *b)
 }
 
 static struct session **
-place(const struct cx_pkt *p)
+place(struct cx_lro *l, const struct cx_pkt *p)
 {
 	uint32_t key[9];
 
 	key[0] = p->match[5];
 	memcpy(key + 1, &p->match[8], 32);
-	return &sessions[cx_steer_hash(key, 9) % SESSIONS];
+	return &l->at[cx_steer_hash(key, 9) % SESSIONS];
 }
 
 static bool
@@ -125,7 +130,7 @@ continues(const struct session *s, const struct cx_pkt *p, uint32_t seq)
 }
 
 static void
-start(struct session *s, const struct cx_pkt *p)
+start(struct cx_lro *l, struct session *s, const struct cx_pkt *p)
 {
 	s->tir = p->tir;
 	s->rq = p->rq;
@@ -137,11 +142,11 @@ start(struct session *s, const struct cx_pkt *p)
 	s->max = p->tir->tir.lro_max + p->l4_off;
 	if (s->max > FRAME_MAX)
 		s->max = FRAME_MAX;
-	s->deadline = cx.now + p->tir->tir.lro_usec * 1000ull;
+	s->deadline = p->rq->dev->now + p->tir->tir.lro_usec * 1000ull;
 	memset(&s->info, 0, sizeof(s->info));
 	s->info.min_ttl = ttl(p);
 	memcpy(s->buf, p->data, s->len);
-	n_active++;
+	l->n_active++;
 }
 
 static void
@@ -156,18 +161,24 @@ append(struct session *s, const struct cx_pkt *p)
 
 /* A TCP segment for a TIR that merges. */
 enum cx_rx_result
-cx_lro_input(struct cx_pkt *p)
+cx_lro_input(struct cx_dev *d, struct cx_pkt *p)
 {
 	const uint8_t *tcp = p->data + p->l4_off;
-	struct session **at = place(p), *s = *at;
+	struct session **at, *s;
+	struct cx_lro *l;
 	uint32_t seq = be32(tcp + 4);
 	bool ok = mergeable(p);
 
-	cx.stat.lro_in++;
+	d->stat.lro_in++;
+	if (d->lro == NULL && (d->lro = calloc(1, sizeof(*d->lro))) == NULL)
+		return deliver(p->rq, p, NULL);
+	l = d->lro;
+	at = place(l, p);
+	s = *at;
 	if (s != NULL && s->rq != NULL && !(ok && continues(s, p, seq)))
 		/* another flow at this place ends the session too, a segment not in it does not */
 		if (ok || same_flow(&s->first, p))
-			end(s);
+			end(l, s);
 	if (!ok)
 		return deliver(p->rq, p, NULL);
 	if (s == NULL)
@@ -175,7 +186,7 @@ cx_lro_input(struct cx_pkt *p)
 	if (s == NULL)
 		return deliver(p->rq, p, NULL);
 	if (s->rq == NULL)
-		start(s, p);
+		start(l, s, p);
 	else
 		append(s, p);
 	memcpy(&s->info.win, tcp + 14, 2);
@@ -183,6 +194,17 @@ cx_lro_input(struct cx_pkt *p)
 	s->info.psh |= (tcp[TCP_FLAGS] & FLAG_PSH) != 0;
 	s->next_seq = seq + p->pay_len;
 	if (tcp[TCP_FLAGS] & FLAG_PSH)
-		end(s);
+		end(l, s);
 	return CX_RX_TAKEN;
+}
+
+void
+cx_lro_free(struct cx_dev *d)
+{
+	unsigned int i;
+
+	for (i = 0; d->lro != NULL && i < SESSIONS; i++)
+		free(d->lro->at[i]);
+	free(d->lro);
+	d->lro = NULL;
 }

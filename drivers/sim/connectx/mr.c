@@ -9,19 +9,20 @@
 
 struct mr {
 	struct ibv_mr pub;
+	struct cx_dev *dev;
 	uint64_t iova; /* where the device sees pub.addr */
 	uint32_t id;
 };
 
 /* Returns the memory, or NULL: counted, the first time logged. */
 void *
-cx_mr_check(uint32_t lkey, uint64_t addr, uint64_t len)
+cx_mr_check(struct cx_dev *d, uint32_t lkey, uint64_t addr, uint64_t len)
 {
-	const struct mr *m = cx_table_get(&cx.mrs, lkey >> KEY_VARIANT_BITS);
+	const struct mr *m = cx_table_get(&d->mrs, lkey >> KEY_VARIANT_BITS);
 
 	if (cx_unlikely(m == NULL || m->pub.lkey != lkey || addr < m->iova || len > m->pub.length ||
 			    addr - m->iova > m->pub.length - len)) {
-		if (cx.stat.bad_lkey++ == 0)
+		if (d->stat.bad_lkey++ == 0)
 			cx_log(0,
 					"local key %#x does not cover address %#lx, %lu bytes: "
 					"dropped, "
@@ -39,15 +40,17 @@ CX_EXPORT struct ibv_mr *
 ibv_reg_mr_iova2(struct ibv_pd *pd, void *addr, size_t len, uint64_t iova, unsigned int access)
 {
 	static uint8_t variant;
+	struct cx_dev *d = cx_dev_of(pd->context);
 	struct mr *m;
 
 	(void)access;
 	m = calloc(1, sizeof(*m));
 	if (m == NULL)
 		return NULL;
+	m->dev = d;
 	m->iova = iova;
-	cx_lock();
-	m->id = cx_table_add(&cx.mrs, m);
+	cx_lock(d);
+	m->id = cx_table_add(&d->mrs, m);
 	if (m->id != 0) {
 		/* a key that was given up is not the key of who gets the number next */
 		m->pub.lkey = m->id << KEY_VARIANT_BITS | ++variant;
@@ -58,7 +61,7 @@ ibv_reg_mr_iova2(struct ibv_pd *pd, void *addr, size_t len, uint64_t iova, unsig
 		m->pub.addr = addr;
 		m->pub.length = len;
 	}
-	cx_unlock();
+	cx_unlock(d);
 	if (m->id == 0) {
 		free(m);
 		return NULL;
@@ -84,9 +87,9 @@ ibv_dereg_mr(struct ibv_mr *pub)
 {
 	struct mr *m = (struct mr *)pub;
 
-	cx_lock();
-	cx_table_del(&cx.mrs, m->id);
-	cx_unlock();
+	cx_lock(m->dev);
+	cx_table_del(&m->dev->mrs, m->id);
+	cx_unlock(m->dev);
 	free(m);
 	return 0;
 }
@@ -96,15 +99,15 @@ mlx5dv_devx_umem_reg(struct ibv_context *c, void *addr, size_t len, uint32_t acc
 {
 	struct cx_umem *u = calloc(1, sizeof(*u));
 
-	(void)c;
 	(void)access;
 	if (u == NULL)
 		return NULL;
+	u->dev = cx_dev_of(c);
 	u->addr = addr;
 	u->len = len;
-	cx_lock();
-	u->pub.umem_id = cx_table_add(&cx.umems, u);
-	cx_unlock();
+	cx_lock(u->dev);
+	u->pub.umem_id = cx_table_add(&u->dev->umems, u);
+	cx_unlock(u->dev);
 	if (u->pub.umem_id == 0) {
 		free(u);
 		return NULL;
@@ -115,18 +118,20 @@ mlx5dv_devx_umem_reg(struct ibv_context *c, void *addr, size_t len, uint32_t acc
 CX_EXPORT int
 mlx5dv_devx_umem_dereg(struct mlx5dv_devx_umem *pub)
 {
-	cx_lock();
-	cx_table_del(&cx.umems, pub->umem_id);
-	cx_unlock();
-	free(pub);
+	struct cx_umem *u = (struct cx_umem *)pub;
+
+	cx_lock(u->dev);
+	cx_table_del(&u->dev->umems, pub->umem_id);
+	cx_unlock(u->dev);
+	free(u);
 	return 0;
 }
 
 /* The caller holds the lock. NULL when the range is not inside the umem. */
 void *
-cx_umem_range(uint32_t id, uint64_t off, uint64_t len)
+cx_umem_range(struct cx_dev *d, uint32_t id, uint64_t off, uint64_t len)
 {
-	const struct cx_umem *u = cx_table_get(&cx.umems, id);
+	const struct cx_umem *u = cx_table_get(&d->umems, id);
 
 	if (u == NULL || len > u->len || off > u->len - len)
 		return NULL;

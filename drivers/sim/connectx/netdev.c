@@ -15,10 +15,12 @@
 #include <unistd.h>
 
 #define BATCH 8
+#define FRAME_OVERHEAD 18 /* bytes: Ethernet and a VLAN tag */
+#define MTU_PERIOD_NS 1000000
 
-/* A new interface gets the address, if any, and is set up; one that exists is left as it is. */
+/* A new interface gets address and MTU, if any, and is set up; one that exists is left as it is. */
 static int
-set_up(const char *name, const char *mac)
+set_up(const char *name, const char *mac, unsigned int mtu)
 {
 	struct ifreq ifr = { 0 };
 	uint8_t *a = (uint8_t *)ifr.ifr_hwaddr.sa_data;
@@ -38,6 +40,9 @@ set_up(const char *name, const char *mac)
 		if (ioctl(s, SIOCSIFHWADDR, &ifr) != 0)
 			goto out;
 	}
+	ifr.ifr_mtu = mtu;
+	if (mtu != 0 && ioctl(s, SIOCSIFMTU, &ifr) != 0)
+		goto out;
 	ifr.ifr_flags = 0;
 	if (ioctl(s, SIOCGIFFLAGS, &ifr) != 0)
 		goto out;
@@ -50,7 +55,7 @@ out:
 
 /* Returns a descriptor, or -1 after one log line. */
 int
-cx_tap_open(const char *name, const char *mac)
+cx_tap_open(const char *name, const char *mac, unsigned int mtu)
 {
 	struct ifreq ifr = { .ifr_flags = IFF_TAP | IFF_NO_PI };
 	bool exists = if_nametoindex(name) != 0;
@@ -78,7 +83,7 @@ cx_tap_open(const char *name, const char *mac)
 		close(fd);
 		return -1;
 	}
-	if (!exists && set_up(name, mac) != 0) {
+	if (!exists && set_up(name, mac, mtu) != 0) {
 		cx_log(0, "%s: cannot set it up%s%s: %m", name, mac != NULL ? " with address " : "",
 				mac != NULL ? mac : "");
 		close(fd);
@@ -87,50 +92,98 @@ cx_tap_open(const char *name, const char *mac)
 	return fd;
 }
 
-int
-cx_netdev_open(void)
+static int
+ask(const struct cx_dev *d, unsigned long what, struct ifreq *ifr)
 {
-	cx.netdev_fd = cx_tap_open(cx.conf.netdev, cx.conf.mac);
-	return cx.netdev_fd < 0 ? -1 : 0;
+	memset(ifr, 0, sizeof(*ifr));
+	memcpy(ifr->ifr_name, d->conf.netdev, strnlen(d->conf.netdev, IFNAMSIZ - 1));
+	return ioctl(d->ctl_fd, what, ifr);
 }
 
 int
-cx_netdev_mac(uint8_t mac[6])
+cx_netdev_open(struct cx_dev *d)
 {
-	struct ifreq ifr = { 0 };
-	int s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), ret;
-
-	if (s < 0)
+	d->ctl_fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (d->ctl_fd < 0) {
+		cx_log(0, "%s: socket: %m", d->conf.name);
 		return -1;
-	memcpy(ifr.ifr_name, cx.conf.netdev, strnlen(cx.conf.netdev, IFNAMSIZ - 1));
-	ret = ioctl(s, SIOCGIFHWADDR, &ifr);
+	}
+	d->netdev_fd = cx_tap_open(d->conf.netdev, d->conf.mac, d->conf.mtu);
+	return d->netdev_fd < 0 ? -1 : 0;
+}
+
+void
+cx_netdev_close(struct cx_dev *d)
+{
+	if (d->netdev_fd >= 0)
+		close(d->netdev_fd);
+	if (d->ctl_fd >= 0)
+		close(d->ctl_fd);
+	d->netdev_fd = d->ctl_fd = -1;
+}
+
+int
+cx_netdev_mac(const struct cx_dev *d, uint8_t mac[6])
+{
+	struct ifreq ifr;
+	int ret = ask(d, SIOCGIFHWADDR, &ifr);
+
 	memcpy(mac, ifr.ifr_hwaddr.sa_data, 6);
-	close(s);
 	return ret;
 }
 
+/*
+ * As the device's port does it, with room for a VLAN tag. The kernel is asked again when a frame is
+ * too long for what it said last, so that a larger MTU holds at once, and seldom, so that a sender
+ * of long frames does not cost a system call each.
+ */
 bool
-cx_netdev_poll(void)
+cx_netdev_fits(struct cx_dev *d, uint32_t len)
 {
-	static uint8_t frame[CX_MAX_FRAME];
+	struct ifreq ifr;
+
+	if (len <= d->max_frame)
+		return true;
+	if (d->mtu_asked != 0 && d->now - d->mtu_asked < MTU_PERIOD_NS)
+		return false;
+	d->mtu_asked = d->now;
+	if (ask(d, SIOCGIFMTU, &ifr) == 0)
+		d->max_frame = ifr.ifr_mtu + FRAME_OVERHEAD;
+	return len <= d->max_frame;
+}
+
+/* What the PMD and the kernel take for the state of the link. */
+void
+cx_netdev_carrier(struct cx_dev *d, bool up)
+{
+	int on = up;
+
+	if (ioctl(d->netdev_fd, TUNSETCARRIER, &on) != 0)
+		cx_log(0, "%s: cannot turn the link of %s %s: %m", d->conf.name, d->conf.netdev,
+				up ? "on" : "off");
+}
+
+bool
+cx_netdev_poll(struct cx_dev *d)
+{
 	bool work = false;
 	ssize_t n;
 	int i;
 
-	for (i = 0; i < BATCH; i++) {
-		n = read(cx.netdev_fd, frame, sizeof(frame));
+	for (i = 0; i < BATCH && cx_port_room(d); i++) {
+		n = read(d->netdev_fd, d->frame, CX_MAX_FRAME);
 		if (n <= 0)
 			break;
-		cx.stat.from_kernel++;
-		cx.wire->send(frame, n);
+		d->stat.from_kernel++;
+		cx_port_send(d, d->frame, n, 0);
 		work = true;
 	}
 	return work;
 }
 
 void
-cx_netdev_send(const uint8_t *frame, size_t len)
+cx_netdev_send(struct cx_dev *d, const uint8_t *frame, size_t len)
 {
-	if (write(cx.netdev_fd, frame, len) < 0)
-		cx.stat.tx_lost++;
+	if (write(d->netdev_fd, frame, len) < 0)
+		d->stat.tx_lost++;
 }

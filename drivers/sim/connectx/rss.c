@@ -93,17 +93,17 @@ hash(struct cx_pkt *p)
 
 /* Finds the frame's queue; p->rq is NULL when there is none. */
 void
-cx_rss(struct cx_pkt *p)
+cx_rss(const struct cx_dev *d, struct cx_pkt *p)
 {
 	const struct mlx5dv_devx_obj *t = p->tir, *table;
 
 	if (!t->tir.indirect) {
-		p->rq = cx_obj_get(t->tir.inline_rqn, CX_RQ);
+		p->rq = cx_obj_get(d, t->tir.inline_rqn, CX_RQ);
 		return;
 	}
 	if (t->tir.fields != 0)
 		hash(p);
-	table = cx_obj_get(t->tir.rqtn, CX_RQT);
+	table = cx_obj_get(d, t->tir.rqtn, CX_RQT);
 	if (table != NULL && table->rqt.n > 0)
-		p->rq = cx_obj_get(table->rqt.rqn[p->hash % table->rqt.n], CX_RQ);
+		p->rq = cx_obj_get(d, table->rqt.rqn[p->hash % table->rqt.n], CX_RQ);
 }

@@ -4,27 +4,27 @@
 #include "hw.h"
 
 static enum cx_rx_result
-to_kernel(struct cx_pkt *p)
+to_kernel(struct cx_dev *d, struct cx_pkt *p)
 {
 	cx_steer_commit(p);
-	cx.stat.rx_wire++;
-	cx.stat.rx_miss++;
-	cx_netdev_send(p->data, p->len);
+	d->stat.rx_wire++;
+	d->stat.rx_miss++;
+	cx_netdev_send(d, p->data, p->len);
 	return CX_RX_MISS;
 }
 
 static enum cx_rx_result
-to_queue(struct cx_pkt *p)
+to_queue(struct cx_dev *d, struct cx_pkt *p)
 {
 	if (cx_unlikely(p->rq == NULL || p->rq->state != CX_QUEUE_READY))
 		return CX_RX_CLOSED;
 	if (cx_unlikely(p->tir->tir.lro_mask != 0 && p->l4 != L4_NONE && p->l4 != L4_UDP))
-		return cx_lro_input(p);
+		return cx_lro_input(d, p);
 	return cx_rxq_deliver(p->rq, p, NULL);
 }
 
 enum cx_rx_result
-cx_rx_frame(uint8_t *frame, uint32_t len, unsigned int flags)
+cx_rx_frame(struct cx_dev *d, uint8_t *frame, uint32_t len, unsigned int flags)
 {
 	enum cx_rx_result ret;
 	struct cx_pkt p;
@@ -33,28 +33,28 @@ cx_rx_frame(uint8_t *frame, uint32_t len, unsigned int flags)
 	p.data = frame;
 	p.len = len;
 	cx_parse(&p, !(flags & CX_RX_CSUM_OK));
-	switch (cx_steer(&p)) {
+	switch (cx_steer(d, &p)) {
 	case CX_STEER_DROP:
 		if (flags & CX_RX_FIRST)
 			return CX_RX_MISS;
 		cx_steer_commit(&p);
-		cx.stat.rx_wire++;
-		cx.stat.rx_dropped++;
+		d->stat.rx_wire++;
+		d->stat.rx_dropped++;
 		return CX_RX_TAKEN;
 	case CX_STEER_MISS:
-		return flags & CX_RX_HOLD ? CX_RX_MISS : to_kernel(&p);
+		return flags & CX_RX_HOLD ? CX_RX_MISS : to_kernel(d, &p);
 	default:
 		break;
 	}
-	cx_rss(&p);
-	ret = to_queue(&p);
+	cx_rss(d, &p);
+	ret = to_queue(d, &p);
 	if (ret != CX_RX_TAKEN && flags & CX_RX_HOLD && ret != CX_RX_ERROR)
 		return ret;
 	if (ret == CX_RX_NO_BUF)
 		cx_rxq_no_buf(p.rq);
 	else if (ret == CX_RX_CLOSED)
-		cx.stat.rx_closed++;
+		d->stat.rx_closed++;
 	cx_steer_commit(&p);
-	cx.stat.rx_wire++;
+	d->stat.rx_wire++;
 	return ret;
 }

@@ -40,7 +40,7 @@ fill_cqe(struct hw_cqe *c, const struct mlx5dv_devx_obj *rq, const struct cx_pkt
 	c->segs = 1;
 	c->user_index[0] = rq->q.user_index >> 16;
 	put16(&c->user_index[1], rq->q.user_index);
-	c->timestamp = htobe64(cx.now);
+	c->timestamp = htobe64(rq->dev->now);
 	c->flow_tag = htobe32(p->tag);
 }
 
@@ -68,7 +68,7 @@ post_filler(const struct mlx5dv_devx_obj *rq, struct cx_wq *w, const struct cx_p
 	c.counter = htobe16(w->stride);
 	c.byte_cnt = htobe32(CQE_FILLER | left << 16);
 	cx_cq_post(&rq->q.cq_obj->cq, &c, CQE_OP_RESP_SEND);
-	cx.stat.rx_fillers++;
+	rq->dev->stat.rx_fillers++;
 	w->ci++;
 	w->stride = 0;
 }
@@ -104,7 +104,7 @@ deliver_striding(const struct mlx5dv_devx_obj *rq, struct cx_wq *w, const struct
 	uint8_t *dst;
 
 	if (cx_unlikely(need > strides)) {
-		cx.stat.rx_too_big++;
+		rq->dev->stat.rx_too_long++;
 		return CX_RX_ERROR;
 	}
 	if (avail == 0 || !cx_cq_room(q))
@@ -117,11 +117,11 @@ deliver_striding(const struct mlx5dv_devx_obj *rq, struct cx_wq *w, const struct
 	seg = (const void *)(w->buf +
 			((size_t)(w->ci & ((1u << w->log_size) - 1)) << w->log_entry) +
 			RX_STRIDING_HDR);
-	dst = cx_mr_check(be32toh(seg->lkey), be64toh(seg->addr), be32toh(seg->bytes));
+	dst = cx_mr_check(rq->dev, be32toh(seg->lkey), be64toh(seg->addr), be32toh(seg->bytes));
 	if (cx_unlikely(dst == NULL))
 		return CX_RX_ERROR;
 	if (cx_unlikely(be32toh(seg->bytes) < (w->stride + need) << w->log_stride_bytes)) {
-		cx.stat.rx_too_big++;
+		rq->dev->stat.rx_too_long++;
 		return CX_RX_ERROR;
 	}
 	dst += (size_t)w->stride << w->log_stride_bytes;
@@ -163,7 +163,7 @@ deliver_plain(const struct mlx5dv_devx_obj *rq, struct cx_wq *w, const struct cx
 
 		if (part == 0)
 			continue;
-		dst = cx_mr_check(be32toh(seg[i].lkey), be64toh(seg[i].addr), part);
+		dst = cx_mr_check(rq->dev, be32toh(seg[i].lkey), be64toh(seg[i].addr), part);
 		if (dst == NULL)
 			return CX_RX_ERROR;
 		memcpy(dst, f->data + off, part);
@@ -176,9 +176,9 @@ deliver_plain(const struct mlx5dv_devx_obj *rq, struct cx_wq *w, const struct cx
 	c.byte_cnt = htobe32(f->len);
 	w->ci++;
 	if (cx_unlikely(off < f->len)) {
-		cx.stat.rx_too_big++;
+		rq->dev->stat.rx_too_long++;
 		memset(&c, 0, offsetof(struct hw_cqe, counter));
-		((uint8_t *)&c)[CQE_SYNDROME_AT] = CQE_SYNDROME_LOCAL_LENGTH;
+		((uint8_t *)&c)[CQE_SYNDROME_AT] = SYNDROME_LOCAL_LENGTH;
 		cx_cq_post(q, &c, CQE_OP_RESP_ERR);
 		return CX_RX_ERROR;
 	}
@@ -211,7 +211,7 @@ cx_rxq_deliver(struct mlx5dv_devx_obj *rq, struct cx_pkt *p, const struct cx_lro
 		memcpy(p->data + VLAN_LEN, macs, MACS_LEN);
 	}
 	if (cx_likely(ret == CX_RX_TAKEN))
-		cx.stat.rx_delivered++;
+		rq->dev->stat.rx_delivered++;
 	return ret;
 }
 
@@ -219,7 +219,7 @@ cx_rxq_deliver(struct mlx5dv_devx_obj *rq, struct cx_pkt *p, const struct cx_lro
 void
 cx_rxq_no_buf(struct mlx5dv_devx_obj *rq)
 {
-	cx.stat.rx_no_buf++;
+	rq->dev->stat.rx_no_buf++;
 	if (rq->q.q_counter != NULL)
 		rq->q.q_counter->q_counter.out_of_buffer++;
 }

@@ -41,9 +41,9 @@ lookup(const struct mlx5dv_dr_matcher *m, const struct cx_pkt *p)
 }
 
 int
-cx_steer(struct cx_pkt *p)
+cx_steer(const struct cx_dev *d, struct cx_pkt *p)
 {
-	struct mlx5dv_dr_table *t = cx.root;
+	struct mlx5dv_dr_table *t = d->root;
 	struct mlx5dv_dr_rule *r;
 	unsigned int hops;
 

@@ -113,62 +113,69 @@ make_link(const char *target, const char *dir, const char *name)
 }
 
 static int
-make_pci(void)
+make_pci(const struct cx_nic_conf *c)
 {
 	char dir[128], text[512], *p = text;
-	int i, bad = 0;
+	int i, bad;
 
-	snprintf(dir, sizeof(dir), "pci/%s", cx.conf.pci);
-	bad |= make_dir("pci") | make_dir("%s", dir);
+	snprintf(dir, sizeof(dir), "pci/%s", c->pci);
+	bad = make_dir("%s", dir);
 	bad |= make_file(dir, "vendor", "0x15b3\n");
-	snprintf(text, sizeof(text), "%s\n", cx.conf.devid);
+	snprintf(text, sizeof(text), "%s\n", c->devid);
 	bad |= make_file(dir, "device", text);
 	bad |= make_file(dir, "subsystem_vendor", "0x15b3\n");
 	bad |= make_file(dir, "subsystem_device", "0x0001\n");
 	bad |= make_file(dir, "class", "0x020000\n");
 	bad |= make_file(dir, "numa_node", "0\n");
-	snprintf(text, sizeof(text), "DRIVER=mlx5_core\nPCI_SLOT_NAME=%s\n", cx.conf.pci);
+	snprintf(text, sizeof(text), "DRIVER=mlx5_core\nPCI_SLOT_NAME=%s\n", c->pci);
 	bad |= make_file(dir, "uevent", text);
 	/* six BARs and the ROM, none of them mapped */
 	for (i = 0; i < 7; i++)
 		p += sprintf(p, "0x%016x 0x%016x 0x%016x\n", 0, 0, 0);
 	bad |= make_file(dir, "resource", text);
 	bad |= make_link("/sys/bus/pci/drivers/mlx5_core", dir, "driver");
-	bad |= make_dir("%s/net", dir) | make_dir("%s/net/%s", dir, cx.conf.netdev);
-	snprintf(dir, sizeof(dir), "pci/%s/net/%s", cx.conf.pci, cx.conf.netdev);
+	bad |= make_dir("%s/net", dir) | make_dir("%s/net/%s", dir, c->netdev);
+	snprintf(dir, sizeof(dir), "pci/%s/net/%s", c->pci, c->netdev);
 	bad |= make_file(dir, "dev_port", "0\n");
 	return bad;
 }
 
 static int
-make_ib(void)
+make_ib(struct ibv_device *ib, const struct cx_nic_conf *c, unsigned int index)
 {
-	char target[192];
+	char target[192], dir[128];
 	int bad;
 
-	bad = make_dir("ib") | make_dir("ib/mlx5_0");
-	snprintf(target, sizeof(target), "%s/pci/%s", root, cx.conf.pci);
-	bad |= make_link(target, "ib/mlx5_0", "device");
-	snprintf(cx.ibdev.ibdev_path, sizeof(cx.ibdev.ibdev_path), "%s/ib/mlx5_0", root);
-	memcpy(cx.ibdev.dev_path, cx.ibdev.ibdev_path, sizeof(cx.ibdev.dev_path));
-	strcpy(cx.ibdev.name, "mlx5_0");
-	strcpy(cx.ibdev.dev_name, "uverbs0");
-	cx.ibdev.node_type = IBV_NODE_CA;
-	cx.ibdev.transport_type = IBV_TRANSPORT_IB;
+	snprintf(dir, sizeof(dir), "ib/%s", c->name);
+	bad = make_dir("%s", dir);
+	snprintf(target, sizeof(target), "%s/pci/%s", root, c->pci);
+	bad |= make_link(target, dir, "device");
+	snprintf(ib->ibdev_path, sizeof(ib->ibdev_path), "%s/%s", root, dir);
+	memcpy(ib->dev_path, ib->ibdev_path, sizeof(ib->dev_path));
+	snprintf(ib->name, sizeof(ib->name), "%s", c->name);
+	snprintf(ib->dev_name, sizeof(ib->dev_name), "uverbs%u", index);
+	ib->node_type = IBV_NODE_CA;
+	ib->transport_type = IBV_TRANSPORT_IB;
+	return bad;
+}
+
+static int
+make_all(void)
+{
+	int bad = make_dir("pci") | make_dir("ib");
+	unsigned int i;
+
+	for (i = 0; i < cx_n_devs; i++)
+		bad |= make_pci(&cx_devs[i]->conf) |
+				make_ib(&cx_devs[i]->ibdev, &cx_devs[i]->conf, i);
 	return bad;
 }
 
 int
 cx_sysfs_make(void)
 {
-	unsigned int domain, bus, slot, fn;
-	int fd, n = 0;
+	int fd;
 
-	if (sscanf(cx.conf.pci, "%4x:%2x:%2x.%1x%n", &domain, &bus, &slot, &fn, &n) != 4 ||
-			cx.conf.pci[n] != '\0') {
-		cx_log(0, "CONNECTX_PCI=%s: not a PCI address: like 0000:03:00.0", cx.conf.pci);
-		return -1;
-	}
 	sweep();
 	snprintf(root, sizeof(root), "%s/%s%d-XXXXXX", TREES, PREFIX, (int)getpid());
 	if (mkdtemp(root) == NULL) {
@@ -180,7 +187,7 @@ cx_sysfs_make(void)
 	fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd >= 0)
 		flock(fd, LOCK_EX | LOCK_NB);
-	if (make_pci() != 0 || make_ib() != 0) {
+	if (make_all() != 0) {
 		cx_log(0, "%s: cannot write the device tree: %m", root);
 		cx_sysfs_remove();
 		return -1;

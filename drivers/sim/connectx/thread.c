@@ -14,8 +14,15 @@
 #define LRO_PERIOD_NS 2000
 #define IDLE_TURNS 200 /* without work before the thread sleeps */
 
-static pthread_t thread;
-static bool stopping;
+/* NIC i is turned by thread i modulo CONNECTX_THREADS, which is there while one of its NICs is
+ * used. */
+static struct worker {
+	pthread_t thread;
+	unsigned int users, first;
+	bool stopping;
+} workers[CX_MAX_NICS];
+
+static pthread_mutex_t starting = PTHREAD_MUTEX_INITIALIZER;
 static cpu_set_t cpus;
 
 /* The process' CPUs before EAL pinned its threads: the thread that opens the device is pinned. */
@@ -60,14 +67,14 @@ lcore_cpus(cpu_set_t *busy)
 /* Where EAL lets its control threads run: beside the lcores if there is room, else anywhere. Two
  * threads that poll on one CPU take turns of milliseconds. */
 static void
-choose_cpus(cpu_set_t *set)
+choose_cpus(cpu_set_t *set, unsigned int thread)
 {
 	cpu_set_t busy;
 	int i;
 
-	if (cx.conf.cpu >= 0) {
+	if (cx_conf.cpu >= 0) {
 		CPU_ZERO(set);
-		CPU_SET(cx.conf.cpu, set);
+		CPU_SET(cx_conf.cpu + thread, set);
 		return;
 	}
 	lcore_cpus(&busy);
@@ -80,122 +87,162 @@ choose_cpus(cpu_set_t *set)
 }
 
 static void
-device_lock(void)
+device_lock(struct cx_dev *d)
 {
 	/* Mutexes are not fair: without this a control call might wait for ever. */
-	while (__atomic_load_n(&cx.waiters, __ATOMIC_ACQUIRE) != 0)
+	while (__atomic_load_n(&d->waiters, __ATOMIC_ACQUIRE) != 0)
 		sched_yield();
-	pthread_mutex_lock(&cx.lock);
+	pthread_mutex_lock(&d->lock);
 }
 
 static void
-idle(void)
+idle(const struct worker *w)
 {
-	struct pollfd fds[2] = {
-		{ .fd = cx.wire->fd, .events = POLLIN },
-		{ .fd = cx.netdev_fd, .events = POLLIN },
-	};
-	struct timespec ts = { .tv_nsec = cx.conf.sleep_us * 1000l };
+	struct timespec ts = { .tv_nsec = cx_conf.sleep_us * 1000l };
+	struct pollfd fds[2 * CX_MAX_NICS];
+	bool busy = cx_conf.sleep_us == 0;
+	unsigned int i, n = 0;
 
-	if (cx.conf.sleep_us == 0 || cx.wire->busy)
+	for (i = w->first; i < cx_n_devs; i += cx_conf.threads) {
+		const struct cx_dev *d = cx_devs[i];
+
+		if (__atomic_load_n(&d->contexts, __ATOMIC_ACQUIRE) == 0)
+			continue;
+		busy |= d->wire.busy;
+		fds[n++] = (struct pollfd){ .fd = d->wire.fd, .events = POLLIN };
+		fds[n++] = (struct pollfd){ .fd = d->netdev_fd, .events = POLLIN };
+	}
+	if (busy)
 		sched_yield();
 	else
-		ppoll(fds, 2, &ts, NULL);
+		ppoll(fds, n, &ts, NULL);
 }
 
 static bool
-turn(void)
+turn(struct cx_dev *d)
 {
-	static uint64_t last_lro, last_netdev;
 	bool work;
 
-	device_lock();
-	cx.now = cx_clock();
-	work = cx_tx_poll();
-	work |= cx.wire->poll();
-	if (!work || cx.now - last_netdev > NETDEV_PERIOD_NS) {
-		work |= cx_netdev_poll();
-		last_netdev = cx.now;
+	device_lock(d);
+	d->now = cx_clock();
+	cx_port_poll(d);
+	work = cx_tx_poll(d);
+	work |= d->wire.ops->poll(d);
+	if (!work || d->now - d->last_netdev > NETDEV_PERIOD_NS) {
+		work |= cx_netdev_poll(d);
+		d->last_netdev = d->now;
 	}
-	if (cx.now - last_lro > LRO_PERIOD_NS) {
-		cx_lro_poll();
-		last_lro = cx.now;
+	if (d->now - d->last_lro > LRO_PERIOD_NS) {
+		cx_lro_poll(d);
+		d->last_lro = d->now;
 	}
-	cx_cq_flush_all();
-	cx_events_fire();
-	pthread_mutex_unlock(&cx.lock);
+	if (d->wire.ops->flush != NULL)
+		d->wire.ops->flush(d);
+	cx_cq_flush_all(d);
+	cx_events_fire(d);
+	pthread_mutex_unlock(&d->lock);
 	return work;
 }
 
 static void *
 device(void *arg)
 {
-	unsigned int n_idle = 0;
+	struct worker *w = arg;
+	unsigned int i, n_idle = 0;
+	bool work;
 
-	(void)arg;
 	/* the default slack of 50 us is longer than the sleep */
 	prctl(PR_SET_TIMERSLACK, 1000ul, 0, 0, 0);
-	while (!__atomic_load_n(&stopping, __ATOMIC_ACQUIRE)) {
-		if (turn())
+	while (!__atomic_load_n(&w->stopping, __ATOMIC_ACQUIRE)) {
+		work = false;
+		for (i = w->first; i < cx_n_devs; i += cx_conf.threads)
+			if (__atomic_load_n(&cx_devs[i]->contexts, __ATOMIC_ACQUIRE) != 0)
+				work |= turn(cx_devs[i]);
+		if (work)
 			n_idle = 0;
 		else if (++n_idle > IDLE_TURNS)
-			idle();
+			idle(w);
 	}
 	return NULL;
 }
 
-int
-cx_thread_start(void)
+/* 0, or -1 after one log line. */
+static int
+start(struct worker *w)
 {
 	pthread_attr_t attr;
 	cpu_set_t set;
 	int ret;
 
-	if (cx.running)
-		return 0;
-	choose_cpus(&set);
+	choose_cpus(&set, w->first);
 	pthread_attr_init(&attr);
 	pthread_attr_setaffinity_np(&attr, sizeof(set), &set);
-	stopping = false;
-	ret = pthread_create(&thread, &attr, device, NULL);
+	w->stopping = false;
+	ret = pthread_create(&w->thread, &attr, device, w);
 	pthread_attr_destroy(&attr);
 	if (ret != 0) {
 		errno = ret;
 		cx_log(0, "cannot start the device thread%s: %m",
-				cx.conf.cpu >= 0 ? " (is CONNECTX_CPU one of this machine's?)"
+				cx_conf.cpu >= 0 ? " (is CONNECTX_CPU one of this machine's?)"
 						 : "");
 		return -1;
 	}
-	pthread_setname_np(thread, "connectx");
-	cx.running = true;
+	pthread_setname_np(w->thread, "connectx");
 	return 0;
 }
 
 static void
-summary(void)
+stop(struct worker *w)
 {
-	const struct cx_stats *s = &cx.stat;
+	__atomic_store_n(&w->stopping, true, __ATOMIC_RELEASE);
+	pthread_join(w->thread, NULL);
+}
 
-	cx_log(1, "rx: %lu from the wire, %lu delivered, %lu to the kernel, %lu dropped by rules",
-			s->rx_wire, s->rx_delivered, s->rx_miss, s->rx_dropped);
-	cx_log(1, "rx: %lu no buffer, %lu no queue, %lu too long, %lu fillers, LRO %lu to %lu",
-			s->rx_no_buf, s->rx_closed, s->rx_too_big, s->rx_fillers, s->lro_in,
-			s->lro_out);
-	cx_log(1, "tx: %lu frames, %lu bytes, %lu entries, %lu errors, %lu lost by the wire",
-			s->tx_frames, s->tx_bytes, s->tx_wqes, s->tx_errors, s->tx_lost);
-	cx_log(1,
-			"%lu from the kernel, %lu bad keys, %lu CQ overruns, %lu completions in "
-			"%lu sessions",
-			s->from_kernel, s->bad_lkey, s->cq_overrun, s->comp_cqes, s->comp_sessions);
+/* For each context of a NIC that is opened. */
+int
+cx_thread_use(struct cx_dev *d)
+{
+	struct worker *w = &workers[d->index % cx_conf.threads];
+	int ret = 0;
+
+	pthread_mutex_lock(&starting);
+	w->first = d->index % cx_conf.threads;
+	if (w->users == 0)
+		ret = start(w);
+	if (ret == 0) {
+		w->users++;
+		__atomic_add_fetch(&d->contexts, 1, __ATOMIC_RELEASE);
+	}
+	pthread_mutex_unlock(&starting);
+	return ret;
 }
 
 void
-cx_thread_stop(void)
+cx_thread_unuse(struct cx_dev *d)
 {
-	if (!cx.running)
-		return;
-	__atomic_store_n(&stopping, true, __ATOMIC_RELEASE);
-	pthread_join(thread, NULL);
-	cx.running = false;
-	summary();
+	struct worker *w = &workers[d->index % cx_conf.threads];
+
+	pthread_mutex_lock(&starting);
+	__atomic_sub_fetch(&d->contexts, 1, __ATOMIC_RELEASE);
+	if (--w->users == 0)
+		stop(w);
+	pthread_mutex_unlock(&starting);
+	/* the turn that may still be on its way */
+	cx_lock(d);
+	cx_unlock(d);
+}
+
+/* At the end of the process, whatever is still open. */
+void
+cx_threads_stop(void)
+{
+	unsigned int i;
+
+	pthread_mutex_lock(&starting);
+	for (i = 0; i < CX_MAX_NICS; i++) {
+		if (workers[i].users != 0)
+			stop(&workers[i]);
+		workers[i].users = 0;
+	}
+	pthread_mutex_unlock(&starting);
 }

@@ -1,31 +1,49 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Send queues: entries with inline data, pointers, many frames in one (enhanced MPW) or one that is
- * segmented (TSO); checksums and VLAN tags put in; a completion where the entry asks for one.
+ * segmented (TSO); checksums and VLAN tags put in; a completion where the entry asks for one. A
+ * frame is put together where the wire wants it, if it has memory of its own.
+ *
+ * An entry that the device cannot carry out ends in an error completion, and its queue in the error
+ * state: what was posted behind it is flushed, until the driver resets the queue.
  */
 #include "connectx.h"
 #include "hw.h"
 #include <netinet/in.h>
 
-#define BURST 64		  /* entries of one queue in one turn */
-#define FRAME_MAX (262144 + 4096) /* max_lso_cap and headers */
-#define SEG_ROOM 16384
+#define BURST 64		     /* entries of one queue in one turn */
+#define TEMPLATE_MAX (262144 + 4096) /* max_lso_cap and headers */
 #define MSS_MASK 0x3fff
 #define VLAN_TPID 0x81000000u
 #define TCP_FIN_PSH 0x09
 
-struct wqe {
-	union {
-		struct {
-			struct hw_wqe_ctrl ctrl;
-			struct hw_wqe_eth eth;
-		};
-		uint8_t b[WQE_SEG_SIZE * (WQE_MAX_SEGS + 1)];
-	};
+/* An entry as it lies in the ring, or a copy of one that crosses its end. */
+struct entry {
+	const uint8_t *b;
 	uint32_t len;
+	uint8_t opcode, fm_ce_se, csum_flags;
 };
 
-static uint8_t frame[FRAME_MAX], segment[SEG_ROOM];
+struct cx_tx_scratch {
+	uint8_t entry[WQE_SEG_SIZE * (WQE_MAX_SEGS + 1)];
+	uint8_t frame[CX_MAX_FRAME];
+	uint8_t template[TEMPLATE_MAX];
+};
+
+/* A frame that is being put together. */
+struct out {
+	struct cx_dev *dev;
+	uint8_t *buf;
+	uint32_t len, max;
+	bool in_wire;
+};
+
+int
+cx_tx_init(struct cx_dev *d)
+{
+	d->tx = malloc(sizeof(*d->tx));
+	return d->tx != NULL ? 0 : -1;
+}
 
 static void
 put_checksums(uint8_t *d, uint32_t len, uint8_t flags)
@@ -59,197 +77,319 @@ put_checksums(uint8_t *d, uint32_t len, uint8_t flags)
 }
 
 static void
-send_frame(uint8_t *d, uint32_t len, uint8_t csum_flags)
+begin(struct out *o, struct cx_dev *d)
 {
-	if (csum_flags)
-		put_checksums(d, len, csum_flags);
-	cx.stat.tx_frames++;
-	cx.stat.tx_bytes += len;
-	cx.wire->send(d, len);
+	o->dev = d;
+	o->len = 0;
+	o->max = CX_MAX_FRAME;
+	o->buf = cx_port_reserve(d, CX_MAX_FRAME);
+	o->in_wire = o->buf != NULL;
+	if (!o->in_wire)
+		o->buf = d->tx->frame;
 }
 
 static void
-send_segments(uint8_t *d, uint32_t len, uint32_t hdr, uint32_t mss)
+finish(struct out *o, uint8_t csum_flags)
+{
+	unsigned int flags = 0;
+
+	if (csum_flags) {
+		put_checksums(o->buf, o->len, csum_flags);
+		if (csum_flags == (WQE_CSUM_L3 | WQE_CSUM_L4))
+			flags = CX_WIRE_CSUM_OK;
+	}
+	if (o->in_wire)
+		cx_port_commit(o->dev, o->len, flags);
+	else
+		cx_port_send(o->dev, o->buf, o->len, flags);
+}
+
+/* Appends a piece; false when it does not fit. */
+static bool
+append(struct out *o, const void *piece, uint32_t n)
+{
+	if (cx_unlikely(n > o->max - o->len))
+		return false;
+	memcpy(o->buf + o->len, piece, n);
+	o->len += n;
+	return true;
+}
+
+static uint8_t
+send_segments(struct cx_dev *d, uint8_t *t, uint32_t len, uint32_t hdr, uint32_t mss)
 {
 	uint32_t off, seq, n;
 	struct cx_pkt p;
+	struct out o;
 	uint16_t id;
 
 	memset(&p, 0, offsetof(struct cx_pkt, hit));
-	p.data = d;
+	p.data = t;
 	p.len = len;
 	/* the IP length of a template need not be that of the frame */
 	cx_parse_headers(&p);
 	if (p.l4 == L4_NONE || p.l4 == L4_UDP || mss == 0 || hdr != p.pay_off ||
-			hdr + mss > sizeof(segment)) {
-		cx.stat.tx_errors++;
-		return;
-	}
-	seq = be32(d + p.l4_off + 4);
-	id = be16(d + p.l3_off + 4);
+			hdr + mss > CX_MAX_FRAME)
+		return SYNDROME_QP_OPERATION;
+	seq = be32(t + p.l4_off + 4);
+	id = be16(t + p.l3_off + 4);
 	for (off = hdr; off < len; off += n) {
 		n = len - off < mss ? len - off : mss;
-		memcpy(segment, d, hdr);
-		memcpy(segment + hdr, d + off, n);
+		begin(&o, d);
+		append(&o, t, hdr);
+		append(&o, t + off, n);
 		if (p.l3 == L3_IPV4) {
-			put16(segment + p.l3_off + 2, hdr - p.l3_off + n);
-			put16(segment + p.l3_off + 4, id++);
+			put16(o.buf + p.l3_off + 2, hdr - p.l3_off + n);
+			put16(o.buf + p.l3_off + 4, id++);
 		} else {
-			put16(segment + p.l3_off + 4, hdr - p.l4_off + n);
+			put16(o.buf + p.l3_off + 4, hdr - p.l4_off + n);
 		}
-		put32(segment + p.l4_off + 4, seq + off - hdr);
+		put32(o.buf + p.l4_off + 4, seq + off - hdr);
 		if (off + n < len)
-			segment[p.l4_off + 13] &= ~TCP_FIN_PSH; /* on the last one only */
-		send_frame(segment, hdr + n, WQE_CSUM_L3 | WQE_CSUM_L4);
+			o.buf[p.l4_off + 13] &= ~TCP_FIN_PSH; /* on the last one only */
+		finish(&o, WQE_CSUM_L3 | WQE_CSUM_L4);
 	}
+	return 0;
 }
 
-/* Appends a piece to the frame of *len bytes; false when it is not there or does not fit. */
-static bool
-gather(uint32_t *len, const void *piece, uint32_t n)
+/* One data segment at pos; *next is where the one after it starts. Returns 0 or a syndrome. */
+static uint8_t
+append_segment(struct out *o, const struct entry *e, uint32_t pos, uint32_t *next)
 {
-	if (piece == NULL || n > FRAME_MAX - 4 - *len)
-		return false;
-	memcpy(frame + *len, piece, n);
-	*len += n;
-	return true;
+	uint32_t n = be32(e->b + pos);
+	const void *piece;
+
+	if (n & WQE_DATA_INLINE) {
+		n &= ~WQE_DATA_INLINE;
+		if (n > e->len - pos - 4)
+			return SYNDROME_LOCAL_LENGTH;
+		piece = e->b + pos + 4;
+		*next = pos + (4 + n + WQE_SEG_SIZE - 1) / WQE_SEG_SIZE * WQE_SEG_SIZE;
+	} else {
+		*next = pos + WQE_SEG_SIZE;
+		if (n == 0)
+			return 0;
+		piece = cx_mr_check(o->dev, be32(e->b + pos + 4), be64(e->b + pos + 8), n);
+		if (piece == NULL)
+			return SYNDROME_LOCAL_PROTECTION;
+	}
+	return append(o, piece, n) ? 0 : SYNDROME_LOCAL_LENGTH;
+}
+
+/* Each data segment is a frame of its own. */
+static uint8_t
+send_multi_packet(struct cx_dev *d, const struct entry *e)
+{
+	uint32_t pos = 2 * WQE_SEG_SIZE;
+	struct out o;
+	uint8_t bad;
+
+	while (pos + WQE_SEG_SIZE <= e->len) {
+		begin(&o, d);
+		bad = append_segment(&o, e, pos, &pos);
+		if (cx_unlikely(bad != 0))
+			return bad;
+		if (o.len > 0)
+			finish(&o, e->csum_flags);
+	}
+	return 0;
 }
 
 static void
-insert_vlan(uint32_t *len, uint32_t tag)
+insert_vlan(struct out *o, uint32_t tag)
 {
-	memmove(frame + 16, frame + 12, *len - 12);
-	put32(frame + 12, tag);
-	*len += 4;
+	memmove(o->buf + 16, o->buf + 12, o->len - 12);
+	put32(o->buf + 12, tag);
+	o->len += 4;
 }
 
-/* The data segments from pos on; each is a frame of its own in an enhanced MPW. */
-static bool
-gather_segments(const struct wqe *e, uint32_t pos, uint32_t *len, uint8_t csum_flags)
+static uint8_t
+send_packet(struct cx_dev *d, const struct entry *e)
 {
-	while (pos + WQE_SEG_SIZE <= e->len) {
-		uint32_t n = be32(e->b + pos);
-		bool ok;
+	const struct hw_wqe_eth *eth = (const void *)(e->b + WQE_SEG_SIZE);
+	uint32_t inline_len = be16toh(eth->inline_len), pos = 2 * WQE_SEG_SIZE, vlan = 0;
+	struct out o;
+	uint8_t bad;
 
-		if (n & WQE_DATA_INLINE) {
-			n &= ~WQE_DATA_INLINE;
-			if (n > e->len - pos - 4)
-				return false;
-			ok = gather(len, e->b + pos + 4, n);
-			pos += (4 + n + WQE_SEG_SIZE - 1) / WQE_SEG_SIZE * WQE_SEG_SIZE;
-		} else {
-			uint32_t lkey = be32(e->b + pos + 4);
-
-			ok = n == 0 || gather(len, cx_mr_check(lkey, be64(e->b + pos + 8), n), n);
-			pos += WQE_SEG_SIZE;
-		}
-		if (!ok)
-			return false;
-		if (e->ctrl.opcode == WQE_EMPW && *len > 0) {
-			send_frame(frame, *len, csum_flags);
-			*len = 0;
-		}
+	begin(&o, d);
+	if (e->opcode == WQE_TSO) {
+		o.buf = d->tx->template;
+		o.max = TEMPLATE_MAX;
 	}
-	return true;
-}
-
-static bool
-send_entry(const struct wqe *e)
-{
-	uint8_t csum_flags = e->eth.csum_flags & (WQE_CSUM_L3 | WQE_CSUM_L4);
-	uint32_t inline_len = be16toh(e->eth.inline_len), pos = 2 * WQE_SEG_SIZE;
-	uint32_t vlan = 0, len = 0;
-	const uint8_t *inline_data = e->b + WQE_SEG_SIZE + offsetof(struct hw_wqe_eth, inline_data);
-
 	if (inline_len & WQE_VLAN_INSERT) {
-		vlan = VLAN_TPID | be16(e->eth.inline_data);
+		vlan = VLAN_TPID | be16(eth->inline_data);
 		inline_len = 0;
+		o.max -= sizeof(vlan);
 	}
 	if (inline_len > 0) {
-		pos = inline_data - e->b + inline_len;
-		if (pos > e->len || !gather(&len, inline_data, inline_len))
-			return false;
+		pos = eth->inline_data - e->b + inline_len;
+		if (pos > e->len || !append(&o, eth->inline_data, inline_len))
+			return SYNDROME_LOCAL_LENGTH;
 		pos = (pos + WQE_SEG_SIZE - 1) / WQE_SEG_SIZE * WQE_SEG_SIZE;
 	}
-	if (!gather_segments(e, pos, &len, csum_flags))
-		return false;
-	if (len == 0)
-		return true;
-	if (vlan != 0 && len > 12)
-		insert_vlan(&len, vlan);
-	if (e->ctrl.opcode == WQE_TSO)
-		send_segments(frame, len, inline_len, be16toh(e->eth.mss) & MSS_MASK);
-	else
-		send_frame(frame, len, csum_flags);
-	return true;
+	while (pos + WQE_SEG_SIZE <= e->len) {
+		bad = append_segment(&o, e, pos, &pos);
+		if (cx_unlikely(bad != 0))
+			return bad;
+	}
+	if (o.len == 0)
+		return 0;
+	if (vlan != 0 && o.len > 12)
+		insert_vlan(&o, vlan);
+	if (e->opcode == WQE_TSO)
+		return send_segments(d, o.buf, o.len, inline_len, be16toh(eth->mss) & MSS_MASK);
+	finish(&o, e->csum_flags);
+	return 0;
+}
+
+/* Reads the entry at the queue's index: 0 or a syndrome. */
+static uint8_t
+read_entry(const struct mlx5dv_devx_obj *sq, struct entry *e)
+{
+	const struct cx_wq *w = &sq->q.wq;
+	uint32_t bytes = (uint32_t)WQEBB_SIZE << w->log_size;
+	uint32_t off = (w->ci & ((1u << w->log_size) - 1)) * WQEBB_SIZE;
+	struct cx_tx_scratch *t = sq->dev->tx;
+
+	e->b = w->buf + off;
+	e->len = (e->b[offsetof(struct hw_wqe_ctrl, segs)] & WQE_MAX_SEGS) * WQE_SEG_SIZE;
+	if (e->len == 0 || e->len > bytes) {
+		e->len = WQE_SEG_SIZE;
+		e->fm_ce_se = 0;
+		e->opcode = WQE_ERROR_NOP;
+		return SYNDROME_QP_OPERATION;
+	}
+	if (cx_unlikely(e->len > bytes - off)) {
+		memcpy(t->entry, e->b, bytes - off);
+		memcpy(t->entry + bytes - off, w->buf, e->len - (bytes - off));
+		e->b = t->entry;
+	}
+	e->opcode = e->b[offsetof(struct hw_wqe_ctrl, opcode)];
+	e->fm_ce_se = e->b[offsetof(struct hw_wqe_ctrl, fm_ce_se)];
+	e->csum_flags = 0;
+	return 0;
+}
+
+static uint8_t
+carry_out(struct cx_dev *d, struct entry *e)
+{
+	switch (e->opcode) {
+	case WQE_NOP:
+	case WQE_ERROR_NOP:
+		return 0;
+	case WQE_SEND:
+	case WQE_TSO:
+	case WQE_EMPW:
+		if (e->len < 2 * WQE_SEG_SIZE)
+			return SYNDROME_QP_OPERATION;
+		e->csum_flags = e->b[WQE_SEG_SIZE + offsetof(struct hw_wqe_eth, csum_flags)] &
+				(WQE_CSUM_L3 | WQE_CSUM_L4);
+		return e->opcode == WQE_EMPW ? send_multi_packet(d, e) : send_packet(d, e);
+	default:
+		cx_log(1, "%s: send opcode %#x is not modelled", d->conf.name, e->opcode);
+		return SYNDROME_QP_OPERATION;
+	}
 }
 
 static void
-complete(struct mlx5dv_devx_obj *sq, const struct wqe *e)
+complete(struct mlx5dv_devx_obj *sq, const struct entry *e, uint8_t syndrome)
 {
 	struct hw_cqe c = { 0 };
 
-	c.flow_tag = htobe32((uint32_t)e->ctrl.opcode << 24 | (sq->id & 0xffffff));
+	c.flow_tag = htobe32((uint32_t)e->opcode << 24 | (sq->id & 0xffffff));
 	c.counter = htobe16(sq->q.wq.ci);
-	c.timestamp = htobe64(cx.now);
-	cx_cq_post(&sq->q.cq_obj->cq, &c, CQE_OP_REQ);
+	c.timestamp = htobe64(sq->dev->now);
+	if (syndrome != 0)
+		((uint8_t *)&c)[CQE_SYNDROME_AT] = syndrome;
+	cx_cq_post(&sq->q.cq_obj->cq, &c, syndrome != 0 ? CQE_OP_REQ_ERR : CQE_OP_REQ);
+}
+
+static void
+advance(struct cx_wq *w, const struct entry *e)
+{
+	w->ci += (e->len + WQEBB_SIZE - 1) / WQEBB_SIZE;
 }
 
 static void
 send_one(struct mlx5dv_devx_obj *sq)
 {
-	struct cx_wq *w = &sq->q.wq;
-	uint32_t bytes = (uint32_t)WQEBB_SIZE << w->log_size;
-	uint32_t off = (w->ci & ((1u << w->log_size) - 1)) * WQEBB_SIZE, first;
-	struct wqe e;
+	struct cx_dev *d = sq->dev;
+	struct entry e;
+	uint8_t bad;
 
-	e.len = (w->buf[off + offsetof(struct hw_wqe_ctrl, segs)] & WQE_MAX_SEGS) * WQE_SEG_SIZE;
-	cx.stat.tx_wqes++;
-	if (e.len == 0 || e.len > bytes) {
-		cx.stat.tx_errors++;
-		w->ci++;
-		return;
+	d->stat.tx_wqes++;
+	bad = read_entry(sq, &e);
+	if (cx_likely(bad == 0))
+		bad = carry_out(d, &e);
+	if (cx_unlikely(bad != 0)) {
+		if (d->stat.tx_errors++ == 0)
+			cx_log(0,
+					"%s: SQ %#x, entry %u: error completion, syndrome %#x; "
+					"counted "
+					"from now on",
+					d->conf.name, sq->id, sq->q.wq.ci, bad);
+		complete(sq, &e, bad);
+		sq->state = CX_QUEUE_ERROR;
+	} else if (WQE_COMPLETION(e.fm_ce_se) >= WQE_COMPLETION_ALWAYS) {
+		complete(sq, &e, 0);
 	}
-	first = e.len < bytes - off ? e.len : bytes - off;
-	memcpy(e.b, w->buf + off, first);
-	memcpy(e.b + first, w->buf, e.len - first);
-	switch (e.ctrl.opcode) {
-	case WQE_NOP:
-	case WQE_ERROR_NOP:
-		break;
-	case WQE_SEND:
-	case WQE_TSO:
-	case WQE_EMPW:
-		if (e.len < 2 * WQE_SEG_SIZE || !send_entry(&e))
-			cx.stat.tx_errors++;
-		break;
-	default:
-		if (cx.stat.tx_errors++ == 0)
-			cx_log(0, "send opcode %#x is not modelled", e.ctrl.opcode);
-		break;
-	}
-	if (WQE_COMPLETION(e.ctrl.fm_ce_se) >= WQE_COMPLETION_ALWAYS)
-		complete(sq, &e);
-	w->ci += (e.len + WQEBB_SIZE - 1) / WQEBB_SIZE;
+	advance(&sq->q.wq, &e);
+}
+
+/* A queue in error: its entries complete as flushed. */
+static void
+flush_one(struct mlx5dv_devx_obj *sq)
+{
+	struct entry e;
+
+	if (read_entry(sq, &e) != 0 || WQE_COMPLETION(e.fm_ce_se) >= WQE_COMPLETION_ALWAYS)
+		complete(sq, &e, SYNDROME_FLUSHED);
+	advance(&sq->q.wq, &e);
+}
+
+/* The producer index of the doorbell record; the device's own where it cannot be right. */
+static uint16_t
+posted(struct mlx5dv_devx_obj *sq)
+{
+	struct cx_wq *w = &sq->q.wq;
+	uint16_t pi = be32toh(__atomic_load_n(w->db, __ATOMIC_ACQUIRE));
+
+	if (cx_likely((uint16_t)(pi - w->ci) <= 1u << w->log_size))
+		return pi;
+	if (sq->dev->stat.bad_doorbell++ == 0)
+		cx_log(0, "%s: SQ %#x: doorbell %u is %u entries ahead of a ring of %u: refused",
+				sq->dev->conf.name, sq->id, pi, (uint16_t)(pi - w->ci),
+				1u << w->log_size);
+	return w->ci;
 }
 
 bool
-cx_tx_poll(void)
+cx_tx_poll(struct cx_dev *d)
 {
 	struct mlx5dv_devx_obj *sq;
 	bool work = false;
 
-	for (sq = cx.sqs; sq != NULL; sq = sq->next) {
+	for (sq = d->sqs; sq != NULL; sq = sq->next) {
 		struct cx_wq *w = &sq->q.wq;
-		uint16_t pi = be32toh(__atomic_load_n(w->db, __ATOMIC_ACQUIRE));
 		int budget = BURST;
+		uint16_t pi;
 
-		if (sq->state != CX_QUEUE_READY)
+		if (sq->state != CX_QUEUE_READY && sq->state != CX_QUEUE_ERROR)
 			continue;
-		while (w->ci != pi && budget-- > 0) {
-			send_one(sq);
-			work = true;
+		for (pi = posted(sq); w->ci != pi && budget > 0; budget--) {
+			if (cx_unlikely(sq->state == CX_QUEUE_ERROR)) {
+				flush_one(sq);
+			} else if (cx_port_room(d)) {
+				send_one(sq);
+			} else {
+				d->stat.tx_waits++;
+				break;
+			}
+			/* an entry that lies about its length */
+			if (cx_unlikely((uint16_t)(pi - w->ci) > 1u << w->log_size))
+				w->ci = pi;
 		}
+		work |= budget < BURST;
 	}
 	return work;
 }

@@ -11,6 +11,7 @@
 
 #define LINK_WIDTH_4X 2
 #define LINK_SPEED_HDR 64 /* 50 Gbit/s a lane */
+#define PHYS_LINK_POLLING 2
 #define PHYS_LINK_UP 5
 
 CX_EXPORT int
@@ -28,14 +29,17 @@ ibv_is_fork_initialized(void)
 CX_EXPORT struct ibv_device **
 ibv_get_device_list(int *n)
 {
-	struct ibv_device **list = calloc(2, sizeof(*list));
+	struct ibv_device **list = calloc(cx_n_devs + 1, sizeof(*list));
+	unsigned int i;
+	int found = 0;
 
 	if (list == NULL)
 		return NULL;
-	if (cx_sysfs_pci() != NULL && cx_open_wire())
-		list[0] = &cx.ibdev;
+	for (i = 0; cx_sysfs_pci() != NULL && i < cx_n_devs; i++)
+		if (cx_dev_open(cx_devs[i]))
+			list[found++] = &cx_devs[i]->ibdev;
 	if (n != NULL)
-		*n = list[0] != NULL;
+		*n = found;
 	return list;
 }
 
@@ -54,18 +58,18 @@ ibv_get_device_name(struct ibv_device *d)
 static int
 query_port(struct ibv_context *c, uint8_t port, struct ibv_port_attr *a, size_t len)
 {
+	bool up = __atomic_load_n(&cx_dev_of(c)->link_up, __ATOMIC_RELAXED);
 	struct ibv_port_attr t = {
-		.state = IBV_PORT_ACTIVE,
+		.state = up ? IBV_PORT_ACTIVE : IBV_PORT_DOWN,
 		.max_mtu = IBV_MTU_4096,
 		.active_mtu = IBV_MTU_1024,
 		.gid_tbl_len = 1,
-		.phys_state = PHYS_LINK_UP,
+		.phys_state = up ? PHYS_LINK_UP : PHYS_LINK_POLLING,
 		.link_layer = IBV_LINK_LAYER_ETHERNET,
 		.active_width = LINK_WIDTH_4X,
 		.active_speed = LINK_SPEED_HDR,
 	};
 
-	(void)c;
 	if (port != 1)
 		return EINVAL;
 	memset(a, 0, len);
@@ -81,12 +85,12 @@ ibv_query_port(struct ibv_context *c, uint8_t port, struct _compat_ibv_port_attr
 }
 
 static void
-fill_attr(struct ibv_device_attr *a)
+fill_attr(const struct ibv_context *c, struct ibv_device_attr *a)
 {
 	memset(a, 0, sizeof(*a));
 	strcpy(a->fw_ver, "22.99.1000");
 	a->vendor_id = 0x2c9;
-	a->vendor_part_id = strtoul(cx.conf.devid, NULL, 0);
+	a->vendor_part_id = strtoul(cx_dev_of(c)->conf.devid, NULL, 0);
 	a->max_mr_size = UINT64_MAX;
 	a->page_size_cap = ~0xfffull;
 	a->max_qp = 1 << 17;
@@ -102,8 +106,7 @@ fill_attr(struct ibv_device_attr *a)
 CX_EXPORT int
 ibv_query_device(struct ibv_context *c, struct ibv_device_attr *a)
 {
-	(void)c;
-	fill_attr(a);
+	fill_attr(c, a);
 	return 0;
 }
 
@@ -113,10 +116,9 @@ query_device_ex(struct ibv_context *c, const struct ibv_query_device_ex_input *i
 {
 	struct ibv_device_attr_ex t;
 
-	(void)c;
 	(void)in;
 	memset(&t, 0, sizeof(t));
-	fill_attr(&t.orig_attr);
+	fill_attr(c, &t.orig_attr);
 	t.device_cap_flags_ex = IBV_DEVICE_RAW_IP_CSUM | IBV_DEVICE_CURR_QP_STATE_MOD;
 	t.raw_packet_caps = IBV_RAW_PACKET_CAP_CVLAN_STRIPPING | IBV_RAW_PACKET_CAP_IP_CSUM;
 	t.tso_caps.max_tso = 1 << 18;
@@ -153,7 +155,7 @@ ibv_open_device(struct ibv_device *d)
 
 	if (v == NULL)
 		return NULL;
-	if (cx_thread_start() != 0) {
+	if (cx_thread_use((struct cx_dev *)((uint8_t *)d - offsetof(struct cx_dev, ibdev))) != 0) {
 		free(v);
 		return NULL;
 	}
@@ -177,7 +179,7 @@ ibv_open_device(struct ibv_device *d)
 CX_EXPORT int
 ibv_close_device(struct ibv_context *c)
 {
-	cx_thread_stop();
+	cx_thread_unuse(cx_dev_of(c));
 	close(c->cmd_fd);
 	close(c->async_fd);
 	pthread_mutex_destroy(&c->mutex);

@@ -153,14 +153,14 @@ free_flow(struct flow *f)
 static struct mlx5dv_dr_table *
 root_table(struct ibv_context *c)
 {
-	static struct mlx5dv_dr_table *table;
+	struct cx_dev *dev = cx_dev_of(c);
 	struct mlx5dv_dr_domain *d;
 
-	if (table == NULL) {
+	if (dev->verbs_table == NULL) {
 		d = mlx5dv_dr_domain_create(c, MLX5DV_DR_DOMAIN_TYPE_NIC_RX);
-		table = d != NULL ? mlx5dv_dr_table_create(d, 0) : NULL;
+		dev->verbs_table = d != NULL ? mlx5dv_dr_table_create(d, 0) : NULL;
 	}
-	return table;
+	return dev->verbs_table;
 }
 
 static struct ibv_flow *

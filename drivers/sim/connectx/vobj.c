@@ -41,13 +41,14 @@ struct vobj_table {
 };
 
 static struct mlx5dv_devx_obj *
-new_obj(enum cx_type type)
+new_obj(struct ibv_context *c, enum cx_type type)
 {
+	struct cx_dev *d = cx_dev_of(c);
 	struct mlx5dv_devx_obj *o;
 
-	cx_lock();
-	o = cx_obj_new(type);
-	cx_unlock();
+	cx_lock(d);
+	o = cx_obj_new(d, type);
+	cx_unlock(d);
 	return o;
 }
 
@@ -83,12 +84,12 @@ static struct ibv_cq *
 create_cq(struct ibv_context *c, int n, void *arg, bool compress, uint8_t format)
 {
 	struct vobj_cq *v = calloc(1, sizeof(*v));
-	struct mlx5dv_devx_obj *o = new_obj(CX_CQ);
+	struct mlx5dv_devx_obj *o = new_obj(c, CX_CQ);
 	uint32_t i, log_size = log2_above(n + 1);
 	size_t ring = (size_t)CQE_SIZE << log_size;
 	uint8_t *mem = map(ring + DB_SIZE);
 
-	if (v == NULL || o == NULL || mem == NULL || cx_cq_init(&o->cq) != 0) {
+	if (v == NULL || o == NULL || mem == NULL || cx_cq_init(o) != 0) {
 		if (mem != NULL)
 			munmap(mem, ring + DB_SIZE);
 		if (o != NULL)
@@ -162,7 +163,7 @@ mlx5dv_create_wq(struct ibv_context *c, struct ibv_wq_init_attr *a, struct mlx5d
 	struct mlx5dv_devx_obj *o;
 	struct cx_wq *w;
 
-	o = new_obj(CX_RQ);
+	o = new_obj(c, CX_RQ);
 	if (v == NULL || mem == NULL || o == NULL) {
 		if (mem != NULL)
 			munmap(mem, ring + DB_SIZE);
@@ -204,7 +205,7 @@ modify_wq(struct ibv_wq *wq, struct ibv_wq_attr *a)
 {
 	struct mlx5dv_devx_obj *o = ((struct vobj_wq *)wq)->obj;
 
-	cx_lock();
+	cx_lock(o->dev);
 	if (a->attr_mask & IBV_WQ_ATTR_STATE) {
 		o->state = a->wq_state == IBV_WQS_RDY ? CX_QUEUE_READY : 0;
 		if (o->state == 0) {
@@ -212,7 +213,7 @@ modify_wq(struct ibv_wq *wq, struct ibv_wq_attr *a)
 			cx_wq_reset(&o->q.wq);
 		}
 	}
-	cx_unlock();
+	cx_unlock(o->dev);
 	return 0;
 }
 
@@ -232,7 +233,7 @@ static struct ibv_rwq_ind_table *
 create_table(struct ibv_context *c, struct ibv_rwq_ind_table_init_attr *a)
 {
 	struct vobj_table *v = calloc(1, sizeof(*v));
-	struct mlx5dv_devx_obj *o = new_obj(CX_RQT);
+	struct mlx5dv_devx_obj *o = new_obj(c, CX_RQT);
 	uint32_t i, n = 1u << a->log_ind_tbl_size;
 
 	if (v == NULL || o == NULL || (o->rqt.rqn = calloc(n, sizeof(*o->rqt.rqn))) == NULL) {
@@ -261,10 +262,10 @@ destroy_table(struct ibv_rwq_ind_table *t)
 }
 
 static struct mlx5dv_devx_obj *
-create_tir(const struct ibv_qp_init_attr_ex *a)
+create_tir(struct ibv_context *c, const struct ibv_qp_init_attr_ex *a)
 {
 	uint64_t f = a->rx_hash_conf.rx_hash_fields_mask;
-	struct mlx5dv_devx_obj *o = new_obj(CX_TIR);
+	struct mlx5dv_devx_obj *o = new_obj(c, CX_TIR);
 
 	if (o == NULL)
 		return NULL;
@@ -290,12 +291,12 @@ create_tir(const struct ibv_qp_init_attr_ex *a)
 }
 
 static struct mlx5dv_devx_obj *
-create_sq(const struct ibv_qp_init_attr_ex *a, size_t *len)
+create_sq(struct ibv_context *c, const struct ibv_qp_init_attr_ex *a, size_t *len)
 {
 	uint32_t blocks = 1 + (a->cap.max_inline_data + 63) / WQEBB_SIZE +
 			(a->max_tso_header + 63) / WQEBB_SIZE;
 	uint32_t log_size = log2_above(a->cap.max_send_wr * blocks);
-	struct mlx5dv_devx_obj *o = new_obj(CX_SQ);
+	struct mlx5dv_devx_obj *o = new_obj(c, CX_SQ);
 	struct cx_wq *w;
 	uint8_t *mem;
 
@@ -315,10 +316,10 @@ create_sq(const struct ibv_qp_init_attr_ex *a, size_t *len)
 	w->buf = mem;
 	w->db = (uint32_t *)(mem + *len - DB_SIZE) + DB_SEND;
 	o->q.cq_obj = cq_obj(a->send_cq);
-	cx_lock();
-	o->next = cx.sqs;
-	cx.sqs = o;
-	cx_unlock();
+	cx_lock(o->dev);
+	o->next = o->dev->sqs;
+	o->dev->sqs = o;
+	cx_unlock(o->dev);
 	return o;
 }
 
@@ -330,9 +331,9 @@ create_qp(struct ibv_context *c, struct ibv_qp_init_attr_ex *a)
 	if (v == NULL)
 		return NULL;
 	if (a->comp_mask & IBV_QP_INIT_ATTR_IND_TABLE)
-		v->obj = create_tir(a);
+		v->obj = create_tir(c, a);
 	else
-		v->obj = create_sq(a, &v->len);
+		v->obj = create_sq(c, a, &v->len);
 	if (v->obj == NULL) {
 		free(v);
 		errno = ENOMEM;
@@ -373,13 +374,13 @@ ibv_modify_qp(struct ibv_qp *q, struct ibv_qp_attr *a, int mask)
 {
 	struct mlx5dv_devx_obj *o = ((struct vobj_qp *)q)->obj;
 
-	cx_lock();
+	cx_lock(o->dev);
 	if (mask & IBV_QP_STATE) {
 		o->state = a->qp_state == IBV_QPS_RTS ? CX_QUEUE_READY : 0;
 		if (a->qp_state == IBV_QPS_RESET && o->type == CX_SQ)
 			cx_wq_reset(&o->q.wq);
 	}
-	cx_unlock();
+	cx_unlock(o->dev);
 	return 0;
 }
 

@@ -12,72 +12,59 @@
 #include <unistd.h>
 
 static bool
-poll_fd(int fd)
+fd_poll(struct cx_dev *d)
 {
-	static uint8_t frame[CX_MAX_FRAME];
 	bool work = false;
 	ssize_t n;
 	int i;
 
 	for (i = 0; i < CX_RX_BATCH; i++) {
-		n = read(fd, frame, sizeof(frame));
+		n = read(d->wire.fd, d->frame, CX_MAX_FRAME);
 		if (n <= 0)
 			break;
-		cx.now = cx_clock();
-		cx_rx_frame(frame, n, 0);
+		d->now = cx_clock();
+		cx_port_rx(d, d->frame, n, 0);
 		/* each read() is dear: do not let the first frame wait for the last */
-		cx_cq_flush_all();
+		cx_cq_flush_all(d);
 		work = true;
 	}
 	return work;
 }
 
 static void
-send_fd(int fd, const uint8_t *frame, size_t len)
+fd_send(struct cx_dev *d, const uint8_t *frame, size_t len, unsigned int flags)
 {
-	if (write(fd, frame, len) < 0)
-		cx.stat.tx_lost++;
+	(void)flags;
+	if (write(d->wire.fd, frame, len) < 0)
+		d->stat.tx_lost++;
+}
+
+static void
+fd_close(struct cx_dev *d)
+{
+	close(d->wire.fd);
 }
 
 /* ---- tap ---- */
 static int
-tap_open(const char *arg)
+tap_open(struct cx_dev *d, const char *arg)
 {
-	cx_wire_tap.fd = cx_tap_open(arg, NULL);
-	return cx_wire_tap.fd < 0 ? -1 : 0;
+	d->wire.fd = cx_tap_open(arg, NULL, d->conf.mtu);
+	return d->wire.fd < 0 ? -1 : 0;
 }
 
-static void
-tap_close(void)
-{
-	close(cx_wire_tap.fd);
-}
-
-static bool
-tap_poll(void)
-{
-	return poll_fd(cx_wire_tap.fd);
-}
-
-static void
-tap_send(const uint8_t *frame, size_t len)
-{
-	send_fd(cx_wire_tap.fd, frame, len);
-}
-
-struct cx_wire cx_wire_tap = {
+const struct cx_wire_ops cx_wire_tap = {
 	.name = "tap",
 	.help = "tap:IF: a TAP; the kernel's interface IF is the other end of the wire",
 	.open = tap_open,
-	.close = tap_close,
-	.poll = tap_poll,
-	.send = tap_send,
-	.fd = -1,
+	.close = fd_close,
+	.poll = fd_poll,
+	.send = fd_send,
 };
 
 /* ---- afp ---- */
 static int
-afp_open(const char *arg)
+afp_open(struct cx_dev *d, const char *arg)
 {
 	struct sockaddr_ll sll = {
 		.sll_family = AF_PACKET,
@@ -88,7 +75,8 @@ afp_open(const char *arg)
 	int fd, one = 1;
 
 	if (sll.sll_ifindex == 0) {
-		cx_log(0, "CONNECTX_WIRE=afp:%s: no such interface in this network namespace", arg);
+		cx_log(0, "%s: wire afp:%s: no such interface in this network namespace",
+				d->conf.name, arg);
 		return -1;
 	}
 	/* protocol 0 until it is bound: else frames of other interfaces come in between */
@@ -96,39 +84,21 @@ afp_open(const char *arg)
 	if (fd < 0 || setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &one, sizeof(one)) != 0 ||
 			setsockopt(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &mr, sizeof(mr)) != 0 ||
 			bind(fd, (struct sockaddr *)&sll, sizeof(sll)) != 0) {
-		cx_log(0, "CONNECTX_WIRE=afp:%s: cannot open a packet socket on it: %m", arg);
+		cx_log(0, "%s: wire afp:%s: cannot open a packet socket on it: %m", d->conf.name,
+				arg);
 		if (fd >= 0)
 			close(fd);
 		return -1;
 	}
-	cx_wire_afp.fd = fd;
+	d->wire.fd = fd;
 	return 0;
 }
 
-static void
-afp_close(void)
-{
-	close(cx_wire_afp.fd);
-}
-
-static bool
-afp_poll(void)
-{
-	return poll_fd(cx_wire_afp.fd);
-}
-
-static void
-afp_send(const uint8_t *frame, size_t len)
-{
-	send_fd(cx_wire_afp.fd, frame, len);
-}
-
-struct cx_wire cx_wire_afp = {
+const struct cx_wire_ops cx_wire_afp = {
 	.name = "afp",
 	.help = "afp:IF: a packet socket on the interface IF, one end of a veth for example",
 	.open = afp_open,
-	.close = afp_close,
-	.poll = afp_poll,
-	.send = afp_send,
-	.fd = -1,
+	.close = fd_close,
+	.poll = fd_poll,
+	.send = fd_send,
 };
