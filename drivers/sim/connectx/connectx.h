@@ -122,6 +122,7 @@ struct cx_cq {
 	uint64_t cookie;
 	uint32_t last_arm;
 	struct cx_cq *event_next;
+	uint64_t overruns; /* completions lost as it was full */
 };
 
 struct cx_wq {
@@ -151,6 +152,8 @@ struct mlx5dv_devx_obj {
 			struct mlx5dv_devx_obj *cq_obj, *rmp, *q_counter;
 			uint32_t user_index;
 			bool keep_vlan;
+			struct cx_count done; /* put into the queue, or sent */
+			uint64_t no_buf, errors;
 		} q; /* RQ, RMP, SQ */
 		struct {
 			uint32_t *rqn;
@@ -222,6 +225,7 @@ struct mlx5dv_dr_matcher {
 	uint8_t idx[CX_MATCH_WORDS];
 	uint16_t priority;
 	struct mlx5dv_dr_table *table;
+	uint64_t hits; /* of all its rules, those that are gone too */
 };
 
 struct mlx5dv_dr_table {
@@ -367,14 +371,26 @@ bool cx_conf_wanted(void);
 unsigned int cx_conf_read(struct cx_nic_conf *nics);
 void cx_conf_help(FILE *f);
 
+/* core.c: whether this process is a forked child of the one that the NICs belong to. */
+extern bool cx_forked;
+
 /* sysfs.c: the PCI and verbs trees. 0 or -1 after one log line. */
 int cx_sysfs_make(void);
 void cx_sysfs_remove(void);
+/* In a forked child: the tree is the parent's. */
+void cx_sysfs_forget(void);
 const char *cx_sysfs_pci(void);
+const char *cx_sysfs_root(void);
+
+/* ctl.c: the control socket in the directory dir */
+void cx_ctl_start(const char *dir);
+void cx_ctl_stop(void);
+void cx_ctl_forget(void);
 
 /* dev.c: the NICs of the process */
 int cx_devs_make(void);
 void cx_devs_close(void);
+void cx_devs_forget(void);
 /* Connects the NIC, once; false when that failed. */
 bool cx_dev_open(struct cx_dev *d);
 
@@ -390,12 +406,22 @@ void cx_port_poll(struct cx_dev *d);
 
 /* stat.c */
 void cx_stat_summary(const struct cx_dev *d);
+void cx_stat_text(FILE *f, const struct cx_stats *s);
+void cx_stat_json(FILE *f, const struct cx_stats *s);
 
 /* thread.c */
 int cx_thread_use(struct cx_dev *d);
 void cx_thread_unuse(struct cx_dev *d);
-void cx_threads_stop(void);
+/* 0, or -1 when one does not end: what it uses must be left alone then. */
+int cx_threads_stop(void);
+void cx_threads_forget(void);
 void cx_thread_remember_cpus(void);
+/* A thread that no signal of the application's is delivered to; cpus NULL: those that the process
+ * had at its start. 0, or -1 and errno. */
+int cx_thread_start(pthread_t *t, const char *name, const cpu_set_t *set, void *(*run)(void *),
+		void *arg);
+/* Waits for its end, but not for ever; 0 or -1. */
+int cx_thread_join(pthread_t t);
 
 /* netdev.c: the kernel's interface beside the wire */
 /* mtu 0: as it is. Returns a descriptor, or -1 after one log line. */

@@ -15,7 +15,8 @@
 
 extern char **environ;
 
-static pid_t owner;
+static pid_t owner; /* 0: nobody is to clean up */
+bool cx_forked;
 
 void
 cx_log(int level, const char *fmt, ...)
@@ -47,12 +48,30 @@ cx_clock(void)
 	return ts.tv_sec * 1000000000ull + ts.tv_nsec;
 }
 
+/*
+ * A child of fork() has none of the threads, and neither a right to the tree nor to the interfaces:
+ * an open descriptor of it would keep them after the parent's end. It calls nothing here that is
+ * not safe in the child of a process with threads.
+ */
+static void
+forked(void)
+{
+	cx_forked = true;
+	owner = 0;
+	cx_ctl_forget();
+	cx_threads_forget();
+	cx_devs_forget();
+	cx_sysfs_forget();
+}
+
 static void
 bring_up(void)
 {
 	if (cx_devs_make() != 0 || cx_sysfs_make() != 0)
 		return;
 	owner = getpid();
+	pthread_atfork(NULL, NULL, forked);
+	cx_ctl_start(cx_sysfs_root());
 }
 
 /* SYSFS_PCI_DEVICES of EAL; every other name is looked up as ever. */
@@ -85,10 +104,14 @@ loaded(void)
 __attribute__((destructor)) static void
 unloaded(void)
 {
-	/* A forked child has neither the threads nor a right to the tree. */
-	if (owner != getpid())
+	/* the pid is for children that no handler was called in: of vfork() and clone() */
+	if (owner == 0 || owner != getpid())
 		return;
-	cx_threads_stop();
-	cx_devs_close();
+	cx_ctl_stop();
+	/* exit() in a signal handler may have stopped a call of the driver's for good */
+	if (cx_threads_stop() == 0)
+		cx_devs_close();
+	else
+		cx_log(0, "the device threads do not end: was exit() called in a signal handler?");
 	cx_sysfs_remove();
 }

@@ -170,6 +170,7 @@ void
 cx_cq_post(struct cx_cq *q, const struct hw_cqe *c, unsigned int opcode)
 {
 	if (cx_unlikely(!cx_cq_room(q))) {
+		q->overruns++;
 		if (q->dev->stat.cq_overrun++ == 0)
 			cx_log(0, "completion queue overrun, counted from now on");
 		return;

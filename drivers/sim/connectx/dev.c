@@ -11,9 +11,21 @@ unsigned int cx_n_devs;
 
 static pthread_mutex_t opening = PTHREAD_MUTEX_INITIALIZER;
 
+/* The child's copy of a NIC has nobody who turns it: its driver waits for ever for completions. */
+static void
+warn_forked(void)
+{
+	static bool said;
+
+	if (!__atomic_exchange_n(&said, true, __ATOMIC_RELAXED))
+		cx_log(0, "a forked child has no NICs: fork, or daemon(), before rte_eal_init()");
+}
+
 void
 cx_lock(struct cx_dev *d)
 {
+	if (cx_unlikely(cx_forked))
+		warn_forked();
 	__atomic_fetch_add(&d->waiters, 1, __ATOMIC_ACQ_REL);
 	pthread_mutex_lock(&d->lock);
 	__atomic_fetch_sub(&d->waiters, 1, __ATOMIC_ACQ_REL);
@@ -93,5 +105,25 @@ cx_devs_close(void)
 		cx_netdev_close(d);
 		cx_stat_summary(d);
 		cx_lro_free(d);
+	}
+}
+
+/* In a forked child: the parent's interfaces must end with the parent. */
+void
+cx_devs_forget(void)
+{
+	unsigned int i;
+
+	pthread_mutex_init(&opening, NULL);
+	for (i = 0; i < cx_n_devs; i++) {
+		struct cx_dev *d = cx_devs[i];
+
+		/* whoever held it is not in this process */
+		pthread_mutex_init(&d->lock, NULL);
+		d->waiters = 0;
+		if (d->wire.fd >= 0)
+			close(d->wire.fd);
+		cx_netdev_close(d);
+		d->wire.fd = -1;
 	}
 }

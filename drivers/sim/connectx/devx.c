@@ -93,10 +93,11 @@ cx_obj_get(const struct cx_dev *d, uint32_t id, enum cx_type type)
 struct mlx5dv_devx_obj *
 cx_obj_new(struct cx_dev *d, enum cx_type type)
 {
-	struct mlx5dv_devx_obj *o = calloc(1, sizeof(*o));
+	struct mlx5dv_devx_obj *o = aligned_alloc(64, (sizeof(*o) + 63) / 64 * 64);
 
 	if (o == NULL)
 		return NULL;
+	memset(o, 0, sizeof(*o));
 	o->dev = d;
 	o->type = type;
 	o->id = cx_table_add(&d->objs, o);

@@ -210,8 +210,13 @@ cx_rxq_deliver(struct mlx5dv_devx_obj *rq, struct cx_pkt *p, const struct cx_lro
 		memmove(p->data, p->data + VLAN_LEN, MACS_LEN);
 		memcpy(p->data + VLAN_LEN, macs, MACS_LEN);
 	}
-	if (cx_likely(ret == CX_RX_TAKEN))
+	if (cx_likely(ret == CX_RX_TAKEN)) {
 		rq->dev->stat.rx_delivered++;
+		rq->q.done.pkts++;
+		rq->q.done.bytes += p->len;
+	} else if (ret == CX_RX_ERROR) {
+		rq->q.errors++;
+	}
 	return ret;
 }
 
@@ -220,6 +225,7 @@ void
 cx_rxq_no_buf(struct mlx5dv_devx_obj *rq)
 {
 	rq->dev->stat.rx_no_buf++;
+	rq->q.no_buf++;
 	if (rq->q.q_counter != NULL)
 		rq->q.q_counter->q_counter.out_of_buffer++;
 }

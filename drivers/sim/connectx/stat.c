@@ -11,10 +11,12 @@ static const struct {
 #undef FIELD
 };
 
+#define N_FIELDS (sizeof(fields) / sizeof(fields[0]))
+
 static uint64_t
-value(const struct cx_dev *d, size_t i)
+value(const struct cx_stats *s, size_t i)
 {
-	return *(const uint64_t *)((const uint8_t *)&d->stat + fields[i].at);
+	return *(const uint64_t *)((const uint8_t *)s + fields[i].at);
 }
 
 /* What is not zero, at the end. */
@@ -23,8 +25,27 @@ cx_stat_summary(const struct cx_dev *d)
 {
 	size_t i;
 
-	for (i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
-		if (value(d, i) != 0)
-			cx_log(1, "%s: %lu %s: %s", d->conf.name, value(d, i), fields[i].name,
-					fields[i].help);
+	for (i = 0; i < N_FIELDS; i++)
+		if (value(&d->stat, i) != 0)
+			cx_log(1, "%s: %lu %s: %s", d->conf.name, value(&d->stat, i),
+					fields[i].name, fields[i].help);
+}
+
+void
+cx_stat_text(FILE *f, const struct cx_stats *s)
+{
+	size_t i;
+
+	for (i = 0; i < N_FIELDS; i++)
+		fprintf(f, "  %-14s %14lu  %s\n", fields[i].name, value(s, i), fields[i].help);
+}
+
+void
+cx_stat_json(FILE *f, const struct cx_stats *s)
+{
+	size_t i;
+
+	for (i = 0; i < N_FIELDS; i++)
+		fprintf(f, "%s\"%s\":%lu", i == 0 ? "{" : ",", fields[i].name, value(s, i));
+	fputc('}', f);
 }

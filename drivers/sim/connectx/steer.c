@@ -71,6 +71,7 @@ cx_steer_commit(const struct cx_pkt *p)
 		struct mlx5dv_dr_rule *r = p->hit[i];
 
 		r->hits++;
+		r->matcher->hits++;
 		for (k = 0; k < r->n_counters; k++) {
 			r->counter[k]->pkts++;
 			r->counter[k]->bytes += p->len;

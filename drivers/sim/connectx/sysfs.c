@@ -3,14 +3,17 @@
  * The part of sysfs that EAL's PCI bus and the PMD read, as a directory of files under /tmp:
  *   pci/<address>/  vendor, device, ..., net/<netdev>, driver -> mlx5_core
  *   ib/mlx5_0/      device -> the PCI directory
- * The directory is locked while its process lives; a start removes what a killed one left.
+ * and the control socket (ctl.c).
+ *
+ * The directory is locked while its process lives; a start removes those that nobody holds, which
+ * killed processes left. A pid would not tell: /tmp may be shared with another pid namespace, and
+ * exec() keeps it.
  */
 #include "connectx.h"
 #include <dirent.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <limits.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -18,8 +21,11 @@
 
 #define TREES "/tmp"
 #define PREFIX "connectx-"
+#define RANDOM 6 /* letters that mkdtemp() fills in */
+#define TRIES 20
 
 static char root[64], pci[80];
+static int lock_fd = -1;
 
 static int
 remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
@@ -36,25 +42,48 @@ remove_tree(const char *path)
 	return nftw(path, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
-/* The lock and not the pid alone tells: /tmp may be shared with another pid namespace. */
+/* connectx-PID-XXXXXX and nothing else: somebody may have a directory connectx-build. */
+static bool
+is_tree(const char *name)
+{
+	size_t digits;
+
+	if (strncmp(name, PREFIX, sizeof(PREFIX) - 1) != 0)
+		return false;
+	name += sizeof(PREFIX) - 1;
+	digits = strspn(name, "0123456789");
+	return digits > 0 && name[digits] == '-' && strlen(name + digits + 1) == RANDOM;
+}
+
+/* Opens and locks it; -1 when another process has it, or it is not there any more. */
+static int
+take(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	struct stat held, there;
+
+	if (fd < 0)
+		return -1;
+	/* it may have been removed between opening and locking */
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0 && fstat(fd, &held) == 0 &&
+			lstat(path, &there) == 0 && held.st_ino == there.st_ino &&
+			held.st_dev == there.st_dev && held.st_uid == geteuid())
+		return fd;
+	close(fd);
+	return -1;
+}
+
 static void
 remove_if_dead(const char *name)
 {
 	char path[sizeof(TREES) + NAME_MAX + 1];
-	struct stat st;
-	char *end;
-	long pid;
 	int fd;
 
-	pid = strtol(name + sizeof(PREFIX) - 1, &end, 10);
-	if (*end != '-' || pid <= 0 || kill(pid, 0) == 0 || errno != ESRCH)
-		return;
 	snprintf(path, sizeof(path), "%s/%s", TREES, name);
-	fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	fd = take(path);
 	if (fd < 0)
 		return;
-	if (fstat(fd, &st) == 0 && st.st_uid == geteuid() && flock(fd, LOCK_EX | LOCK_NB) == 0 &&
-			remove_tree(path) == 0)
+	if (remove_tree(path) == 0)
 		cx_log(1, "removed %s of a process that is gone", path);
 	close(fd);
 }
@@ -69,7 +98,7 @@ sweep(void)
 	if (d == NULL)
 		return;
 	while ((e = readdir(d)) != NULL)
-		if (strncmp(e->d_name, PREFIX, sizeof(PREFIX) - 1) == 0)
+		if (is_tree(e->d_name))
 			remove_if_dead(e->d_name);
 	closedir(d);
 }
@@ -171,22 +200,42 @@ make_all(void)
 	return bad;
 }
 
+/*
+ * A new directory, locked. Until it is, another process that starts may take it for a dead one and
+ * remove it, empty as it is: the next one then.
+ */
+static int
+make_root(void)
+{
+	int i;
+
+	for (i = 0; i < TRIES; i++) {
+		snprintf(root, sizeof(root), "%s/%s%d-XXXXXX", TREES, PREFIX, (int)getpid());
+		if (mkdtemp(root) == NULL) {
+			cx_log(0,
+					"%s: %m: the model keeps its device tree there, so it must "
+					"be "
+					"writable",
+					TREES);
+			root[0] = '\0';
+			return -1;
+		}
+		lock_fd = take(root);
+		if (lock_fd >= 0)
+			return 0;
+	}
+	cx_log(0, "%s: cannot open and lock the device tree: %m", root);
+	rmdir(root);
+	root[0] = '\0';
+	return -1;
+}
+
 int
 cx_sysfs_make(void)
 {
-	int fd;
-
 	sweep();
-	snprintf(root, sizeof(root), "%s/%s%d-XXXXXX", TREES, PREFIX, (int)getpid());
-	if (mkdtemp(root) == NULL) {
-		cx_log(0, "%s: %m: the model keeps its device tree there", root);
-		root[0] = '\0';
+	if (make_root() != 0)
 		return -1;
-	}
-	/* The lock ends with the process; the descriptor is never used again. */
-	fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd >= 0)
-		flock(fd, LOCK_EX | LOCK_NB);
 	if (make_all() != 0) {
 		cx_log(0, "%s: cannot write the device tree: %m", root);
 		cx_sysfs_remove();
@@ -201,7 +250,22 @@ cx_sysfs_remove(void)
 {
 	if (root[0] != '\0')
 		remove_tree(root);
+	cx_sysfs_forget();
+}
+
+void
+cx_sysfs_forget(void)
+{
 	root[0] = pci[0] = '\0';
+	if (lock_fd >= 0)
+		close(lock_fd);
+	lock_fd = -1;
+}
+
+const char *
+cx_sysfs_root(void)
+{
+	return root;
 }
 
 const char *

@@ -5,6 +5,7 @@
  */
 #include "connectx.h"
 #include <dirent.h>
+#include <signal.h>
 #include <poll.h>
 #include <sched.h>
 #include <sys/prctl.h>
@@ -13,6 +14,7 @@
 #define NETDEV_PERIOD_NS 10000 /* an empty read() of the TAP costs more than a frame */
 #define LRO_PERIOD_NS 2000
 #define IDLE_TURNS 200 /* without work before the thread sleeps */
+#define JOIN_S 5       /* a turn takes far less */
 
 /* NIC i is turned by thread i modulo CONNECTX_THREADS, which is there while one of its NICs is
  * used. */
@@ -166,36 +168,76 @@ device(void *arg)
 	return NULL;
 }
 
+/* All but those that a thread raises itself by an error. */
+static void
+block_signals(sigset_t *old)
+{
+	static const int own[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT };
+	sigset_t all;
+	size_t i;
+
+	sigfillset(&all);
+	for (i = 0; i < sizeof(own) / sizeof(own[0]); i++)
+		sigdelset(&all, own[i]);
+	pthread_sigmask(SIG_SETMASK, &all, old);
+}
+
+int
+cx_thread_start(pthread_t *t, const char *name, const cpu_set_t *set, void *(*run)(void *),
+		void *arg)
+{
+	pthread_attr_t attr;
+	sigset_t old;
+	int ret;
+
+	pthread_attr_init(&attr);
+	pthread_attr_setaffinity_np(&attr, sizeof(*set), set != NULL ? set : &cpus);
+	/* inherited from the start on: no signal comes in between */
+	block_signals(&old);
+	ret = pthread_create(t, &attr, run, arg);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	pthread_attr_destroy(&attr);
+	if (ret != 0) {
+		errno = ret;
+		return -1;
+	}
+	pthread_setname_np(*t, name);
+	return 0;
+}
+
+static struct timespec
+join_deadline(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	ts.tv_sec += JOIN_S;
+	return ts;
+}
+
+int
+cx_thread_join(pthread_t t)
+{
+	struct timespec ts = join_deadline();
+
+	return pthread_clockjoin_np(t, NULL, CLOCK_MONOTONIC, &ts) == 0 ? 0 : -1;
+}
+
 /* 0, or -1 after one log line. */
 static int
 start(struct worker *w)
 {
-	pthread_attr_t attr;
 	cpu_set_t set;
-	int ret;
 
 	choose_cpus(&set, w->first);
-	pthread_attr_init(&attr);
-	pthread_attr_setaffinity_np(&attr, sizeof(set), &set);
 	w->stopping = false;
-	ret = pthread_create(&w->thread, &attr, device, w);
-	pthread_attr_destroy(&attr);
-	if (ret != 0) {
-		errno = ret;
+	if (cx_thread_start(&w->thread, "connectx", &set, device, w) != 0) {
 		cx_log(0, "cannot start the device thread%s: %m",
 				cx_conf.cpu >= 0 ? " (is CONNECTX_CPU one of this machine's?)"
 						 : "");
 		return -1;
 	}
-	pthread_setname_np(w->thread, "connectx");
 	return 0;
-}
-
-static void
-stop(struct worker *w)
-{
-	__atomic_store_n(&w->stopping, true, __ATOMIC_RELEASE);
-	pthread_join(w->thread, NULL);
 }
 
 /* For each context of a NIC that is opened. */
@@ -224,8 +266,10 @@ cx_thread_unuse(struct cx_dev *d)
 
 	pthread_mutex_lock(&starting);
 	__atomic_sub_fetch(&d->contexts, 1, __ATOMIC_RELEASE);
-	if (--w->users == 0)
-		stop(w);
+	if (--w->users == 0 && !cx_forked) {
+		__atomic_store_n(&w->stopping, true, __ATOMIC_RELEASE);
+		pthread_join(w->thread, NULL);
+	}
 	pthread_mutex_unlock(&starting);
 	/* the turn that may still be on its way */
 	cx_lock(d);
@@ -233,16 +277,30 @@ cx_thread_unuse(struct cx_dev *d)
 }
 
 /* At the end of the process, whatever is still open. */
-void
+int
 cx_threads_stop(void)
 {
+	struct timespec ts = join_deadline();
 	unsigned int i;
+	int ret = 0;
 
-	pthread_mutex_lock(&starting);
+	/* held for good when a signal handler ends the process in the midst of a call */
+	if (pthread_mutex_clocklock(&starting, CLOCK_MONOTONIC, &ts) != 0)
+		return -1;
 	for (i = 0; i < CX_MAX_NICS; i++) {
-		if (workers[i].users != 0)
-			stop(&workers[i]);
+		if (workers[i].users == 0)
+			continue;
+		__atomic_store_n(&workers[i].stopping, true, __ATOMIC_RELEASE);
+		ret |= cx_thread_join(workers[i].thread);
 		workers[i].users = 0;
 	}
 	pthread_mutex_unlock(&starting);
+	return ret;
+}
+
+/* In a forked child: they are not there. */
+void
+cx_threads_forget(void)
+{
+	pthread_mutex_init(&starting, NULL);
 }

@@ -328,6 +328,7 @@ send_one(struct mlx5dv_devx_obj *sq)
 					"counted "
 					"from now on",
 					d->conf.name, sq->id, sq->q.wq.ci, bad);
+		sq->q.errors++;
 		complete(sq, &e, bad);
 		sq->state = CX_QUEUE_ERROR;
 	} else if (WQE_COMPLETION(e.fm_ce_se) >= WQE_COMPLETION_ALWAYS) {
@@ -370,6 +371,7 @@ cx_tx_poll(struct cx_dev *d)
 	bool work = false;
 
 	for (sq = d->sqs; sq != NULL; sq = sq->next) {
+		const struct cx_count before = { d->stat.tx_frames, d->stat.tx_bytes };
 		struct cx_wq *w = &sq->q.wq;
 		int budget = BURST;
 		uint16_t pi;
@@ -389,6 +391,8 @@ cx_tx_poll(struct cx_dev *d)
 			if (cx_unlikely((uint16_t)(pi - w->ci) > 1u << w->log_size))
 				w->ci = pi;
 		}
+		sq->q.done.pkts += d->stat.tx_frames - before.pkts;
+		sq->q.done.bytes += d->stat.tx_bytes - before.bytes;
 		work |= budget < BURST;
 	}
 	return work;
