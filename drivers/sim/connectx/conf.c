@@ -8,6 +8,7 @@
  * entry, and the variables are what an entry does not say.
  */
 #include "connectx.h"
+#include <ctype.h>
 #include <sched.h>
 #include <net/if.h>
 
@@ -216,6 +217,7 @@ static int
 nics_text(char *buf)
 {
 	const char *text = env("CONNECTX_NICS");
+	bool bad;
 	size_t n;
 	FILE *f;
 
@@ -233,13 +235,32 @@ nics_text(char *buf)
 		return -1;
 	}
 	n = fread(buf, 1, NICS_SIZE, f);
+	bad = ferror(f);
+	if (bad)
+		cx_log(0, "CONNECTX_NICS: %s: %m", text + 1);
 	fclose(f);
+	if (bad)
+		return -1;
 	if (n == NICS_SIZE) {
 		cx_log(0, "CONNECTX_NICS: %s: longer than %u characters", text + 1, NICS_SIZE - 1);
 		return -1;
 	}
 	buf[n] = '\0';
 	return 0;
+}
+
+/* From a # at the start of a word to the end of the line, whatever separators are in it. */
+static void
+blank_comments(char *text)
+{
+	bool comment = false, word = false;
+
+	for (; *text != '\0'; text++) {
+		comment = *text != '\n' && (comment || (*text == '#' && !word));
+		word = strchr(SPACE ";\n", *text) == NULL;
+		if (comment)
+			*text = ' ';
+	}
 }
 
 static int
@@ -251,9 +272,10 @@ read_entries(struct cx_nic_conf *nics)
 
 	if (nics_text(buf) != 0)
 		return -1;
+	blank_comments(buf);
 	for (entry = strtok_r(buf, ";\n", &p); entry != NULL; entry = strtok_r(NULL, ";\n", &p)) {
 		entry += strspn(entry, SPACE);
-		if (*entry == '\0' || *entry == '#')
+		if (*entry == '\0')
 			continue;
 		if (n == CX_MAX_NICS) {
 			cx_log(0, "CONNECTX_NICS: more than %u NICs", CX_MAX_NICS);
@@ -261,7 +283,7 @@ read_entries(struct cx_nic_conf *nics)
 		}
 		if (set_defaults(&nics[n], n, false) != 0)
 			return -1;
-		for (word = strtok_r(entry, SPACE, &q); word != NULL && *word != '#';
+		for (word = strtok_r(entry, SPACE, &q); word != NULL;
 				word = strtok_r(NULL, SPACE, &q))
 			if (set_word(&nics[n], word) != 0)
 				return -1;
@@ -272,23 +294,76 @@ read_entries(struct cx_nic_conf *nics)
 	return n > 0 ? (int)n : -1;
 }
 
+/* What the kernel takes for a name; and no %, which it would put a number in place of. */
+static bool
+is_netdev(const char *name)
+{
+	return name[0] != '\0' && strlen(name) < IFNAMSIZ && strcmp(name, ".") != 0 &&
+			strcmp(name, "..") != 0 && strpbrk(name, "/:% \t\n\v\f\r") == NULL;
+}
+
+static bool
+is_name(const char *name)
+{
+	return name[0] != '\0' && name[0] != '.' &&
+			name[strspn(name,
+					"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+					"0123456789_-.")] == '\0';
+}
+
+/* Whether text is like the pattern, in which an x stands for a hexadecimal digit. */
+static bool
+is_like(const char *text, const char *pattern)
+{
+	for (; *pattern != '\0'; text++, pattern++)
+		if (*pattern == 'x' ? !isxdigit((unsigned char)*text) : *text != *pattern)
+			return false;
+	return *text == '\0';
+}
+
+static bool
+is_pci(const char *text)
+{
+	const char *slot = text + strlen("xxxx:xx:");
+
+	return is_like(text, "xxxx:xx:xx.x") && strtoul(slot, NULL, 16) <= 0x1f &&
+			strtoul(slot + strlen("xx."), NULL, 16) <= 7;
+}
+
+/* Of one interface: no group, and not zero. */
+static bool
+is_mac(const char *text)
+{
+	return is_like(text, "xx:xx:xx:xx:xx:xx") && !(strtoul(text, NULL, 16) & 1) &&
+			strcmp(text, "00:00:00:00:00:00") != 0;
+}
+
+static bool
+is_devid(const char *text)
+{
+	char *end;
+	unsigned long id = strtoul(text, &end, 0);
+
+	return isdigit((unsigned char)text[0]) && *end == '\0' && id > 0 && id <= 0xffff;
+}
+
 /* What would fail later with a line that does not name the cause. */
 static int
 check(const struct cx_nic_conf *c)
 {
-	unsigned int domain, bus, slot, fn;
-	unsigned char m[6];
-	int n = 0;
-
-	if (sscanf(c->pci, "%4x:%2x:%2x.%1x%n", &domain, &bus, &slot, &fn, &n) != 4 ||
-			c->pci[n] != '\0') {
+	if (!is_name(c->name)) {
+		cx_log(0, "name=%s: not a name of letters, digits, _, - and .", c->name);
+		return -1;
+	}
+	if (!is_pci(c->pci)) {
 		cx_log(0, "%s: pci=%s: not a PCI address: like 0000:03:00.0", c->name, c->pci);
 		return -1;
 	}
-	n = 0;
-	if (sscanf(c->mac, "%hhx:%hhx:%hhx:%hhx:%hhx:%hhx%n", &m[0], &m[1], &m[2], &m[3], &m[4],
-			    &m[5], &n) != 6 ||
-			c->mac[n] != '\0' || m[0] & 1) {
+	if (!is_devid(c->devid)) {
+		cx_log(0, "%s: devid=%s: not a PCI device id: like 0x101d", c->name, c->devid);
+		return -1;
+	}
+	if (!is_mac(c->mac)) {
 		cx_log(0, "%s: mac=%s: not an address of one interface: like 02:11:22:33:44:55",
 				c->name, c->mac);
 		return -1;
@@ -297,13 +372,9 @@ check(const struct cx_nic_conf *c)
 		cx_log(0, "%s: mtu=%u: not from 68 to 65521", c->name, c->mtu);
 		return -1;
 	}
-	if (c->netdev[0] == '\0' || strlen(c->netdev) >= IFNAMSIZ) {
+	if (!is_netdev(c->netdev)) {
 		cx_log(0, "%s: netdev=%s: not an interface name of 1 to %d characters", c->name,
 				c->netdev, IFNAMSIZ - 1);
-		return -1;
-	}
-	if (c->name[0] == '\0' || strchr(c->name, '/') != NULL || c->name[0] == '.') {
-		cx_log(0, "name=%s: not a name", c->name);
 		return -1;
 	}
 	return 0;
@@ -313,7 +384,8 @@ static int
 check_pair(const struct cx_nic_conf *a, const struct cx_nic_conf *b)
 {
 	const char *what = strcmp(a->name, b->name) == 0    ? "name"
-			: strcmp(a->pci, b->pci) == 0	    ? "pci"
+			: strcasecmp(a->pci, b->pci) == 0   ? "pci"
+			: strcasecmp(a->mac, b->mac) == 0   ? "mac"
 			: strcmp(a->netdev, b->netdev) == 0 ? "netdev"
 							    : NULL;
 

@@ -345,6 +345,7 @@ struct cx_dev {
 	bool link_up;
 	unsigned int contexts; /* that are open: the device threads turn it while there are any */
 	bool opened, broken;   /* wire and netdev: tried; in vain */
+	bool gone;	       /* its rings are unmapped: never touch them again */
 	struct cx_stats stat;
 	struct cx_nic_conf conf;
 	struct ibv_device ibdev;

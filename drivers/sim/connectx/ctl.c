@@ -14,6 +14,7 @@
 
 #define CLIENTS 16
 #define PATIENCE_NS 5000000000ull /* from connecting to the last byte of the answer */
+#define DISCARDED 16		  /* reads of what follows a request */
 #define NS_PER_MS 1000000
 
 struct client {
@@ -100,6 +101,17 @@ hear(struct client *c)
 	return true;
 }
 
+/* What a client sent behind its line: it would get an error after the answer if that stayed. */
+static void
+discard(const struct client *c)
+{
+	char rest[4096];
+	int i;
+
+	for (i = 0; i < DISCARDED && recv(c->fd, rest, sizeof(rest), 0) > 0; i++)
+		;
+}
+
 static void
 serve(struct client *c)
 {
@@ -117,6 +129,8 @@ serve(struct client *c)
 		return;
 	if (n > 0)
 		c->sent += n;
+	if (c->sent == c->len)
+		discard(c);
 	if (n < 0 || c->sent == c->len)
 		drop(c);
 }

@@ -101,8 +101,12 @@ cx_devs_close(void)
 
 		if (!d->opened)
 			continue;
-		cx_wire_close(d);
-		cx_netdev_close(d);
+		/* The end of an interface wakes EAL's interrupt thread, whose memory is unmapped
+		 * too then: leave that to the end of the process. */
+		if (!d->gone || d->wire.fd < 0)
+			cx_wire_close(d);
+		if (!d->gone)
+			cx_netdev_close(d);
 		cx_stat_summary(d);
 		cx_lro_free(d);
 	}

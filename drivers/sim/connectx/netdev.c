@@ -73,7 +73,7 @@ cx_tap_open(const char *name, const char *mac, unsigned int mtu)
 	memcpy(ifr.ifr_name, name, strlen(name));
 	if (ioctl(fd, TUNSETIFF, &ifr) != 0) {
 		if (errno == EBUSY)
-			cx_log(0, "%s: another process holds this TAP: give each its own name",
+			cx_log(0, "%s: this TAP is held already: give each process and NIC its own",
 					name);
 		else if (errno == EPERM)
 			cx_log(0, "%s: no permission to make a TAP: be root, or in unshare -Urn",

@@ -126,6 +126,10 @@ turn(struct cx_dev *d)
 	bool work;
 
 	device_lock(d);
+	if (cx_unlikely(d->gone)) {
+		pthread_mutex_unlock(&d->lock);
+		return false;
+	}
 	d->now = cx_clock();
 	cx_port_poll(d);
 	work = cx_tx_poll(d);

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Starts: a wrong setting gives one line and no port; a tree that a dead process left is removed,
- * one of a living process is not; a child that is not a DPDK program makes none.
+ * Starts: a wrong setting gives one line and no port; a tree that nobody holds is removed, one that
+ * is locked is not, nor what only looks like one; a child that is not a DPDK program makes none.
  */
 #include "cxtest.h"
 #include <dirent.h>
 #include <sys/file.h>
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -16,10 +17,8 @@ static int saved_stderr, lines_fd;
 void
 before_bad_wire(void)
 {
-	FILE *f = tmpfile();
-
-	CHECK(f != NULL, "tmpfile");
-	lines_fd = fileno(f);
+	lines_fd = memfd_create("stderr", MFD_CLOEXEC);
+	CHECK(lines_fd >= 0, "%m");
 	saved_stderr = dup(STDERR_FILENO);
 	dup2(lines_fd, STDERR_FILENO);
 }
@@ -44,7 +43,8 @@ case_bad_wire(const struct test_case *c)
 	CHECK(rte_eth_dev_count_avail() == 0, "a port though the setting is wrong");
 }
 
-static char dead[64], alive[64];
+static char dead[64], alive[64], other[64];
+static int alive_fd;
 
 static unsigned int
 trees(const char *prefix)
@@ -80,8 +80,11 @@ before_tree(void)
 		_exit(0);
 	CHECK(waitpid(child, NULL, 0) == child, "%m");
 	snprintf(dead, sizeof(dead), "/tmp/connectx-%d-abcdef", (int)child);
-	snprintf(alive, sizeof(alive), "/tmp/connectx-%d-abcdef", (int)getppid());
-	CHECK(mkdir(dead, 0700) == 0 && mkdir(alive, 0700) == 0, "%m");
+	snprintf(alive, sizeof(alive), "/tmp/connectx-%d-fedcba", (int)child);
+	snprintf(other, sizeof(other), "/tmp/connectx-test%d-abcdef", (int)child);
+	CHECK(mkdir(dead, 0700) == 0 && mkdir(alive, 0700) == 0 && mkdir(other, 0700) == 0, "%m");
+	alive_fd = open(alive, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	CHECK(alive_fd >= 0 && flock(alive_fd, LOCK_EX) == 0, "%m");
 	snprintf(file, sizeof(file), "%s/file", dead);
 	f = fopen(file, "w");
 	CHECK(f != NULL && fclose(f) == 0, "%m");
@@ -99,8 +102,11 @@ case_tree(const struct test_case *c)
 	CHECK(rte_eth_dev_count_avail() == 1, "no port");
 	CHECK(trees(mine) == 1, "%u trees", trees(mine));
 	CHECK(!is_there(dead), "the tree of a dead process is still there");
-	CHECK(is_there(alive), "the tree of a living process is gone");
+	CHECK(is_there(alive), "a locked tree is gone");
+	CHECK(is_there(other), "something else is gone");
+	close(alive_fd);
 	rmdir(alive);
+	rmdir(other);
 	/* the child inherits preload and variables; the tree must outlive it */
 	child = fork();
 	if (child == 0) {

@@ -36,7 +36,7 @@
 struct test_case {
 	const char *name;
 	const char *wire;
-	const char *devargs;
+	const char *devargs; /* NULL: no -a, all NICs */
 	void (*run)(const struct test_case *c);
 	const char *env;      /* one more NAME=VALUE, or NULL */
 	unsigned int a, b;    /* for the case */
@@ -53,7 +53,8 @@ struct port_conf {
 extern const uint8_t toeplitz_key[40];
 extern struct rte_mempool *pool;
 
-/* port.c */
+/* port.c: all of it is about this port, 0 unless a case says otherwise; one for each thread */
+extern __thread uint16_t port_id;
 void port_start(const struct port_conf *pc);
 void port_stop(void);
 /* Polls all queues until n frames came or nothing came for a second. */
@@ -81,6 +82,13 @@ void peer_segment(int s, const struct segment *seg);
 extern uint16_t peer_vlan;
 int peer_receive(int s, uint8_t *frame, size_t room, int ms);
 
+/* ask.c: the control socket of this process */
+int ctl_connect(void);
+/* The answer to one line; it is static. */
+char *ctl_ask(const char *request);
+/* The number behind the first name of text, or UINT64_MAX. */
+uint64_t ctl_number(const char *text, const char *name);
+
 /* cases */
 void case_gen(const struct test_case *c);
 void case_overload(const struct test_case *c);
@@ -95,6 +103,16 @@ void case_restart(const struct test_case *c);
 void case_loop(const struct test_case *c);
 void case_csum(const struct test_case *c);
 void case_tx(const struct test_case *c);
+void case_ctl(const struct test_case *c);
+void case_ctl_rates(const struct test_case *c);
+void case_fork(const struct test_case *c);
+void case_hold(const struct test_case *c);
+void case_ids(const struct test_case *c);
+void before_nics(void);
+void before_nics_file(void);
+void case_nics(const struct test_case *c);
+void before_many(void);
+void case_many(const struct test_case *c);
 void before_bad_wire(void);
 void case_bad_wire(const struct test_case *c);
 void before_tree(void);

@@ -191,6 +191,34 @@ static const struct test_case cases[] = {
 			.run = case_bad_wire,
 			.env = "CONNECTX_PCI=banana",
 			.before = before_bad_wire },
+	{ .name = "nics", .wire = "null", .run = case_nics, .before = before_nics },
+	{ .name = "nics-threads",
+			.wire = "null",
+			.run = case_nics,
+			.env = "CONNECTX_THREADS=2",
+			.before = before_nics },
+	{ .name = "nics-file", .wire = "null", .run = case_nics, .before = before_nics_file },
+	{ .name = "nics-many", .wire = "null", .run = case_many, .before = before_many, .a = 32 },
+	{ .name = "bad-tmp",
+			.wire = "null",
+			.devargs = "",
+			.run = case_bad_wire,
+			.before = before_bad_wire },
+	/* CONNECTX_NICS comes from run.sh */
+	{ .name = "bad-nics", .wire = "null", .run = case_bad_wire, .before = before_bad_wire },
+	{ .name = "ids", .wire = "null", .devargs = "", .run = case_ids, .a = 3000, .b = 20 },
+	{ .name = "ctl",
+			.wire = GEN ",flows=5,count=20000,size=58",
+			.devargs = MPRQ("6", "11", ""),
+			.run = case_ctl,
+			.a = 20000,
+			.b = 100 },
+	{ .name = "ctl-rates",
+			.wire = GEN ",lossless=0",
+			.devargs = MPRQ("6", "11", ""),
+			.run = case_ctl_rates },
+	{ .name = "fork", .wire = "loop", .devargs = "", .run = case_fork },
+	{ .name = "hold", .wire = GEN ",count=1000", .devargs = "", .run = case_hold, .a = 1000 },
 	{ .name = "tree", .wire = "null", .devargs = "", .run = case_tree, .before = before_tree },
 };
 
@@ -212,12 +240,14 @@ main(int argc, char **argv)
 	setenv("CONNECTX_WIRE", cases[k].wire, 1);
 	if (cases[k].env != NULL)
 		putenv((char *)(uintptr_t)cases[k].env);
-	snprintf(device, sizeof(device), "0000:03:00.0%s%s", cases[k].devargs[0] ? "," : "",
-			cases[k].devargs);
 	eal[n++] = argv[0];
 	eal[n++] = (char *)(uintptr_t) "--no-telemetry";
-	eal[n++] = (char *)(uintptr_t) "-a";
-	eal[n++] = device;
+	if (cases[k].devargs != NULL) {
+		snprintf(device, sizeof(device), "0000:03:00.0%s%s", cases[k].devargs[0] ? "," : "",
+				cases[k].devargs);
+		eal[n++] = (char *)(uintptr_t) "-a";
+		eal[n++] = device;
+	}
 	for (i = 2; i < argc && n < 31; i++)
 		eal[n++] = argv[i];
 	eal[n] = NULL;

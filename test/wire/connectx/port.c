@@ -10,6 +10,7 @@ const uint8_t toeplitz_key[40] = { 0x6d, 0x5a, 0x56, 0xda, 0x25, 0x5b, 0x0e, 0xc
 	0x2d, 0xa3, 0x80, 0x30, 0xf2, 0x0c, 0x6a, 0x42, 0xb7, 0x3b, 0xbe, 0xac, 0x01, 0xfa };
 
 struct rte_mempool *pool;
+__thread uint16_t port_id;
 
 void
 port_start(const struct port_conf *pc)
@@ -30,32 +31,32 @@ port_start(const struct port_conf *pc)
 	uint16_t q;
 	int ret;
 
-	CHECK(rte_eth_dev_count_avail() == 1, "the model's port is missing");
+	CHECK(rte_eth_dev_is_valid_port(port_id), "the model's port is missing");
 	if (pool == NULL)
 		pool = rte_pktmbuf_pool_create("cxtest", 16383, 0, 0, 2176, SOCKET_ID_ANY);
 	CHECK(pool != NULL, "no mbuf pool");
 	if (pc->isolated)
-		CHECK(rte_flow_isolate(0, 1, &fe) == 0, "%s", fe.message);
-	ret = rte_eth_dev_configure(0, pc->rxqs, 1, &conf);
+		CHECK(rte_flow_isolate(port_id, 1, &fe) == 0, "%s", fe.message);
+	ret = rte_eth_dev_configure(port_id, pc->rxqs, 1, &conf);
 	CHECK(ret == 0, "configure: %d", ret);
 	for (q = 0; q < pc->rxqs; q++) {
 		ret = rte_eth_rx_queue_setup(
-				0, q, pc->rxd ? pc->rxd : 1024, SOCKET_ID_ANY, NULL, pool);
+				port_id, q, pc->rxd ? pc->rxd : 1024, SOCKET_ID_ANY, NULL, pool);
 		CHECK(ret == 0, "rx queue %u: %d", q, ret);
 	}
-	ret = rte_eth_tx_queue_setup(0, 0, 1024, SOCKET_ID_ANY, NULL);
+	ret = rte_eth_tx_queue_setup(port_id, 0, 1024, SOCKET_ID_ANY, NULL);
 	CHECK(ret == 0, "tx queue: %d", ret);
-	ret = rte_eth_dev_start(0);
+	ret = rte_eth_dev_start(port_id);
 	CHECK(ret == 0, "start: %d", ret);
 	if (!pc->isolated)
-		CHECK(rte_eth_promiscuous_enable(0) == 0, "promiscuous");
+		CHECK(rte_eth_promiscuous_enable(port_id) == 0, "promiscuous");
 }
 
 void
 port_stop(void)
 {
-	CHECK(rte_eth_dev_stop(0) == 0, "stop");
-	CHECK(rte_eth_dev_close(0) == 0, "close");
+	CHECK(rte_eth_dev_stop(port_id) == 0, "stop");
+	CHECK(rte_eth_dev_close(port_id) == 0, "close");
 }
 
 /* Frames of the kernel's own (neighbour discovery and the like) are not the test's. */
@@ -79,36 +80,37 @@ ours(const struct rte_mbuf *m)
  * The vector paths of the PMD want bursts of four at least: what the caller did not ask for waits
  * here for the next call.
  */
-static struct {
+static struct left {
 	struct rte_mbuf *m[BURST];
 	unsigned int at, n;
 	uint16_t queue;
-} left;
+} left_of[RTE_MAX_ETHPORTS];
 
 unsigned int
 port_receive(struct rte_mbuf **m, uint16_t *queue, unsigned int n, unsigned int rxqs)
 {
 	uint64_t quiet = rte_get_timer_hz(), last = rte_get_timer_cycles();
 	unsigned int got = 0;
+	struct left *left = &left_of[port_id];
 	uint16_t q = 0;
 
 	while (got < n) {
-		if (left.at == left.n) {
-			left.queue = q;
-			left.n = rte_eth_rx_burst(0, q, left.m, BURST);
-			left.at = 0;
+		if (left->at == left->n) {
+			left->queue = q;
+			left->n = rte_eth_rx_burst(port_id, q, left->m, BURST);
+			left->at = 0;
 			q = (q + 1) % rxqs;
-			if (left.n == 0 && rte_get_timer_cycles() - last > quiet)
+			if (left->n == 0 && rte_get_timer_cycles() - last > quiet)
 				break;
 			continue;
 		}
-		if (!ours(left.m[left.at])) {
-			rte_pktmbuf_free(left.m[left.at++]);
+		if (!ours(left->m[left->at])) {
+			rte_pktmbuf_free(left->m[left->at++]);
 			continue;
 		}
 		if (queue != NULL)
-			queue[got] = left.queue;
-		m[got++] = left.m[left.at++];
+			queue[got] = left->queue;
+		m[got++] = left->m[left->at++];
 		last = rte_get_timer_cycles();
 	}
 	return got;
@@ -134,7 +136,7 @@ port_udp_rule(uint32_t src, uint32_t dst, uint16_t sport, uint16_t dport, uint32
 		{ .type = RTE_FLOW_ITEM_TYPE_END },
 	};
 	struct rte_flow_error fe = { 0 };
-	struct rte_flow *f = rte_flow_create(0, &attr, pattern, actions, &fe);
+	struct rte_flow *f = rte_flow_create(port_id, &attr, pattern, actions, &fe);
 
 	CHECK(f != NULL, "rule: %s", fe.message);
 	return f;

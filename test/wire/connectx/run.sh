@@ -19,6 +19,12 @@ else
 	memory="--no-huge --no-shconf -m 300"
 fi
 
+# what the driver takes for 32 NICs
+if [ "$case" = nics-many ]; then
+	[ "$(awk '/MemAvailable/ { print $2 }' /proc/meminfo)" -ge 3000000 ] || exit 77
+	memory="--no-huge --no-shconf -m 2000"
+fi
+
 if [ "$case" = testpmd ]; then
 	command -v dpdk-testpmd >/dev/null || exit 77
 	out=$( (sleep 3; echo stop; echo quit) |
@@ -39,6 +45,74 @@ if [ "$case" = readme ]; then
 	for word in $words; do
 		grep -q "^| \`${word}[\`:]" "$readme" || { echo "README.md does not have $word"; exit 1; }
 	done
+	exit 0
+fi
+
+# clean: killed processes, children, starts at the same time; with a /tmp of its own
+if [ "$case" = clean ]; then
+	command -v ip >/dev/null || exit 77
+	if [ "$(id -u)" = 0 ]; then space="unshare -nm"; else space="unshare -Urnm"; fi
+	export LIBRARY="$library" PROGRAM="$program" MEMORY="$memory" CLEAN="$(dirname "$0")/clean.sh"
+	exec $space sh -ec '
+		mount -t tmpfs tmpfs /tmp
+		exec "$CLEAN" "$LIBRARY" "$PROGRAM" "$CXTOOL" $MEMORY'
+fi
+
+# bad-nics: each wrong CONNECTX_NICS gives one line that names what is wrong, and no port
+bad_nics() {
+	out=$(CONNECTX_NICS=$1 LD_PRELOAD=$library $space "$program" bad-nics -l 0 $memory 2>&1) &&
+		case $out in *"$2"*) true ;; *) false ;; esac ||
+		{ echo "CONNECTX_NICS=$1: expected \"$2\""; echo "$out"; exit 1; }
+}
+if [ "$case" = bad-nics ]; then
+	while IFS='|' read -r entry words; do
+		bad_nics "$entry" "$words"
+	done <<-END
+		colour=red|no key "colour"
+		wire|"wire" is no key=value
+		wire=null; mtu|"mtu" is no key=value
+		mtu=70000|mtu=70000: not a number from 0 to 65521
+		mtu=-1|mtu=-1: not a number from 0 to 65521
+		mtu=1x|mtu=1x: not a number from 0 to 65521
+		mtu=|mtu=: not a number from 0 to 65521
+		mtu=67|mtu=67: not from 68 to 65521
+		cqe_comp=2|cqe_comp=2: not a number from 0 to 1
+		mac=02:11:22:33:44|mac=02:11:22:33:44: not an address of one interface
+		mac=03:11:22:33:44:55|mac=03:11:22:33:44:55: not an address of one interface
+		mac=02:11:22:33:44:55:66|mac=02:11:22:33:44:55:66: not an address of one interface
+		pci=3:0|pci=3:0: not a PCI address
+		pci=0000:03:00.0.0|pci=0000:03:00.0.0: not a PCI address
+		netdev=|netdev=: not an interface name of 1 to 15 characters
+		netdev=sixteen-letters-|netdev=sixteen-letters-: not an interface name of 1 to 15 characters
+		netdev=a/b|netdev=a/b: not an interface name of 1 to 15 characters
+		name=|name=: not a name
+		name=a/b|name=a/b: not a name
+		name=..|name=..: not a name
+		name=a;name=a|a and a have the same name
+		pci=0000:03:00.0;pci=0000:03:00.0|have the same pci
+		pci=0000:0a:00.0;pci=0000:0A:00.0|have the same pci
+		netdev=n;netdev=n|have the same netdev
+		netdev=cx1;wire=null|have the same netdev
+		mac=02:00:00:00:00:0a;mac=02:00:00:00:00:0A|have the same mac
+		;;;|no NIC in it
+		 |no NIC in it
+		@/nonexistent/file|/nonexistent/file: No such file or directory
+		@/|/: Is a directory
+		@/dev/null|no NIC in it
+		@/dev/zero|/dev/zero: longer than 16383 characters
+		devid=0x101d-and-more-than-fits|devid: longer than 15 characters
+		wire=wet:string|wire "wet:string": no such wire
+		wire=tap:cx0|cx0: this TAP is held already
+		devid=banana|devid=banana: not a PCI device id
+		devid=0x10000|devid=0x10000: not a PCI device id
+		pci=0000:03:20.0|pci=0000:03:20.0: not a PCI address
+		pci=0000:03:00.8|pci=0000:03:00.8: not a PCI address
+		netdev=cx%d|netdev=cx%d: not an interface name
+		mac=00:00:00:00:00:00|mac=00:00:00:00:00:00: not an address of one interface
+		name=a"b|name=a"b: not a name
+	END
+	bad_nics "$(yes 'wire=null;' | head -n 33 | tr -d '\n')" "more than 32 NICs"
+	bad_nics "$(yes 'wire=null ' | head -n 2000 | tr -d '\n')" "longer than 16383 characters"
 	exit 0
 fi
 
