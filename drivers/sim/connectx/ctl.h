@@ -23,6 +23,8 @@ struct cx_command {
 void cx_ctl_run(FILE *out, char *line);
 /* The line that a client takes for a failure. */
 void cx_ctl_error(FILE *out, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* The NIC of that name, or NULL after an error line. */
+struct cx_dev *cx_ctl_nic(FILE *out, const char *name);
 /* A string of JSON, quotes and all. */
 void cx_ctl_json_text(FILE *out, const char *text);
 

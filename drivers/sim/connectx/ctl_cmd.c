@@ -50,17 +50,25 @@ by_name(const char *name)
 	return NULL;
 }
 
+struct cx_dev *
+cx_ctl_nic(FILE *out, const char *name)
+{
+	struct cx_dev *d = by_name(name);
+
+	if (d == NULL)
+		cx_ctl_error(out, "no NIC \"%s\" (\"nics\" lists them)", name);
+	return d;
+}
+
 /* Whether argv[1] is a NIC, or there is none: all of them then. */
 static bool
 check_args(FILE *out, unsigned int argc, char **argv, unsigned int max)
 {
-	if (argc > max)
+	if (argc > max) {
 		cx_ctl_error(out, "%s: \"%s\" is one word too many", argv[0], argv[max]);
-	else if (argc > 1 && by_name(argv[1]) == NULL)
-		cx_ctl_error(out, "no NIC \"%s\" (\"nics\" lists them)", argv[1]);
-	else
-		return true;
-	return false;
+		return false;
+	}
+	return argc < 2 || cx_ctl_nic(out, argv[1]) != NULL;
 }
 
 /* The next NIC that argv[1] selects, from *i on. */

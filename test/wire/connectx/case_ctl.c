@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #define DPORT 5000
+#define SENT 20
 #define SILENT 50 /* clients, more than the model has room for */
 
 static void
@@ -73,6 +74,47 @@ find_queue(char *text, uint64_t *frames, uint64_t *bytes, uint64_t *no_buffer, c
 		*no_buffer = nb;
 		snprintf(kind, 64, "%s", geometry);
 	}
+}
+
+/* Whether a completion queue wrote n completions, and no more of them are unread than there were.
+ */
+static bool
+has_cq(char *text, unsigned int n)
+{
+	unsigned int unread, pi, ci;
+	char *line, *p;
+
+	for (line = strtok_r(text, "\n", &p); line != NULL; line = strtok_r(NULL, "\n", &p))
+		if (sscanf(line, " 0x%*x %*u %u %u %u", &unread, &pi, &ci) == 3 && pi == n &&
+				ci + unread == pi)
+			return true;
+	return false;
+}
+
+/* The send queue's count of what this sends; the wire takes it and forgets it. */
+static void
+check_send_queue(void)
+{
+	uint64_t end = rte_get_timer_cycles() + PATIENCE * rte_get_timer_hz();
+	struct segment seg = { .src = 1, .dst = 2, .proto = IPPROTO_UDP, .len = 58 };
+	unsigned long frames = 0, bytes = 0;
+	char *line;
+	struct rte_mbuf *m;
+	unsigned int i;
+
+	for (i = 0; i < SENT; i++) {
+		m = rte_pktmbuf_alloc(pool);
+		CHECK(m != NULL, "no mbuf");
+		rte_pktmbuf_append(m, peer_frame(rte_pktmbuf_mtod(m, uint8_t *), &seg));
+		CHECK(rte_eth_tx_burst(0, 0, &m, 1) == 1, "not sent");
+	}
+	while (frames < SENT) {
+		line = strstr(told("queues"), " ready send ");
+		CHECK(line != NULL && rte_get_timer_cycles() < end, "%lu frames", frames);
+		CHECK(sscanf(line, " ready send %*u %*u %*u %*u %*u %lu %lu", &frames, &bytes) == 2,
+				"%s", line);
+	}
+	CHECK(frames == SENT && bytes == SENT * 100, "%lu frames, %lu bytes", frames, bytes);
 }
 
 /* ---- a JSON text, looked at for its syntax only ---- */
@@ -231,6 +273,10 @@ case_ctl(const struct test_case *c)
 	snprintf(kind, sizeof(kind), "udp_dport=%u -> TIR", DPORT);
 	text = strstr(told("rules"), kind);
 	CHECK(text != NULL && ctl_number(text, "hits") == c->a, "%s", told("rules"));
+	snprintf(kind, sizeof(kind), " }: rules 1, hits %u\n", c->a);
+	CHECK(strstr(told("rules"), kind) != NULL, "%s", told("rules"));
+	CHECK(has_cq(told("queues"), c->a), "%s", told("queues"));
+	check_send_queue();
 	check_json(told("stats-json"));
 	CHECK(ctl_number(told("stats-json"), "rx_delivered") == c->a, "%s", told("stats-json"));
 	check_json(told("queues-json"));
