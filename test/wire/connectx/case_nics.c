@@ -148,8 +148,8 @@ receive_in(unsigned int i, unsigned int n)
 
 	port_id = ports[i];
 	for (; n > 0; n -= got) {
-		got = port_receive(m, NULL, RTE_MIN(n, (unsigned int)BURST), 1);
-		CHECK(got > 0, "%s: %u frames did not come", nics[i].name, n);
+		got = RTE_MIN(n, (unsigned int)BURST);
+		port_receive_all(m, got);
 		for (k = 0; k < got; k++) {
 			CHECK(m[k]->pkt_len == 42 + nics[i].len, "%s: %u bytes", nics[i].name,
 					m[k]->pkt_len);
@@ -187,7 +187,8 @@ check_traffic(void)
 		CHECK(m != NULL, "no mbuf");
 		rte_pktmbuf_append(m, peer_frame(rte_pktmbuf_mtod(m, uint8_t *), &s));
 		CHECK(rte_eth_tx_burst(ports[i], 0, &m, 1) == 1, "%s: send", nics[i].name);
-		CHECK(peer_receive(wires[i], frame, sizeof(frame), 5000) == (int)(42 + nics[i].len),
+		CHECK(peer_receive(wires[i], frame, sizeof(frame), PATIENCE * 1000) ==
+						(int)(42 + nics[i].len),
 				"%s: nothing on its wire", nics[i].name);
 		CHECK(frame[42] == 'A' + i, "%s: another's", nics[i].name);
 	}

@@ -59,6 +59,9 @@ void port_start(const struct port_conf *pc);
 void port_stop(void);
 /* Polls all queues until n frames came or nothing came for a second. */
 unsigned int port_receive(struct rte_mbuf **m, uint16_t *queue, unsigned int n, unsigned int rxqs);
+/* All n from queue 0, which are sure to come: however long the machine is busy with other things.
+ */
+void port_receive_all(struct rte_mbuf **m, unsigned int n);
 struct rte_flow *port_udp_rule(uint32_t src, uint32_t dst, uint16_t sport, uint16_t dport,
 		uint32_t priority, const struct rte_flow_action *actions);
 

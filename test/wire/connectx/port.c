@@ -116,6 +116,18 @@ port_receive(struct rte_mbuf **m, uint16_t *queue, unsigned int n, unsigned int 
 	return got;
 }
 
+void
+port_receive_all(struct rte_mbuf **m, unsigned int n)
+{
+	uint64_t end = rte_get_timer_cycles() + PATIENCE * rte_get_timer_hz();
+	unsigned int got = 0;
+
+	while (got < n) {
+		got += port_receive(m + got, NULL, n - got, 1);
+		CHECK(got == n || rte_get_timer_cycles() < end, "%u of %u frames came", got, n);
+	}
+}
+
 struct rte_flow *
 port_udp_rule(uint32_t src, uint32_t dst, uint16_t sport, uint16_t dport, uint32_t priority,
 		const struct rte_flow_action *actions)
