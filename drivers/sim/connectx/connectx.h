@@ -360,6 +360,9 @@ cx_dev_of(const struct ibv_context *c)
 	return (struct cx_dev *)((uint8_t *)c->device - offsetof(struct cx_dev, ibdev));
 }
 
+/* Locks of NICs that this thread holds, or may hold: a device thread has 1 for good. */
+extern __thread unsigned int cx_held;
+
 void cx_lock(struct cx_dev *d);
 void cx_unlock(struct cx_dev *d);
 /* level 0 errors and warnings, 1 a summary, 2 objects and rules, 3 every command */

@@ -87,6 +87,7 @@ next_nic(unsigned int *i, unsigned int argc, char **argv)
 struct state {
 	struct cx_stats stat;
 	bool link_up, used;
+	const char *use;
 };
 
 static void
@@ -96,6 +97,10 @@ copy_state(struct cx_dev *d, struct state *s)
 	s->stat = d->stat;
 	s->link_up = d->link_up;
 	s->used = d->contexts != 0;
+	s->use = d->gone	    ? "its memory is gone"
+			: s->used   ? "in use"
+			: d->broken ? "failed to open"
+				    : "not in use";
 	cx_unlock(d);
 }
 
@@ -103,8 +108,7 @@ static void
 show_head(FILE *out, const struct cx_dev *d, const struct state *s)
 {
 	fprintf(out, "%s: pci %s, netdev %s, wire %s, link %s, %s\n", d->conf.name, d->conf.pci,
-			d->conf.netdev, d->conf.wire, s->link_up ? "up" : "down",
-			s->used ? "in use" : "not in use");
+			d->conf.netdev, d->conf.wire, s->link_up ? "up" : "down", s->use);
 }
 
 static void

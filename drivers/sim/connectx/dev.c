@@ -8,6 +8,7 @@
 
 struct cx_dev *cx_devs[CX_MAX_NICS];
 unsigned int cx_n_devs;
+__thread unsigned int cx_held;
 
 static pthread_mutex_t opening = PTHREAD_MUTEX_INITIALIZER;
 
@@ -28,12 +29,14 @@ cx_lock(struct cx_dev *d)
 		warn_forked();
 	__atomic_fetch_add(&d->waiters, 1, __ATOMIC_ACQ_REL);
 	pthread_mutex_lock(&d->lock);
+	cx_held++;
 	__atomic_fetch_sub(&d->waiters, 1, __ATOMIC_ACQ_REL);
 }
 
 void
 cx_unlock(struct cx_dev *d)
 {
+	cx_held--;
 	pthread_mutex_unlock(&d->lock);
 }
 

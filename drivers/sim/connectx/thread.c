@@ -157,6 +157,7 @@ device(void *arg)
 	unsigned int i, n_idle = 0;
 	bool work;
 
+	cx_held = 1;
 	/* the default slack of 50 us is longer than the sleep */
 	prctl(PR_SET_TIMERSLACK, 1000ul, 0, 0, 0);
 	while (!__atomic_load_n(&w->stopping, __ATOMIC_ACQUIRE)) {

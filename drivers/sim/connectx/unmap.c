@@ -68,13 +68,14 @@ forget(const struct range *r)
 	}
 }
 
-/* Of the application and its libraries; the C library's own calls do not come here. */
+/* Of the application and its libraries; the C library's own calls do not come here. What the model
+ * unmaps with a lock held is its own. */
 CX_EXPORT int
 munmap(void *addr, size_t len)
 {
 	struct range r = { (uintptr_t)addr, (uintptr_t)addr + len };
 
-	if (cx_n_devs > 0 && !cx_forked)
+	if (cx_n_devs > 0 && !cx_forked && cx_held == 0)
 		forget(&r);
 	return syscall(SYS_munmap, addr, len);
 }
