@@ -323,10 +323,12 @@ look_at_peer(struct cx_dev *d, struct shm *s)
 		s->probed = d->now;
 		s->peer = end_is_taken(s->fd, !s->side);
 	}
-	d->wire.carrier = there && s->peer;
-	/* nothing of an end that has come new is in the ring */
 	if (!there)
 		s->probed = 0;
+	/* what is on the wire when the other end goes still arrives */
+	d->wire.carrier = (there && s->peer) ||
+			(d->wire.carrier &&
+					s->tail != __atomic_load_n(s->rx_head, __ATOMIC_ACQUIRE));
 }
 
 /* Our link went up or down: the other end sees a wire without us. */
