@@ -182,7 +182,9 @@ set_up_scheduling(void)
 	} attr = { .size = sizeof(attr), .policy = SCHED_OTHER, .runtime = SLICE_NS };
 
 	prctl(PR_SET_TIMERSLACK, 1000ul, 0, 0, 0);
-	attr.nice = getpriority(PRIO_PROCESS, 0);
+	if (getenv("CXNICE"))
+		setpriority(PRIO_PROCESS, syscall(SYS_gettid), atoi(getenv("CXNICE")));
+	attr.nice = getpriority(PRIO_PROCESS, syscall(SYS_gettid));
 	syscall(SYS_sched_setattr, 0, &attr, 0);
 }
 
