@@ -19,6 +19,7 @@
 #define IDLE_TURNS 200
 #define IDLE_TURNS_SHARED 2
 #define TURNS_BETWEEN_LOOKS 5000
+#define NICER 5
 #define SLICE_NS 100000 /* a device is soon done, and should not wait for a poller's time slice */
 
 /* NIC i is turned by thread i modulo CONNECTX_THREADS, which is there while one of its NICs is
@@ -168,10 +169,26 @@ look_around(struct worker *w)
 	w->preempted = ru.ru_nivcsw;
 }
 
-/* The default slack of timers, 50 us, is longer than the sleep. Kernels from 6.12 on take a time
- * slice for an ordinary thread: who asks for a short one runs soon when it wakes. */
+/* Whether one of the thread's NICs makes its own traffic, and so would use a CPU up. */
+static bool
+makes_traffic(const struct worker *w)
+{
+	unsigned int i;
+
+	for (i = w->first; i < cx_n_devs; i += cx_conf.threads)
+		if (cx_devs[i]->wire.busy)
+			return true;
+	return false;
+}
+
+/*
+ * A device has nothing to share a CPU with. So where its thread must, and sleeps when there is
+ * nothing to do, it goes before the pollers, if the process may ask for that. The default slack of
+ * timers, 50 us, is longer than the sleep. Kernels from 6.12 on take a time slice for an ordinary
+ * thread: one that asks for a short one runs soon when it wakes.
+ */
 static void
-set_up_scheduling(void)
+set_up_scheduling(const struct worker *w)
 {
 	struct {
 		uint32_t size, policy;
@@ -180,11 +197,12 @@ set_up_scheduling(void)
 		uint32_t priority;
 		uint64_t runtime, deadline, period;
 	} attr = { .size = sizeof(attr), .policy = SCHED_OTHER, .runtime = SLICE_NS };
+	pid_t tid = gettid();
 
 	prctl(PR_SET_TIMERSLACK, 1000ul, 0, 0, 0);
-	if (getenv("CXNICE"))
-		setpriority(PRIO_PROCESS, syscall(SYS_gettid), atoi(getenv("CXNICE")));
-	attr.nice = getpriority(PRIO_PROCESS, syscall(SYS_gettid));
+	if (!makes_traffic(w) && cx_conf.sleep_us != 0)
+		setpriority(PRIO_PROCESS, tid, getpriority(PRIO_PROCESS, tid) - NICER);
+	attr.nice = getpriority(PRIO_PROCESS, tid);
 	syscall(SYS_sched_setattr, 0, &attr, 0);
 }
 
@@ -195,7 +213,7 @@ device(void *arg)
 	unsigned int i, n = 0, n_idle = 0;
 	bool work;
 
-	set_up_scheduling();
+	set_up_scheduling(w);
 	while (!__atomic_load_n(&w->stopping, __ATOMIC_ACQUIRE)) {
 		work = false;
 		for (i = w->first; i < cx_n_devs; i += cx_conf.threads)
