@@ -198,7 +198,11 @@ lay_out(struct shm *s)
 {
 	struct header h = { .magic = MAGIC, .ring_bytes = RING_BYTES };
 
-	if (ftruncate(s->fd, 0) != 0 || ftruncate(s->fd, HEADER + 2 * (off_t)RING_BYTES) != 0)
+	if (ftruncate(s->fd, 0) != 0)
+		return -1;
+	/* all of it now: memory that is missing later is a SIGBUS */
+	errno = posix_fallocate(s->fd, 0, HEADER + 2 * (off_t)RING_BYTES);
+	if (errno != 0)
 		return -1;
 	return pwrite(s->fd, &h, sizeof(h), 0) == sizeof(h) ? 0 : -1;
 }
