@@ -278,6 +278,8 @@ attach(struct cx_dev *d, struct shm *s)
 	flock(s->fd, LOCK_UN);
 	return 0;
 fail:
+	if (s->side < 2 && !end_is_taken(s->fd, !s->side))
+		unlink(s->path);
 	close(s->fd);
 	return -1;
 }
