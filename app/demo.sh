@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 # app/demo.sh: UDP streams from senders that know nothing of dpvma, received through the real mlx5
-# PMD with striding queues on a software ConnectX, then the same over memif between two processes.
+# PMD with striding queues on a software ConnectX; then from dpvma itself, over the cable of two such
+# NICs and over memif.
 # Ends in one table. Needs root; leaves nothing behind.
 # shellcheck source=setup.sh
 . "$(dirname "$0")/setup.sh"
@@ -111,6 +112,28 @@ for size in 64 1400; do
 	done
 done
 
+# The peer has a NIC too; the cable between the two is shared memory.
+ip -n "$peer" tuntap add nic0 mode tap
+ip -n "$peer" link set nic0 address 02:11:22:33:44:66 up
+ip -n "$peer" addr add 10.99.0.1/24 dev nic0
+ip -n "$peer" neigh add 10.99.0.2 lladdr 02:11:22:33:44:55 dev nic0
+for size in 64 1400; do
+	geometry "$size"
+	for mode in cyclic recv; do
+		say "mlx5 in two processes, $size B, $mode: every byte and number compared"
+		on_mlx5 "shm-$mode-$size" "shm:demo-$$" $log $num --modes=$mode --size=$size --stride-bytes=$stride --check --idle=1 \
+			--duration=30 --min-packets=1000
+		receiver=$started
+		# shellcheck disable=SC2046
+		ip netns exec "$peer" env LD_PRELOAD="$sim" CONNECTX_NETDEV=nic0 CONNECTX_WIRE="shm:demo-$$" \
+			"$testpmd" -l 1 --no-telemetry --file-prefix=sender $(eal_memory 512) -a 0000:03:00.0 -- \
+			--modes=send --peer=10.99.0.2 --size=$size --rate=500000 --duration="$seconds" >"$tmp/send" 2>&1 ||
+			{ cat "$tmp/send" >&2; die "the sender failed"; }
+		started=$receiver
+		finish "shm-$mode-$size"
+	done
+done
+
 # Addresses of both ends are known, so that no packet waits for ARP.
 memif() { # NAME ROLE ADDRESS OPTIONS...
 	local name=$1 role=$2 address=$3 mac=02:00:00:00:00:02 other=10.98.0.1@02:00:00:00:00:01; shift 3
@@ -128,10 +151,11 @@ for size in 64 1400; do
 			--min-packets=1000
 		receiver=$started
 		memif "memif-send-$size" client 10.98.0.1 --modes=send --peer=10.98.0.2 --size=$size \
-			--rate=500000 --duration="$seconds"
-		finish "memif-send-$size"
-		started=$receiver
+			--rate=500000 --duration="$seconds" --linger=30
+		sender=$started started=$receiver
 		finish "memif-$mode-$size"
+		started=$sender
+		finish "memif-send-$size"
 	done
 done
 
@@ -139,9 +163,9 @@ python3 - "$tmp" <<'EOF'
 import json, os, sys
 
 rows = []
-order = ["sockperf-64"] + [f"{w}-{m}-{s}" for w in ("tap", "gen", "memif") for s in (64, 1400) for m in ("cyclic", "recv")]
+order = ["sockperf-64"] + [f"{w}-{m}-{s}" for w in ("tap", "gen", "shm", "memif") for s in (64, 1400) for m in ("cyclic", "recv")]
 wires = {"sockperf": "mlx5, sockperf over TAP", "tap": "mlx5, kernel sender over TAP",
-         "gen": "mlx5, generator", "memif": "memif, two processes"}
+         "gen": "mlx5, generator", "shm": "mlx5, two processes", "memif": "memif, two processes"}
 for name in order:
     with open(os.path.join(sys.argv[1], name + ".json")) as f:
         result = json.load(f)

@@ -29,6 +29,8 @@ enum kind { FLAG, NUMBER, NUMBER64, REAL, TEXT };
 	X(duration, REAL, 10, 0, 1000000, "SECONDS", "how long; 0: until interrupted") \
 	X(packets, NUMBER64, 0, 0, 0, "N", "stop after so many; 0: no limit") \
 	X(idle, REAL, 0, 0, 100000, "SECONDS", "stop when nothing came for so long after something had") \
+	X(linger, REAL, 0, 0, 100000, "SECONDS", \
+		"stay for so long at the end, unless a link goes down: the peer may leave first") \
 	X(window_ms, NUMBER, 200, 1, 60000, "MS", "length of one mode's turn") \
 	X(gather_us, NUMBER, 0, 0, 100000, "US", \
 		"let packets gather between calls; the wait is not counted as work") \

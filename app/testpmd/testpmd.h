@@ -38,6 +38,7 @@ struct tp_args {
 	uint64_t packets;
 	double duration;
 	double idle;
+	double linger;
 	double max_ratio;
 	uint64_t min_packets;
 	bool interactive;

@@ -281,6 +281,7 @@ enum cx_rx_result {
 #define CX_RX_HOLD 1	/* a frame that is not taken leaves no trace: it is offered again */
 #define CX_RX_CSUM_OK 2 /* the wire made the checksums itself: no need to verify */
 #define CX_RX_FIRST 4	/* one that a rule drops is not taken either */
+#define CX_RX_PAUSE 8	/* one that finds no buffer leaves no trace: it is offered again */
 
 /* ---- what is counted: one list gives the fields, their names and what they mean (stat.c) ---- */
 #define CX_STATS(X)                                                                                \
@@ -303,6 +304,7 @@ enum cx_rx_result {
 	X(tx_wqes, "send entries used up")                                                         \
 	X(tx_errors, "send entries in error: error completions")                                   \
 	X(tx_lost, "frames that the wire or the kernel's interface did not take")                  \
+	X(rx_bad_wire, "records of a shared wire that make no sense")                              \
 	X(rx_no_link, "frames that came while the link was down")                                  \
 	X(tx_no_link, "frames sent while the link was down")                                       \
 	X(tx_waits, "turns in which the wire had no room for a send queue")                        \

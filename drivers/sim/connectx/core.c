@@ -69,6 +69,7 @@ bring_up(void)
 {
 	if (cx_devs_make() != 0 || cx_sysfs_make() != 0)
 		return;
+	cx_shm_sweep();
 	owner = getpid();
 	pthread_atfork(NULL, NULL, forked);
 	cx_ctl_start(cx_sysfs_root());

@@ -128,6 +128,8 @@ cx_devs_forget(void)
 		/* whoever held it is not in this process */
 		pthread_mutex_init(&d->lock, NULL);
 		d->waiters = 0;
+		if (d->wire.ops != NULL && d->wire.ops->forget != NULL)
+			d->wire.ops->forget(d);
 		if (d->wire.fd >= 0)
 			close(d->wire.fd);
 		cx_netdev_close(d);

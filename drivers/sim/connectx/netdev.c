@@ -6,7 +6,9 @@
  */
 #include "connectx.h"
 #include <fcntl.h>
+#include <linux/ethtool.h>
 #include <linux/if_tun.h>
+#include <linux/sockios.h>
 #include <net/ethernet.h>
 #include <net/if.h>
 #include <net/if_arp.h>
@@ -15,8 +17,35 @@
 #include <unistd.h>
 
 #define BATCH 8
+#define MAX_MASK_WORDS 16
 #define FRAME_OVERHEAD 18 /* bytes: Ethernet and a VLAN tag */
 #define MTU_PERIOD_NS 1000000
+
+/* What drivers ask for: a TAP would else be one of 10 Mbit/s. Not every kernel can change that. */
+static void
+set_speed(int s, struct ifreq *ifr)
+{
+	struct {
+		struct ethtool_link_settings base;
+		uint32_t masks[3 * MAX_MASK_WORDS];
+	} link = { .base = { .cmd = ETHTOOL_GLINKSETTINGS } };
+
+	ifr->ifr_data = (char *)&link;
+	/* the first answer is the number of words of a mask, negative */
+	if (ioctl(s, SIOCETHTOOL, ifr) != 0 || link.base.link_mode_masks_nwords >= 0 ||
+			-link.base.link_mode_masks_nwords > MAX_MASK_WORDS)
+		return;
+	link.base.link_mode_masks_nwords = -link.base.link_mode_masks_nwords;
+	link.base.cmd = ETHTOOL_GLINKSETTINGS;
+	if (ioctl(s, SIOCETHTOOL, ifr) != 0)
+		return;
+	link.base.cmd = ETHTOOL_SLINKSETTINGS;
+	link.base.speed = SPEED_100000;
+	link.base.duplex = DUPLEX_FULL;
+	link.base.autoneg = AUTONEG_ENABLE;
+	if (ioctl(s, SIOCETHTOOL, ifr) != 0)
+		cx_log(2, "%s: link speed: %m", ifr->ifr_name);
+}
 
 /* A new interface gets address and MTU, if any, and is set up; one that exists is left as it is. */
 static int
@@ -43,6 +72,7 @@ set_up(const char *name, const char *mac, unsigned int mtu)
 	ifr.ifr_mtu = mtu;
 	if (mtu != 0 && ioctl(s, SIOCSIFMTU, &ifr) != 0)
 		goto out;
+	set_speed(s, &ifr);
 	ifr.ifr_flags = 0;
 	if (ioctl(s, SIOCGIFFLAGS, &ifr) != 0)
 		goto out;

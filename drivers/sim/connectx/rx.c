@@ -50,6 +50,8 @@ cx_rx_frame(struct cx_dev *d, uint8_t *frame, uint32_t len, unsigned int flags)
 	ret = to_queue(d, &p);
 	if (ret != CX_RX_TAKEN && flags & CX_RX_HOLD && ret != CX_RX_ERROR)
 		return ret;
+	if (ret == CX_RX_NO_BUF && flags & CX_RX_PAUSE)
+		return ret;
 	if (ret == CX_RX_NO_BUF)
 		cx_rxq_no_buf(p.rq);
 	else if (ret == CX_RX_CLOSED)

@@ -9,12 +9,20 @@
 #include <poll.h>
 #include <sched.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define NETDEV_PERIOD_NS 10000 /* an empty read() of the TAP costs more than a frame */
 #define LRO_PERIOD_NS 2000
-#define IDLE_TURNS 200 /* without work before the thread sleeps */
-#define JOIN_S 5       /* a turn takes far less */
+/* Turns without work before the thread sleeps: alone on its CPU; with others that want it, who may
+ * be the ones to make work. */
+#define IDLE_TURNS 200
+#define IDLE_TURNS_SHARED 2
+#define TURNS_BETWEEN_LOOKS 5000
+#define NICER 5
+#define SLICE_NS 100000 /* a device is soon done, and should not wait for a poller's time slice */
+#define JOIN_S 5	/* a turn takes far less */
 
 /* NIC i is turned by thread i modulo CONNECTX_THREADS, which is there while one of its NICs is
  * used. */
@@ -22,6 +30,8 @@ static struct worker {
 	pthread_t thread;
 	unsigned int users, first;
 	bool stopping;
+	bool shared; /* others wanted the CPU lately */
+	long preempted;
 } workers[CX_MAX_NICS];
 
 static pthread_mutex_t starting = PTHREAD_MUTEX_INITIALIZER;
@@ -134,7 +144,7 @@ turn(struct cx_dev *d)
 	cx_port_poll(d);
 	work = cx_tx_poll(d);
 	work |= d->wire.ops->poll(d);
-	if (!work || d->now - d->last_netdev > NETDEV_PERIOD_NS) {
+	if (d->now - d->last_netdev > NETDEV_PERIOD_NS) {
 		work |= cx_netdev_poll(d);
 		d->last_netdev = d->now;
 	}
@@ -150,16 +160,67 @@ turn(struct cx_dev *d)
 	return work;
 }
 
+/*
+ * A thread that was taken off its CPU while it polled shares it with somebody. Both ends of a wire
+ * on two CPUs do: two pollers and two devices.
+ */
+static void
+look_around(struct worker *w)
+{
+	struct rusage ru;
+
+	if (getrusage(RUSAGE_THREAD, &ru) != 0)
+		return;
+	w->shared = ru.ru_nivcsw != w->preempted;
+	w->preempted = ru.ru_nivcsw;
+}
+
+/* Whether one of the thread's NICs makes its own traffic, and so would use a CPU up. */
+static bool
+makes_traffic(const struct worker *w)
+{
+	unsigned int i;
+
+	for (i = w->first; i < cx_n_devs; i += cx_conf.threads)
+		if (cx_devs[i]->wire.busy)
+			return true;
+	return false;
+}
+
+/*
+ * A device has nothing to share a CPU with. So where its thread must, and sleeps when there is
+ * nothing to do, it goes before the pollers, if the process may ask for that. The default slack of
+ * timers, 50 us, is longer than the sleep. Kernels from 6.12 on take a time slice for an ordinary
+ * thread: one that asks for a short one runs soon when it wakes.
+ */
+static void
+set_up_scheduling(const struct worker *w)
+{
+	struct {
+		uint32_t size, policy;
+		uint64_t flags;
+		int32_t nice;
+		uint32_t priority;
+		uint64_t runtime, deadline, period;
+	} attr = { .size = sizeof(attr), .policy = SCHED_OTHER, .runtime = SLICE_NS };
+	pid_t tid = gettid();
+
+	prctl(PR_SET_TIMERSLACK, 1000ul, 0, 0, 0);
+	if (!makes_traffic(w) && cx_conf.sleep_us != 0)
+		setpriority(PRIO_PROCESS, tid, getpriority(PRIO_PROCESS, tid) - NICER);
+	attr.nice = getpriority(PRIO_PROCESS, tid);
+	syscall(SYS_sched_setattr, 0, &attr, 0);
+}
+
 static void *
 device(void *arg)
 {
 	struct worker *w = arg;
-	unsigned int i, n_idle = 0;
+	unsigned int i, n = 0, n_idle = 0;
 	bool work;
 
 	cx_held = 1;
-	/* the default slack of 50 us is longer than the sleep */
-	prctl(PR_SET_TIMERSLACK, 1000ul, 0, 0, 0);
+	set_up_scheduling(w);
 	while (!__atomic_load_n(&w->stopping, __ATOMIC_ACQUIRE)) {
 		work = false;
 		for (i = w->first; i < cx_n_devs; i += cx_conf.threads)
@@ -167,8 +228,12 @@ device(void *arg)
 				work |= turn(cx_devs[i]);
 		if (work)
 			n_idle = 0;
-		else if (++n_idle > IDLE_TURNS)
+		else if (++n_idle > (w->shared ? IDLE_TURNS_SHARED : IDLE_TURNS))
 			idle(w);
+		if (++n > TURNS_BETWEEN_LOOKS) {
+			n = 0;
+			look_around(w);
+		}
 	}
 	return NULL;
 }

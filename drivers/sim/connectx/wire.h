@@ -32,8 +32,12 @@ struct cx_wire_ops {
 	bool (*room)(struct cx_dev *d);
 	uint8_t *(*reserve)(struct cx_dev *d, size_t max);
 	void (*commit)(struct cx_dev *d, size_t len, unsigned int flags);
+	/* The NIC's link went up or down. May be NULL. */
+	void (*link)(struct cx_dev *d, bool up);
 	/* The end of a turn: what was sent is to be seen. May be NULL. */
 	void (*flush)(struct cx_dev *d);
+	/* In a forked child: closes what else than fd it has open, and no more. May be NULL. */
+	void (*forget)(struct cx_dev *d);
 };
 
 /* One send entry: a segmented message of 256 kB in pieces, headers and all. */
@@ -48,10 +52,13 @@ struct cx_wire {
 };
 
 extern const struct cx_wire_ops *const cx_wires[]; /* ends with NULL */
-extern const struct cx_wire_ops cx_wire_tap, cx_wire_afp, cx_wire_loop, cx_wire_null, cx_wire_gen;
+extern const struct cx_wire_ops cx_wire_tap, cx_wire_afp, cx_wire_loop, cx_wire_null, cx_wire_gen,
+		cx_wire_shm;
 
 /* Opens d->wire as the configuration says. 0, or -1 after one log line. */
 int cx_wire_open(struct cx_dev *d);
 void cx_wire_close(struct cx_dev *d);
+/* Removes the cables of processes that are gone (wire_shm.c). */
+void cx_shm_sweep(void);
 
 #endif

@@ -217,7 +217,8 @@ static const struct test_case cases[] = {
 			.wire = GEN ",lossless=0",
 			.devargs = MPRQ("6", "11", ""),
 			.run = case_ctl_rates },
-	{ .name = "fork", .wire = "loop", .devargs = "", .run = case_fork },
+	{ .name = "fork", .wire = "loop", .devargs = "", .run = case_fork, .a = 1 },
+	{ .name = "fork-shm", .wire = "shm:cxtest-fork", .devargs = "", .run = case_fork },
 	{ .name = "hold", .wire = GEN ",count=1000", .devargs = "", .run = case_hold, .a = 1000 },
 	{ .name = "tree", .wire = "null", .devargs = "", .run = case_tree, .before = before_tree },
 };

@@ -83,13 +83,14 @@ def stream(mode, ring_mode, size):
                        "--min-packets=1000", **ports(HERE))
     sender = Testpmd(space, eal("client", name), "--modes=send", f"--peer={HERE}",
                      f"--size={size}", f"--rate={RATE}", f"--packets={PACKETS}", "--batch=16",
-                     "--duration=20", **ports(THERE, HERE))
-    sent = sender.result()["counters"]["sockets"][0]["counters"]
+                     "--duration=20", "--linger=30", **ports(THERE, HERE))
     got = receiver.result()
+    sent = sender.result()["counters"]["sockets"][0]["counters"]
     result = got["modes"][0]
     equal(result["wrong"], 0, f"{name}: numbers that go backwards")
     equal(result["bad_payload"], 0, f"{name}: payloads")
-    equal(result["lost"], 0, f"{name}: numbers missing")
+    # a receiver that waits for its processor lets the ring run full, and the sender counts it
+    check(result["lost"] <= sent["tx_drop"], f"{name}: {result['lost']} numbers missing, {sent}")
     equal(sent["tx_packets"] + sent["tx_drop"], PACKETS, f"{name}: sent, and without a link")
     # what lies in the memif when the sender ends goes with it
     check(0 <= sent["tx_packets"] - result["packets"] < 1 << RING_LOG,
