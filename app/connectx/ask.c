@@ -195,6 +195,17 @@ fail:
 	return NULL;
 }
 
+void
+no_answer(const struct process *p)
+{
+	complain("process %ld: no answer: %s", p->pid,
+			errno == EAGAIN ? "it is stopped, or too busy"
+					: errno == ECONNRESET || errno == ECONNREFUSED ||
+							errno == ENOENT
+					? "it has ended"
+					: strerror(errno));
+}
+
 bool
 refused(const struct process *p, const char *answer)
 {

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* dpvma-connectx: the command line. The commands themselves are the model's. */
 #include "tool.h"
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -142,7 +141,7 @@ ask_all(const struct process *list, size_t n, const char *request)
 	for (i = 0; i < n; i++) {
 		text = ask(&list[i], request);
 		if (text == NULL) {
-			complain("process %ld: no answer: %s", list[i].pid, strerror(errno));
+			no_answer(&list[i]);
 			ret = 1;
 		} else if (refused(&list[i], text)) {
 			ret = 1;

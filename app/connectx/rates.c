@@ -62,8 +62,7 @@ take(struct sample *s, const struct process *p, const char *request)
 
 	*s = (struct sample){ .at = now() };
 	if (text == NULL) {
-		complain("process %ld: no answer: %s", p->pid,
-				errno == EAGAIN ? "it is too busy, or stopped" : "it has ended");
+		no_answer(p);
 		return -1;
 	}
 	if (refused(p, text)) {

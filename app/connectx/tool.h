@@ -21,6 +21,8 @@ struct process {
 size_t find_processes(struct process **list, long pid);
 /* The answer to one request, to be freed; NULL with errno. */
 char *ask(const struct process *p, const char *request);
+/* Tells that ask() failed, by errno. */
+void no_answer(const struct process *p);
 /* One line on stderr. */
 void complain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* Whether the answer is a refusal, which is told. */

@@ -111,6 +111,9 @@ holding fork
 kill -9 "$pid"
 wait "$pid" 2>/dev/null
 until_true 10 no_interface || fail "fork: the child keeps the interface"
+"$tool" -p "$pid" stats >"$logs/tool" 2>&1 && fail "fork: the child serves"
+grep -q 'left behind by a process that is gone' "$logs/tool" ||
+	fail "fork: the tool says $(cat "$logs/tool")"
 begin exit
 holding "beside the child"
 [ "$(trees)" = 1 ] || fail "the child keeps the tree"
