@@ -174,6 +174,14 @@ receive(unsigned int n)
 	}
 }
 
+/* Not what a handler may call, and what many do. */
+static void
+exit_in_handler(int number)
+{
+	(void)number;
+	exit(0);
+}
+
 /* a: datagrams. HOLD: how to end. */
 void
 case_hold(const struct test_case *c)
@@ -193,6 +201,8 @@ case_hold(const struct test_case *c)
 	} else if (strcmp(how, "exec") == 0) {
 		execv("/bin/sh", argv);
 	}
+	if (strcmp(how, "handler") == 0)
+		signal(SIGTERM, exit_in_handler);
 	say("holding");
 	wait_for_input();
 	if (strcmp(how, "cleanup") == 0)

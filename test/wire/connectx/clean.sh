@@ -69,6 +69,13 @@ for how in cleanup started exit; do
 	expect 0 "$how"
 done
 
+begin handler
+holding handler
+kill -TERM "$pid"
+wait "$pid" || fail "handler: status $?"
+exec {in}>&-
+expect 0 handler
+
 echo "ends that leave the tree"
 for how in TERM KILL _exit exec; do
 	case $how in
