@@ -125,8 +125,14 @@ turn(struct cx_dev *d)
 
 	device_lock(d);
 	d->now = cx_clock();
-	cx_port_poll(d);
-	work = cx_tx_poll(d);
+	work = cx_port_poll(d);
+	if (cx_unlikely(d->gone)) {
+		/* what comes is lost */
+		work |= d->wire.ops->poll(d);
+		pthread_mutex_unlock(&d->lock);
+		return work;
+	}
+	work |= cx_tx_poll(d);
 	work |= d->wire.ops->poll(d);
 	if (!work || d->now - d->last_netdev > NETDEV_PERIOD_NS) {
 		work |= cx_netdev_poll(d);

@@ -319,8 +319,15 @@ send_one(struct mlx5dv_devx_obj *sq)
 
 	d->stat.tx_wqes++;
 	bad = read_entry(sq, &e);
-	if (cx_likely(bad == 0))
+	if (cx_likely(bad == 0)) {
+		d->tx_sq = sq;
 		bad = carry_out(d, &e);
+		d->tx_sq = NULL;
+	}
+	if (cx_unlikely(d->tx_syndrome != 0)) {
+		bad = d->tx_syndrome;
+		d->tx_syndrome = 0;
+	}
 	if (cx_unlikely(bad != 0)) {
 		if (d->stat.tx_errors++ == 0)
 			cx_log(0,
@@ -376,7 +383,14 @@ cx_tx_poll(struct cx_dev *d)
 
 		if (sq->state != CX_QUEUE_READY && sq->state != CX_QUEUE_ERROR)
 			continue;
+		if (cx_unlikely(sq->q.stall_until != 0)) {
+			if (d->now < sq->q.stall_until)
+				continue;
+			sq->q.stall_until = 0;
+		}
 		for (pi = posted(sq); w->ci != pi && budget > 0; budget--) {
+			if (cx_unlikely(sq->q.stall_until != 0))
+				break;
 			if (cx_unlikely(sq->state == CX_QUEUE_ERROR)) {
 				flush_one(sq);
 			} else if (cx_port_room(d)) {
