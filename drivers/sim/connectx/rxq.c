@@ -40,7 +40,7 @@ fill_cqe(struct hw_cqe *c, const struct mlx5dv_devx_obj *rq, const struct cx_pkt
 	c->segs = 1;
 	c->user_index[0] = rq->q.user_index >> 16;
 	put16(&c->user_index[1], rq->q.user_index);
-	c->timestamp = htobe64(rq->dev->now);
+	c->timestamp = cx_timestamp(rq->dev);
 	c->flow_tag = htobe32(p->tag);
 }
 
@@ -210,7 +210,7 @@ cx_rxq_fail(struct mlx5dv_devx_obj *rq, uint8_t syndrome)
 
 	c.wqe_id = htobe16(w->ci);
 	c.counter = htobe16(w->striding ? w->stride : w->ci);
-	c.timestamp = htobe64(rq->dev->now);
+	c.timestamp = cx_timestamp(rq->dev);
 	((uint8_t *)&c)[CQE_SYNDROME_AT] = syndrome;
 	cx_cq_post(&rq->q.cq_obj->cq, &c, CQE_OP_RESP_ERR);
 	rq->dev->stat.rx_errors++;

@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Faults of packets and of queues: which datagrams arrive, in which order and when, as the script
+ * of the case has it. All of them fit into the ring, so nothing depends on how fast it is polled.
+ */
+#include "cxtest.h"
+
+#define MAX 1000
+#define MS 1000000ull
+
+static struct numbered got[2 * MAX];
+
+static void
+start(void)
+{
+	struct port_conf pc = { .rxqs = 1,
+		.rxd = 1024,
+		.rx_offloads = RTE_ETH_RX_OFFLOAD_TIMESTAMP | RTE_ETH_RX_OFFLOAD_CHECKSUM };
+
+	model_open();
+	port_start(&pc);
+}
+
+/* Sends them itself when b is set: over the loop wire. */
+static unsigned int
+exchange(const struct test_case *c)
+{
+	unsigned int n = 0, i, part;
+
+	if (!c->b)
+		return numbered_receive(got, RTE_DIM(got));
+	for (i = 0; i < c->a; i += part) {
+		part = RTE_MIN(32u, c->a - i);
+		numbered_send(i, part);
+	}
+	n += numbered_receive(got + n, RTE_DIM(got) - n);
+	return n;
+}
+
+/* ---- which arrive, in which order ---- */
+static unsigned int
+expect_drop(uint64_t *e, unsigned int n)
+{
+	unsigned int i, k = 0;
+
+	for (i = 0; i < n; i++) {
+		unsigned int frame = i + 1;
+
+		if (frame == 11 || (frame >= 20 && frame <= 29) ||
+				(frame >= 100 && frame % 50 == 0))
+			continue;
+		e[k++] = i;
+	}
+	return k;
+}
+
+static unsigned int
+expect_dup(uint64_t *e, unsigned int n)
+{
+	unsigned int i, k = 0;
+
+	for (i = 0; i < n; i++) {
+		e[k++] = i;
+		if (i + 1 == 5 || (i + 1) % 100 == 0)
+			e[k++] = i;
+	}
+	return k;
+}
+
+/* frame 10 behind three others, frame 50 behind one, the last one when its time is over */
+static unsigned int
+expect_reorder(uint64_t *e, unsigned int n)
+{
+	unsigned int i;
+
+	for (i = 0; i < n; i++)
+		e[i] = i;
+	e[9] = 10;
+	e[10] = 11;
+	e[11] = 12;
+	e[12] = 9;
+	e[49] = 50;
+	e[50] = 49;
+	return n;
+}
+
+/* a: datagrams, b: send them; the case's name ends with what is expected */
+void
+case_fault(const struct test_case *c)
+{
+	static uint64_t e[2 * MAX];
+	unsigned int i, n, k;
+
+	start();
+	if (strstr(c->name, "drop") != NULL)
+		k = expect_drop(e, c->a);
+	else if (strstr(c->name, "dup") != NULL)
+		k = expect_dup(e, c->a);
+	else
+		k = expect_reorder(e, c->a);
+	n = exchange(c);
+	for (i = 0; i < n && i < k; i++)
+		CHECK(got[i].number == e[i], "arrival %u: number %lu instead of %lu", i,
+				got[i].number, e[i]);
+	CHECK(n == k, "%u arrived, not %u", n, k);
+	port_stop();
+}
+
+/* Frame 10 is delayed by 300 ms, to the nanosecond; two have a bit flipped. */
+void
+case_fault_stamp(const struct test_case *c)
+{
+	struct rte_mbuf *m;
+	unsigned int i, late = 0;
+	struct numbered x;
+	uint64_t bad;
+
+	start();
+	for (i = 0; i < c->a; i++) {
+		CHECK(port_receive(&m, NULL, 1, 1) == 1, "%u of %u arrived", i, c->a);
+		numbered_read(m, &x);
+		CHECK(x.arrived != 0, "no time stamp");
+		bad = (m->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) != RTE_MBUF_F_RX_IP_CKSUM_GOOD ||
+				(m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) !=
+						RTE_MBUF_F_RX_L4_CKSUM_GOOD;
+		/* 70 is in the payload, where all bytes are the number's */
+		if (x.number == 19) {
+			const uint8_t *f = rte_pktmbuf_mtod(m, const uint8_t *);
+
+			CHECK(bad, "checksum of frame 20 taken for good");
+			CHECK(__builtin_popcount(f[70] ^ 19) == 1, "byte 70 is %#x", f[70]);
+			CHECK(f[69] == 19 && f[71] == 19, "more than one byte");
+		} else if (i == 24 - (late == 0)) {
+			CHECK(bad, "frame 25 is whole");
+			x.number = 24;
+		} else {
+			CHECK(!bad, "checksum of number %lu: flags %lx", x.number, m->ol_flags);
+			if (x.number == 9) {
+				CHECK(x.arrived - x.stamp == 300 * MS, "delayed by %lu ns",
+						x.arrived - x.stamp);
+				late++;
+			} else {
+				CHECK(x.arrived == x.stamp, "number %lu: late by %lu ns", x.number,
+						x.arrived - x.stamp);
+			}
+		}
+		rte_pktmbuf_free(m);
+	}
+	CHECK(late == 1, "nothing delayed");
+	port_stop();
+}
+
+/* All frames of 20 ms, from 20 ms after now on: told while it runs. */
+void
+case_fault_window(const struct test_case *c)
+{
+	static struct numbered many[8192];
+	uint64_t before, after, gaps = 0;
+	unsigned int i, n;
+	char error[256];
+
+	start();
+	CHECK(numbered_receive(many, 1) == 1, "nothing comes");
+	before = now_ns();
+	add_faults("rx.drop@time:+20ms-40ms");
+	after = now_ns();
+	CHECK(faults_add(NULL, "rx.drop@sometimes", error, sizeof(error)) != 0, "taken");
+	CHECK(strstr(error, "sometimes") != NULL && strchr(error, '\n') == NULL, "%s", error);
+	n = 1 + numbered_receive(many + 1, RTE_DIM(many) - 1);
+	for (i = 1; i < n; i++) {
+		if (many[i].number == many[i - 1].number + 1)
+			continue;
+		gaps++;
+		CHECK(many[i - 1].stamp < after + 20 * MS, "lost too late");
+		CHECK(many[i].stamp > before + 40 * MS, "lost not long enough");
+		CHECK(many[i].stamp - many[i - 1].stamp >= 20 * MS, "lost for %lu ns",
+				many[i].stamp - many[i - 1].stamp);
+	}
+	CHECK(gaps == 1, "%lu gaps", gaps);
+	CHECK(many[n - 1].number == c->a - 1, "the last one is %lu", many[n - 1].number);
+	port_stop();
+}
+
+/* Says which are lost: run.sh compares. */
+void
+case_fault_lost(const struct test_case *c)
+{
+	unsigned int i, n, next = 0;
+
+	start();
+	n = exchange(c);
+	CHECK(n < c->a, "nothing lost");
+	printf("lost %u:", c->a - n);
+	for (i = 0; i < n; i++) {
+		for (; next < got[i].number; next++)
+			printf(" %u", next);
+		next = got[i].number + 1;
+	}
+	printf("\n");
+	port_stop();
+}
+
+/* ---- queues ---- */
+/* Frames 100 and 200, or frame b, end in error completions: the driver resets the queue, the others
+ * come. */
+void
+case_fault_error(const struct test_case *c)
+{
+	unsigned int i, n, at = c->b ? c->b : 100, errors = c->b ? 1 : 2;
+	struct rte_eth_stats st;
+
+	start();
+	n = numbered_receive(got, RTE_DIM(got));
+	for (i = 0; i < n; i++)
+		CHECK(got[i].number == i + (i + 1 >= at) + (!c->b && i >= 198),
+				"arrival %u: number %lu", i, got[i].number);
+	CHECK(n == c->a - errors, "%u of %u", n, c->a);
+	CHECK(rte_eth_stats_get(0, &st) == 0, "stats");
+	CHECK(st.ierrors == errors, "%lu errors", st.ierrors);
+	port_stop();
+}
+
+/* Frame 50 is sent in an entry that fails: what is behind it is lost until the driver has reset the
+ * queue, which it does when it sends again. */
+void
+case_fault_tx_error(const struct test_case *c)
+{
+	uint64_t end = rte_get_timer_cycles() + PATIENCE * rte_get_timer_hz();
+	struct rte_eth_stats st;
+	struct numbered x;
+	unsigned int i, n;
+
+	start();
+	numbered_send(0, 49);
+	n = numbered_receive(got, 49);
+	CHECK(n == 49, "%u of 49", n);
+	numbered_send(49, 1);
+	for (i = 1000;; i++) {
+		CHECK(rte_get_timer_cycles() < end, "the queue stays dead");
+		numbered_send(i, 1);
+		CHECK(rte_eth_stats_get(0, &st) == 0, "stats");
+		if (st.oerrors != 0)
+			break;
+		rte_delay_us_sleep(1000);
+	}
+	/* recovered: these arrive */
+	numbered_send(5000, c->a);
+	n = 0;
+	while (n < c->a) {
+		CHECK(numbered_receive(&x, 1) == 1, "%u of %u after the recovery", n, c->a);
+		CHECK(x.number != 49, "the frame in error was sent");
+		if (x.number >= 5000)
+			CHECK(x.number == 5000 + n++, "number %lu", x.number);
+	}
+	port_stop();
+}
+
+/* From frame 10 on nothing is seen for a second. */
+void
+case_fault_stall(const struct test_case *c)
+{
+	unsigned int i, n;
+
+	start();
+	n = numbered_receive(got, 9);
+	n += numbered_receive(got + n, c->a - n);
+	/* a stall is longer than port_receive() is patient */
+	n += numbered_receive(got + n, RTE_DIM(got) - n);
+	CHECK(n == c->a, "%u of %u", n, c->a);
+	for (i = 0; i < n; i++)
+		CHECK(got[i].number == i, "arrival %u: number %lu", i, got[i].number);
+	CHECK(got[9].seen - got[9].arrived >= 1500 * MS, "seen after %lu ns",
+			got[9].seen - got[9].arrived);
+	CHECK(got[8].seen < got[9].arrived + 900 * MS, "frame 9 stalled too");
+	/* they came all the time */
+	CHECK(got[599].arrived < got[9].arrived + 900 * MS, "nothing came meanwhile");
+	port_stop();
+}
+
+/* After frame 10 the queue is not served for half a second. */
+void
+case_fault_tx_stall(const struct test_case *c)
+{
+	unsigned int i, n;
+
+	start();
+	numbered_send(0, c->a);
+	n = numbered_receive(got, RTE_DIM(got));
+	CHECK(n == c->a, "%u of %u", n, c->a);
+	for (i = 0; i < n; i++)
+		CHECK(got[i].number == i, "arrival %u: number %lu", i, got[i].number);
+	CHECK(got[9].arrived - got[0].arrived < 500 * MS, "stalled too early");
+	CHECK(got[10].arrived - got[9].arrived >= 500 * MS, "stalled for %lu ns",
+			got[10].arrived - got[9].arrived);
+	port_stop();
+}
+
+/* Frames 5 to 14 and all of 20 ms from frame 100 on find no buffer. */
+void
+case_fault_no_buf(const struct test_case *c)
+{
+	struct rte_eth_stats st;
+	unsigned int i, n;
+
+	start();
+	n = numbered_receive(got, RTE_DIM(got));
+	for (i = 0; i < n && i < 89; i++)
+		CHECK(got[i].number == i + (i >= 4) * 10, "arrival %u: number %lu", i,
+				got[i].number);
+	CHECK(n > 89 && got[89].number > 99, "frame 100 was delivered");
+	CHECK(got[89].stamp - got[88].stamp >= 20 * MS, "only for %lu ns",
+			got[89].stamp - got[88].stamp);
+	for (i = 90; i < n; i++)
+		CHECK(got[i].number == got[i - 1].number + 1, "more are lost");
+	CHECK(rte_eth_stats_get(0, &st) == 0, "stats");
+	CHECK(st.imissed == c->a - n, "%lu missed, %u lost", st.imissed, c->a - n);
+	port_stop();
+}
