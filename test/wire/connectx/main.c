@@ -288,6 +288,7 @@ static const struct test_case cases[] = {
 			.run = case_fault_stall,
 			.env = "CONNECTX_FAULTS=rx.stall=1500ms@packet:10",
 			.a = 1900,
+			.b = 1,
 			.before = before_quiet },
 	{ .name = "fault-stall-tx",
 			.wire = "loop",
