@@ -313,21 +313,21 @@ enum cx_rx_result {
 	X(bad_doorbell, "doorbells beyond their ring, refused")                                    \
 	X(busy_destroys, "objects destroyed while in use, refused")                                \
 	X(cq_overrun, "completions lost as their queue was full")                                  \
-	X(rx_drop, "received frames that a fault dropped")                                         \
-	X(rx_dup, "received frames that a fault doubled")                                          \
-	X(rx_reorder, "received frames that a fault held back for others")                         \
-	X(rx_delay, "received frames that a fault delayed")                                        \
-	X(rx_corrupt, "received frames in which a fault flipped a bit")                            \
-	X(rx_cqe_error, "error completions of receive queues made by a fault")                     \
-	X(rx_stall, "stalls of receive queues")                                                    \
-	X(rx_forced_no_buf, "frames that a fault let find no buffer")                              \
-	X(tx_drop, "sent frames that a fault dropped")                                             \
-	X(tx_dup, "sent frames that a fault doubled")                                              \
-	X(tx_reorder, "sent frames that a fault held back for others")                             \
-	X(tx_delay, "sent frames that a fault delayed")                                            \
-	X(tx_corrupt, "sent frames in which a fault flipped a bit")                                \
-	X(tx_cqe_error, "error completions of send queues made by a fault")                        \
-	X(tx_stall, "stalls of send queues")                                                       \
+	X(rx_fault_drop, "received frames that a fault dropped")                                   \
+	X(rx_fault_dup, "received frames that a fault doubled")                                    \
+	X(rx_fault_reorder, "received frames that a fault held back for others")                   \
+	X(rx_fault_delay, "received frames that a fault delayed")                                  \
+	X(rx_fault_corrupt, "received frames in which a fault flipped a bit")                      \
+	X(rx_fault_cqe_error, "error completions of receive queues made by a fault")               \
+	X(rx_fault_stall, "stalls of receive queues")                                              \
+	X(rx_fault_no_buf, "frames that a fault let find no buffer")                               \
+	X(tx_fault_drop, "sent frames that a fault dropped")                                       \
+	X(tx_fault_dup, "sent frames that a fault doubled")                                        \
+	X(tx_fault_reorder, "sent frames that a fault held back for others")                       \
+	X(tx_fault_delay, "sent frames that a fault delayed")                                      \
+	X(tx_fault_corrupt, "sent frames in which a fault flipped a bit")                          \
+	X(tx_fault_cqe_error, "error completions of send queues made by a fault")                  \
+	X(tx_fault_stall, "stalls of send queues")                                                 \
 	X(link_downs, "times that a fault took the link down")                                     \
 	X(removals, "times that the NIC was removed")                                              \
 	X(rx_shaped, "received frames that crossed the shaped link")                               \

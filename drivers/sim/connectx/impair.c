@@ -330,7 +330,7 @@ corrupt(struct cx_stage *s, struct frame *f, const struct cx_verdict *v)
 	f->data[at] ^= 1u << (v->random & 7);
 	/* it has to be verified again */
 	f->flags = 0;
-	COUNT(s, corrupt);
+	COUNT(s, fault_corrupt);
 }
 
 static void
@@ -378,7 +378,7 @@ meet(struct cx_stage *s, struct frame *f)
 		return;
 	}
 	if (v.drop) {
-		COUNT(s, drop);
+		COUNT(s, fault_drop);
 		return;
 	}
 	if (s->dir == CX_TX) {
@@ -390,14 +390,14 @@ meet(struct cx_stage *s, struct frame *f)
 	if (v.corrupt)
 		corrupt(s, f, &v);
 	if (v.delay != 0)
-		COUNT(s, delay);
+		COUNT(s, fault_delay);
 	if (v.reorder != 0)
-		COUNT(s, reorder);
+		COUNT(s, fault_reorder);
 	f->delay = v.delay;
 	f->reorder = v.reorder;
 	enter(s, f);
 	if (v.dup) {
-		COUNT(s, dup);
+		COUNT(s, fault_dup);
 		f->queue_faults = 0;
 		enter(s, f);
 	}
@@ -469,10 +469,10 @@ tx_queue_faults(struct cx_stage *s, uint64_t bits)
 	while ((f = next_fault(s, &bits)) != NULL) {
 		if (f->action == FAULT_STALL) {
 			d->tx_sq->q.stall_until = d->now + f->arg;
-			d->stat.tx_stall++;
+			d->stat.tx_fault_stall++;
 		} else if (f->action == FAULT_CQE_ERROR) {
 			d->tx_syndrome = f->has_arg ? f->arg : SYNDROME_LOCAL_PROTECTION;
-			d->stat.tx_cqe_error++;
+			d->stat.tx_fault_cqe_error++;
 			lost = true;
 		}
 	}
@@ -491,20 +491,20 @@ cx_impair_rxq(struct cx_dev *d, struct mlx5dv_devx_obj *rq)
 	while (cx_unlikely((f = next_fault(s, &bits)) != NULL)) {
 		if (f->action == FAULT_STALL) {
 			cx_cq_stall(&rq->q.cq_obj->cq, d->now + f->arg);
-			d->stat.rx_stall++;
+			d->stat.rx_fault_stall++;
 		} else if (f->action == FAULT_NO_BUF) {
 			rq->q.no_buf_until = d->now + f->arg;
 			ret = CX_RX_NO_BUF;
 		} else if (f->action == FAULT_CQE_ERROR) {
 			cx_rxq_fail(rq, f->has_arg ? f->arg : SYNDROME_LOCAL_PROTECTION);
-			d->stat.rx_cqe_error++;
+			d->stat.rx_fault_cqe_error++;
 			return CX_RX_ERROR;
 		}
 	}
 	if (cx_unlikely(d->now < rq->q.no_buf_until))
 		ret = CX_RX_NO_BUF;
 	if (ret != CX_RX_TAKEN)
-		d->stat.rx_forced_no_buf++;
+		d->stat.rx_fault_no_buf++;
 	return ret;
 }
 

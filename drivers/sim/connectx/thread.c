@@ -12,6 +12,7 @@
 
 #define NETDEV_PERIOD_NS 10000 /* an empty read() of the TAP costs more than a frame */
 #define LRO_PERIOD_NS 2000
+#define IMPAIR_SLEEP_NS 20000
 #define IDLE_TURNS 200 /* without work before the thread sleeps */
 
 /* NIC i is turned by thread i modulo CONNECTX_THREADS, which is there while one of its NICs is
@@ -109,6 +110,9 @@ idle(const struct worker *w)
 		if (__atomic_load_n(&d->contexts, __ATOMIC_ACQUIRE) == 0)
 			continue;
 		busy |= d->wire.busy;
+		/* frames and events of its own that come in time */
+		if (d->impair != NULL && ts.tv_nsec > IMPAIR_SLEEP_NS)
+			ts.tv_nsec = IMPAIR_SLEEP_NS;
 		fds[n++] = (struct pollfd){ .fd = d->wire.fd, .events = POLLIN };
 		fds[n++] = (struct pollfd){ .fd = d->netdev_fd, .events = POLLIN };
 	}

@@ -116,6 +116,8 @@ void before_quiet(void);
 void case_fault(const struct test_case *c);
 void case_fault_stamp(const struct test_case *c);
 void case_fault_window(const struct test_case *c);
+void case_fault_time(const struct test_case *c);
+void case_fault_mixed(const struct test_case *c);
 void case_fault_lost(const struct test_case *c);
 void case_fault_error(const struct test_case *c);
 void case_fault_tx_error(const struct test_case *c);

@@ -117,18 +117,18 @@ gen-compressed* | fault-stall-compressed)
 	grep -q '[1-9][0-9]* comp_cqes' "$out" || { echo "nothing compressed"; exit 1; }
 	;;
 # expect NUMBER COUNTER: as the summary at the end has it
-fault-rx-drop) expect 22 rx_drop ;;
-fault-tx-drop) expect 22 tx_drop ;;
-fault-rx-dup) expect 7 rx_dup ;;
-fault-tx-dup) expect 7 tx_dup ;;
-fault-rx-reorder) expect 3 rx_reorder ;;
-fault-tx-reorder) expect 3 tx_reorder ;;
-fault-stamp) expect 1 rx_delay && expect 2 rx_corrupt ;;
-fault-error-tx) expect 1 tx_cqe_error ;;
-fault-error-*-vector) expect 1 rx_cqe_error ;;
-fault-error-*) expect 2 rx_cqe_error ;;
-fault-stall-tx) expect 1 tx_stall ;;
-fault-stall*) expect 1 rx_stall ;;
+fault-rx-drop) expect 22 rx_fault_drop ;;
+fault-tx-drop) expect 22 tx_fault_drop ;;
+fault-rx-dup) expect 7 rx_fault_dup ;;
+fault-tx-dup) expect 7 tx_fault_dup ;;
+fault-rx-reorder) expect 3 rx_fault_reorder ;;
+fault-tx-reorder) expect 3 tx_fault_reorder ;;
+fault-stamp) expect 1 rx_fault_delay && expect 2 rx_fault_corrupt ;;
+fault-error-tx) expect 1 tx_fault_cqe_error ;;
+fault-error-*-vector) expect 1 rx_fault_cqe_error ;;
+fault-error-*) expect 2 rx_fault_cqe_error ;;
+fault-stall-tx) expect 1 tx_fault_stall ;;
+fault-stall*) expect 1 rx_fault_stall ;;
 link) expect 1 link_downs && expect 1 rx_no_link && expect 1 tx_no_link ;;
 remove*) expect 1 removals ;;
 shape-rate) expect 600 rx_shaped ;;
