@@ -270,6 +270,27 @@ check_dead(struct ibv_context *ctx, struct ibv_pd *pd, struct ibv_mr *mr)
 		CHECK(verbs.dereg(mr) == 0, "dereg_mr");
 }
 
+static void
+check_no_rules(void)
+{
+	struct rte_flow_action_queue queue = { .index = 0 };
+	struct rte_flow_action actions[] = {
+		{ .type = RTE_FLOW_ACTION_TYPE_QUEUE, .conf = &queue },
+		{ .type = RTE_FLOW_ACTION_TYPE_END },
+	};
+	struct rte_flow_item_udp udp = { .hdr.dst_port = RTE_BE16(77) };
+	struct rte_flow_item pattern[] = {
+		{ .type = RTE_FLOW_ITEM_TYPE_ETH },
+		{ .type = RTE_FLOW_ITEM_TYPE_IPV4 },
+		{ .type = RTE_FLOW_ITEM_TYPE_UDP, .spec = &udp },
+		{ .type = RTE_FLOW_ITEM_TYPE_END },
+	};
+	struct rte_flow_attr attr = { .ingress = 1 };
+	struct rte_flow_error fe = { 0 };
+
+	CHECK(rte_flow_create(0, &attr, pattern, actions, &fe) == NULL, "a rule without a device");
+}
+
 /* b: close the port before it is taken out */
 void
 case_remove(const struct test_case *c)
@@ -313,6 +334,7 @@ case_remove(const struct test_case *c)
 	rte_pktmbuf_free_bulk(m + i, RTE_DIM(m) - i);
 	CHECK(rte_eth_rx_burst(0, 0, m, RTE_DIM(m)) == 0, "a frame from nowhere");
 	CHECK(rte_eth_dev_info_get(0, &info) == 0, "info");
+	check_no_rules();
 	rte_flow_flush(0, &fe);
 	/* a device that is started is not taken out */
 	rte_eth_dev_stop(0);

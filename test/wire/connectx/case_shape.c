@@ -17,12 +17,14 @@ start(void)
 	port_start(&pc);
 }
 
-/* a: datagrams, b: ns that one takes */
+/* a: datagrams of 1000 bytes, b: bit/s, which do not divide what a frame takes */
 void
 case_shape_rate(const struct test_case *c)
 {
+	/* headers, and 24 bytes of preamble, FCS and gap */
+	const uint64_t bits = (1000 + 42 + 24) * 8, ns = bits * 1000000000 / c->b;
 	unsigned int i, n, exact = 0;
-	uint64_t gap, all;
+	uint64_t gap, all, should;
 
 	start();
 	n = numbered_receive(got, RTE_DIM(got));
@@ -30,15 +32,17 @@ case_shape_rate(const struct test_case *c)
 	for (i = 1; i < n; i++) {
 		CHECK(got[i].number == i, "arrival %u: number %lu", i, got[i].number);
 		gap = got[i].arrived - got[i - 1].arrived;
-		/* a rest below a nanosecond is carried on */
-		CHECK(gap + 1 >= c->b, "%u: %lu ns after the one before", i, gap);
-		exact += gap <= c->b + 1;
+		CHECK(gap >= ns, "%u: %lu ns after the one before", i, gap);
+		exact += gap <= ns + 1;
 	}
 	all = got[n - 1].arrived - got[0].arrived;
-	printf("%u of %u gaps exact, %lu ns instead of %lu\n", exact, n - 1, all,
-			(n - 1) * (uint64_t)c->b);
-	CHECK(all <= (n - 1) * (uint64_t)c->b * 105 / 100, "too slow: %lu ns", all);
+	should = (n - 1) * bits * 1000000000 / c->b;
+	printf("%u of %u gaps exact, %lu ns, %lu at that rate\n", exact, n - 1, all, should);
+	CHECK(all <= should * 105 / 100, "too slow: %lu ns", all);
+	CHECK(all + 1 >= should, "too fast: %lu ns", all);
+	/* when the link was never idle, fractions of nanoseconds have added up */
 	CHECK(exact >= (n - 1) * 9 / 10, "%u gaps", exact);
+	CHECK(exact < n - 1 || all <= should + 1, "%lu ns too slow", all - should);
 	port_stop();
 }
 
