@@ -147,7 +147,8 @@ query_device_ex(struct ibv_context *c, const struct ibv_query_device_ex_input *i
 static int
 query_rt_values(struct ibv_context *c, struct ibv_values_ex *v)
 {
-	(void)c;
+	if (cx_context_gone(c))
+		return EIO;
 	v->raw_clock.tv_sec = 0;
 	v->raw_clock.tv_nsec = cx_clock();
 	return 0;

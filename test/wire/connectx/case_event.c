@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <infiniband/mlx5dv.h>
 #include <infiniband/verbs.h>
 #include <rte_dev.h>
 #include <rte_errno.h>
@@ -113,6 +114,9 @@ static struct {
 	int (*dealloc_pd)(struct ibv_pd *pd);
 	struct ibv_mr *(*reg)(struct ibv_pd *pd, void *addr, size_t len, int access);
 	int (*dereg)(struct ibv_mr *mr);
+	struct mlx5dv_dr_domain *(*domain)(struct ibv_context *c, enum mlx5dv_dr_domain_type type);
+	int (*destroy_domain)(struct mlx5dv_dr_domain *d);
+	struct mlx5dv_dr_table *(*table)(struct mlx5dv_dr_domain *d, uint32_t level);
 	struct ibv_cq *(*cq)(struct ibv_context *c, int n, void *arg, struct ibv_comp_channel *ch,
 			int vector);
 } verbs;
@@ -142,6 +146,9 @@ find_verbs(void)
 	find(&verbs.reg, "ibv_reg_mr");
 	find(&verbs.dereg, "ibv_dereg_mr");
 	find(&verbs.cq, "ibv_create_cq");
+	find(&verbs.domain, "mlx5dv_dr_domain_create");
+	find(&verbs.destroy_domain, "mlx5dv_dr_domain_destroy");
+	find(&verbs.table, "mlx5dv_dr_table_create");
 }
 
 static int
@@ -252,22 +259,54 @@ pci_there(void)
 	return stat(path, &st) == 0;
 }
 
-/* A context of before the removal: everything fails with EIO, destroying works. */
+/* What a program opened before the removal: everything on it fails with EIO, destroying works. */
+struct old {
+	struct ibv_context *ctx;
+	struct ibv_pd *pd;
+	struct ibv_mr *mr;
+	struct mlx5dv_dr_domain *domain;
+};
+
 static void
-check_dead(struct ibv_context *ctx, struct ibv_pd *pd, struct ibv_mr *mr)
+open_old(struct old *o)
+{
+	static uint8_t mem[4096];
+
+	o->ctx = open_context();
+	o->pd = verbs.alloc_pd(o->ctx);
+	CHECK(o->pd != NULL, "alloc_pd: %m");
+	o->mr = verbs.reg(o->pd, mem, sizeof(mem), 0);
+	CHECK(o->mr != NULL, "reg_mr: %m");
+	o->domain = verbs.domain(o->ctx, MLX5DV_DR_DOMAIN_TYPE_NIC_TX);
+	CHECK(o->domain != NULL, "domain: %m");
+}
+
+#define CHECK_EIO(call)                                                                            \
+	do {                                                                                       \
+		errno = 0;                                                                         \
+		CHECK((call) == NULL && errno == EIO, "%m");                                       \
+	} while (0)
+
+static void
+check_dead(const struct old *o)
 {
 	static uint8_t mem[64];
 	struct ibv_device_attr attr;
 
-	CHECK(verbs.query_device(ctx, &attr) == EIO, "query_device");
-	errno = 0;
-	CHECK(verbs.alloc_pd(ctx) == NULL && errno == EIO, "alloc_pd: %m");
-	errno = 0;
-	CHECK(verbs.reg(pd, mem, sizeof(mem), 0) == NULL && errno == EIO, "reg_mr: %m");
-	errno = 0;
-	CHECK(verbs.cq(ctx, 16, NULL, NULL, 0) == NULL && errno == EIO, "create_cq: %m");
-	if (mr != NULL)
-		CHECK(verbs.dereg(mr) == 0, "dereg_mr");
+	CHECK(verbs.query_device(o->ctx, &attr) == EIO, "query_device");
+	CHECK_EIO(verbs.alloc_pd(o->ctx));
+	CHECK_EIO(verbs.reg(o->pd, mem, sizeof(mem), 0));
+	CHECK_EIO(verbs.cq(o->ctx, 16, NULL, NULL, 0));
+	CHECK_EIO(verbs.table(o->domain, 1));
+}
+
+static void
+close_old(const struct old *o)
+{
+	CHECK(verbs.destroy_domain(o->domain) == 0, "destroy domain");
+	CHECK(verbs.dereg(o->mr) == 0, "dereg_mr");
+	CHECK(verbs.dealloc_pd(o->pd) == 0, "dealloc_pd");
+	CHECK(verbs.close(o->ctx) == 0, "close");
 }
 
 static void
@@ -291,43 +330,15 @@ check_no_rules(void)
 	CHECK(rte_flow_create(0, &attr, pattern, actions, &fe) == NULL, "a rule without a device");
 }
 
-/* b: close the port before it is taken out */
-void
-case_remove(const struct test_case *c)
+/* The driver's queues are dead, its calls harmless. b: close the port before it is taken out. */
+static void
+use_removed(const struct test_case *c)
 {
-	struct port_conf pc = { .rxqs = 1, .rmv = true };
-	static uint8_t mem[4096];
-	struct ibv_context *ctx;
 	struct rte_eth_dev_info info;
-	struct rte_mbuf *m[32];
 	struct rte_flow_error fe;
-	struct ibv_pd *pd;
-	struct ibv_mr *mr;
-	char args[300];
+	struct rte_mbuf *m[32];
 	unsigned int i;
 
-	model_open();
-	find_verbs();
-	CHECK(rte_eth_dev_callback_register(0, RTE_ETH_EVENT_INTR_RMV, on_event, NULL) == 0,
-			"callback");
-	port_start(&pc);
-	s = peer_open(WIRE);
-	ctx = open_context();
-	pd = verbs.alloc_pd(ctx);
-	mr = pd != NULL ? verbs.reg(pd, mem, sizeof(mem), 0) : NULL;
-	CHECK(mr != NULL, "reg_mr: %m");
-	traffic("before");
-	CHECK(pci_there(), "no PCI directory");
-	CHECK(rte_eth_dev_is_removed(0) == 0, "removed already");
-	add_faults("remove=4s@time:+0s");
-	expect_event(ctx, IBV_EVENT_DEVICE_FATAL, 0);
-	expect_none(ctx);
-	check_dead(ctx, pd, mr);
-	CHECK(n_devices() == 0, "still in the list");
-	CHECK(!pci_there(), "the PCI directory is still there");
-	WAIT_FOR(value(&removals) == 1, "no removal event");
-	CHECK(rte_eth_dev_is_removed(0) == 1, "not removed for the driver");
-	/* the driver's queues are dead, its calls harmless */
 	for (i = 0; i < RTE_DIM(m); i++)
 		m[i] = frame();
 	i = rte_eth_tx_burst(0, 0, m, RTE_DIM(m));
@@ -342,21 +353,43 @@ case_remove(const struct test_case *c)
 		CHECK(rte_eth_dev_close(0) == 0, "close");
 	CHECK(rte_eal_hotplug_remove("pci", PCI) == 0, "remove");
 	CHECK(rte_eth_dev_count_avail() == 0, "still there");
-	if (!pci_there())
-		CHECK(rte_eal_hotplug_add("pci", PCI, c->devargs) != 0 || pci_there(),
-				"probed though it is away");
+}
+
+void
+case_remove(const struct test_case *c)
+{
+	struct port_conf pc = { .rxqs = 1, .rmv = true };
+	struct old old;
+
+	model_open();
+	find_verbs();
+	CHECK(rte_eth_dev_callback_register(0, RTE_ETH_EVENT_INTR_RMV, on_event, NULL) == 0,
+			"callback");
+	port_start(&pc);
+	s = peer_open(WIRE);
+	open_old(&old);
+	traffic("before");
+	CHECK(pci_there(), "no PCI directory");
+	CHECK(rte_eth_dev_is_removed(0) == 0, "removed already");
+	add_faults("remove=4s@time:+0s");
+	expect_event(old.ctx, IBV_EVENT_DEVICE_FATAL, 0);
+	expect_none(old.ctx);
+	check_dead(&old);
+	CHECK(n_devices() == 0, "still in the list");
+	CHECK(!pci_there(), "the PCI directory is still there");
+	WAIT_FOR(value(&removals) == 1, "no removal event");
+	CHECK(rte_eth_dev_is_removed(0) == 1, "not removed for the driver");
+	use_removed(c);
 	WAIT_FOR(pci_there(), "does not come back");
 	WAIT_FOR(n_devices() == 1, "not in the list");
 	/* what was opened before stays dead */
-	check_dead(ctx, pd, NULL);
-	CHECK(verbs.dealloc_pd(pd) == 0, "dealloc_pd");
-	snprintf(args, sizeof(args), "%s", c->devargs);
-	CHECK(rte_eal_hotplug_add("pci", PCI, args) == 0, "add: %s", rte_strerror(rte_errno));
+	check_dead(&old);
+	CHECK(rte_eal_hotplug_add("pci", PCI, c->devargs) == 0, "add: %s", rte_strerror(rte_errno));
 	CHECK(rte_eth_dev_count_avail() == 1, "no port");
 	CHECK(rte_eth_dev_is_removed(0) == 0, "removed still");
 	port_start(&pc);
 	traffic("after");
-	CHECK(verbs.close(ctx) == 0, "close");
+	close_old(&old);
 	traffic("without the old context");
 	port_stop();
 }
