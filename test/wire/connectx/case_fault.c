@@ -4,6 +4,8 @@
  * of the case has it. All of them fit into the ring, so nothing depends on how fast it is polled.
  */
 #include "cxtest.h"
+#include <rte_epoll.h>
+#include <rte_interrupts.h>
 
 #define MAX 1000
 #define MS 1000000ull
@@ -371,6 +373,32 @@ case_fault_stall(const struct test_case *c)
 	CHECK(got[8].seen < got[9].stamp + 900 * MS, "frame 9 stalled too");
 	/* they came all the time */
 	CHECK(got[599].stamp < got[9].stamp + 900 * MS, "nothing came meanwhile");
+	port_stop();
+}
+
+/* No interrupt for a completion that is not to be seen yet. */
+void
+case_fault_stall_intr(const struct test_case *c)
+{
+	struct port_conf pc = { .rxqs = 1, .intr = true };
+	struct rte_epoll_event ev;
+	struct rte_mbuf *m[32];
+	struct numbered first;
+	unsigned int i, n;
+
+	(void)c;
+	port_start(&pc);
+	CHECK(rte_eth_dev_rx_intr_ctl_q(0, 0, RTE_EPOLL_PER_THREAD, RTE_INTR_EVENT_ADD, NULL) == 0,
+			"no interrupt");
+	CHECK(rte_eth_dev_rx_intr_enable(0, 0) == 0, "enable");
+	CHECK(rte_epoll_wait(RTE_EPOLL_PER_THREAD, &ev, 1, PATIENCE * 1000) == 1, "not woken");
+	n = rte_eth_rx_burst(0, 0, m, RTE_DIM(m));
+	CHECK(n > 0, "woken, but nothing to be seen");
+	numbered_read(m[0], &first);
+	CHECK(first.number == 0 && first.seen - first.stamp >= 700 * MS, "number %lu after %lu ns",
+			first.number, first.seen - first.stamp);
+	for (i = 0; i < n; i++)
+		rte_pktmbuf_free(m[i]);
 	port_stop();
 }
 

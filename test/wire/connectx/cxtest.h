@@ -122,6 +122,7 @@ void case_fault_lost(const struct test_case *c);
 void case_fault_error(const struct test_case *c);
 void case_fault_tx_error(const struct test_case *c);
 void case_fault_stall(const struct test_case *c);
+void case_fault_stall_intr(const struct test_case *c);
 void case_fault_tx_stall(const struct test_case *c);
 void case_fault_no_buf(const struct test_case *c);
 void case_link(const struct test_case *c);
