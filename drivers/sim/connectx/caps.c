@@ -76,10 +76,9 @@ mlx5dv_devx_alloc_uar(struct ibv_context *c, uint32_t flags)
 	static uint32_t page = 1;
 	/* bits 8 and up of the page offset tell the mapping: 3 is non-cached */
 	uint32_t mapping = flags == MLX5DV_UAR_ALLOC_TYPE_NC ? 3 : 0;
-	struct mlx5dv_devx_uar *u = calloc(1, sizeof(*u));
+	struct mlx5dv_devx_uar *u = cx_context_gone(c) ? NULL : calloc(1, sizeof(*u));
 	uint8_t *m;
 
-	(void)c;
 	if (u == NULL)
 		return NULL;
 	m = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

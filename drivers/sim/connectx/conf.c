@@ -56,6 +56,10 @@ static const struct var nic_vars[] = {
 			"wire; 0: 1500" },
 	{ "cqe_comp", "CONNECTX_CQE_COMP", NIC_UINT(cqe_comp), "0", 0, 1,
 			"1: compress completions on queues that allow it" },
+	{ "faults", "CONNECTX_FAULTS", NIC_TEXT(faults), "", 0, 0,
+			"script of faults, like rx.drop@packet:100,link=10ms@time:2s" },
+	{ "shape", "CONNECTX_SHAPE", NIC_TEXT(shape), "", 0, 0,
+			"a link in each direction, like rx.rate=1G,rx.delay=10ms" },
 };
 
 static const struct var process_vars[] = {
@@ -377,7 +381,7 @@ check(const struct cx_nic_conf *c)
 				c->netdev, IFNAMSIZ - 1);
 		return -1;
 	}
-	return 0;
+	return cx_impair_check(c);
 }
 
 static int

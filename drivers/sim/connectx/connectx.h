@@ -21,6 +21,7 @@
 #include <infiniband/verbs.h>
 #include <infiniband/mlx5dv.h>
 #include "bits.h"
+#include "impair.h"
 #include "wire.h"
 
 #define CX_EXPORT __attribute__((visibility("default")))
@@ -45,6 +46,7 @@ struct cx_nic_conf {
 	unsigned int mtu; /* bytes, 0: the interface's own */
 	char wire[512];
 	unsigned int cqe_comp;
+	char faults[1024], shape[512];
 };
 
 /* The process. */
@@ -112,6 +114,7 @@ struct cx_cq {
 	struct hw_cqe *held;
 	uint32_t held_at;
 	bool holding;
+	uint64_t stalled_until; /* ns, else 0: completions stay invisible */
 	/* completions of the current session, not visible yet */
 	uint32_t pend_n, pend_at;
 	struct hw_cqe *pend;
@@ -145,6 +148,7 @@ struct mlx5dv_devx_obj {
 	uint32_t id;
 	uint32_t state;
 	struct mlx5dv_devx_obj *next; /* all SQs, or all RQs */
+	bool gone;		      /* made before the NIC was removed */
 	union {
 		struct cx_cq cq;
 		struct {
@@ -154,7 +158,8 @@ struct mlx5dv_devx_obj {
 			bool keep_vlan;
 			struct cx_count done; /* put into the queue, or sent */
 			uint64_t no_buf, errors;
-		} q; /* RQ, RMP, SQ */
+			uint64_t no_buf_until, stall_until; /* ns; RQ, SQ */
+		} q;					    /* RQ, RMP, SQ */
 		struct {
 			uint32_t *rqn;
 			uint32_t n;
@@ -240,6 +245,7 @@ struct mlx5dv_dr_domain {
 	enum mlx5dv_dr_domain_type type;
 	struct mlx5dv_dr_table *tables;
 	struct mlx5dv_dr_domain *next;
+	bool gone; /* made before the NIC was removed */
 };
 
 /* ---- a frame on its way in ---- */
@@ -312,7 +318,32 @@ enum cx_rx_result {
 	X(bad_lkey, "accesses outside a registered region, refused")                               \
 	X(bad_doorbell, "doorbells beyond their ring, refused")                                    \
 	X(busy_destroys, "objects destroyed while in use, refused")                                \
-	X(cq_overrun, "completions lost as their queue was full")
+	X(cq_overrun, "completions lost as their queue was full")                                  \
+	X(rx_fault_drop, "received frames that a fault dropped")                                   \
+	X(rx_fault_dup, "received frames that a fault doubled")                                    \
+	X(rx_fault_reorder, "received frames that a fault held back for others")                   \
+	X(rx_fault_delay, "received frames that a fault delayed")                                  \
+	X(rx_fault_corrupt, "received frames in which a fault flipped a bit")                      \
+	X(rx_fault_cqe_error, "error completions of receive queues made by a fault")               \
+	X(rx_fault_stall, "stalls of receive queues")                                              \
+	X(rx_fault_no_buf, "frames that a fault let find no buffer")                               \
+	X(tx_fault_drop, "sent frames that a fault dropped")                                       \
+	X(tx_fault_dup, "sent frames that a fault doubled")                                        \
+	X(tx_fault_reorder, "sent frames that a fault held back for others")                       \
+	X(tx_fault_delay, "sent frames that a fault delayed")                                      \
+	X(tx_fault_corrupt, "sent frames in which a fault flipped a bit")                          \
+	X(tx_fault_cqe_error, "error completions of send queues made by a fault")                  \
+	X(tx_fault_stall, "stalls of send queues")                                                 \
+	X(link_downs, "times that a fault took the link down")                                     \
+	X(removals, "times that the NIC was removed")                                              \
+	X(rx_shaped, "received frames that crossed the shaped link")                               \
+	X(rx_queue_drop, "received frames that its queue had no room for")                         \
+	X(rx_ecn_mark, "received frames that it marked (ECN)")                                     \
+	X(rx_stage_full, "received frames lost as no more can be kept for later")                  \
+	X(tx_shaped, "sent frames that crossed the shaped link")                                   \
+	X(tx_queue_drop, "sent frames that its queue had no room for")                             \
+	X(tx_ecn_mark, "sent frames that it marked (ECN)")                                         \
+	X(tx_stage_full, "sent frames lost as no more can be kept for later")
 
 struct cx_stats {
 #define CX_STAT_FIELD(name, help) uint64_t name;
@@ -323,6 +354,10 @@ struct cx_stats {
 /* ---- a NIC ---- */
 struct cx_lro;
 struct cx_tx_scratch;
+struct cx_stage;
+struct cx_impair;
+struct cx_context;
+struct cx_return;
 
 struct cx_dev {
 	pthread_mutex_t lock;
@@ -344,10 +379,22 @@ struct cx_dev {
 	int netdev_fd, ctl_fd; /* the TAP, and a socket to ask the kernel about it */
 	uint32_t max_frame;    /* bytes, of the netdev's MTU when it was last asked */
 	uint64_t mtu_asked;
-	bool link_up;
+	bool link_up;	     /* at both ends */
+	bool port_up;	     /* at this end: no fault keeps it down */
+	bool gone;	     /* removed: no driver finds it, those who had it get errors */
+	uint64_t down_until; /* ns: a fault keeps the link down */
+	uint64_t epoch;	     /* ns, when it was first opened */
+	/* faults and shaping (impair.c); a stage that is NULL costs a branch */
+	struct cx_stage *stage[CX_DIRS];
+	struct cx_impair *impair;
+	uint64_t rx_faults;	       /* of the queue, for the frame that is being delivered */
+	struct mlx5dv_devx_obj *tx_sq; /* whose entry is being carried out */
+	uint8_t tx_syndrome;	       /* that a fault gives it */
+	struct cx_context *ctxs;       /* that are open */
+	struct cx_return *back;	       /* waits until it comes back */
 	unsigned int contexts; /* that are open: the device threads turn it while there are any */
 	bool opened, broken;   /* wire and netdev: tried; in vain */
-	bool gone;	       /* its rings are unmapped: never touch them again */
+	bool halted;	       /* its rings are unmapped: never touch them again */
 	struct cx_stats stat;
 	struct cx_nic_conf conf;
 	struct ibv_device ibdev;
@@ -364,6 +411,16 @@ cx_dev_of(const struct ibv_context *c)
 
 /* Locks of NICs that this thread holds, or may hold: a device thread has 1 for good. */
 extern __thread unsigned int cx_held;
+
+/* For a completion. The PMD takes a device of 1 GHz, which it learns by DevX, for one whose clock
+ * counts seconds and nanoseconds apart; without DevX a time stamp is a number of nanoseconds. */
+static inline uint64_t
+cx_timestamp(const struct cx_dev *d)
+{
+	if (cx_unlikely(!cx_conf.devx))
+		return htobe64(d->now);
+	return htobe64(d->now / 1000000000 << 32 | d->now % 1000000000);
+}
 
 void cx_lock(struct cx_dev *d);
 void cx_unlock(struct cx_dev *d);
@@ -392,6 +449,9 @@ const char *cx_sysfs_root(void);
 void cx_ctl_start(const char *dir);
 void cx_ctl_stop(void);
 void cx_ctl_forget(void);
+/* One NIC's part of them. */
+int cx_sysfs_add(struct cx_dev *d);
+void cx_sysfs_del(const struct cx_dev *d);
 
 /* dev.c: the NICs of the process */
 int cx_devs_make(void);
@@ -408,7 +468,45 @@ bool cx_port_room(struct cx_dev *d);
 uint8_t *cx_port_reserve(struct cx_dev *d, size_t max);
 void cx_port_commit(struct cx_dev *d, size_t len, unsigned int flags);
 void cx_port_send(struct cx_dev *d, const uint8_t *frame, size_t len, unsigned int flags);
-void cx_port_poll(struct cx_dev *d);
+/* Once a turn; whether there was work. */
+bool cx_port_poll(struct cx_dev *d);
+/* Without the stage: to the NIC, to the wire. */
+enum cx_rx_result cx_port_deliver(
+		struct cx_dev *d, uint8_t *frame, uint32_t len, unsigned int flags);
+void cx_port_transmit(struct cx_dev *d, const uint8_t *frame, size_t len, unsigned int flags);
+/* A fault: down for so long, 0: for good. */
+void cx_port_down(struct cx_dev *d, uint64_t ns);
+
+/* impair.c. Checks print one line, the others give one. */
+int cx_impair_check(const struct cx_nic_conf *c);
+int cx_impair_init(struct cx_dev *d);
+void cx_impair_free(struct cx_dev *d);
+/* Adds faults to those that there are, as the variable has them; "+" before N or T counts from now.
+ * 0, or -1 and one line in error. Takes the lock. */
+int cx_faults_add(struct cx_dev *d, const char *text, char *error, size_t size);
+CX_EXPORT int connectx_faults_add(const char *nic, const char *text, char *error, size_t size);
+enum cx_rx_result cx_stage_rx(struct cx_stage *s, uint8_t *frame, uint32_t len, unsigned int flags);
+void cx_stage_tx(struct cx_stage *s, const uint8_t *frame, uint32_t len, unsigned int flags);
+bool cx_stage_shaped(const struct cx_stage *s);
+bool cx_impair_poll(struct cx_dev *d);
+enum cx_rx_result cx_impair_rxq(struct cx_dev *d, struct mlx5dv_devx_obj *rq);
+
+/* removal.c. The caller holds the lock. */
+void cx_removal(struct cx_dev *d, uint64_t back_ns);
+/* When nothing turns the NIC any more. */
+void cx_removal_end(struct cx_dev *d);
+
+/* async.c: asynchronous events of contexts */
+/* A context as libibverbs' callers have it, and its events. */
+struct cx_context *cx_context_new(struct cx_dev *d);
+void cx_context_free(struct cx_context *c);
+struct verbs_context *cx_context_verbs(struct cx_context *c);
+struct cx_context *cx_context_of(struct ibv_context *c);
+/* Whether the NIC was removed after the context was opened: errno is EIO then. */
+bool cx_context_gone(const struct ibv_context *c);
+/* The caller holds the lock. */
+void cx_async_post(struct cx_dev *d, enum ibv_event_type type, int port);
+void cx_async_removed(struct cx_dev *d);
 
 /* stat.c */
 void cx_stat_summary(const struct cx_dev *d);
@@ -447,6 +545,7 @@ void *cx_umem_range(struct cx_dev *d, uint32_t id, uint64_t off, uint64_t len);
 
 /* devx.c */
 struct mlx5dv_devx_obj *cx_obj_new(struct cx_dev *d, enum cx_type type);
+void cx_obj_set_state(struct mlx5dv_devx_obj *o, uint32_t state);
 struct mlx5dv_devx_obj *cx_obj_get(const struct cx_dev *d, uint32_t id, enum cx_type type);
 
 /* vobj.c, vflow.c */
@@ -479,7 +578,13 @@ uint32_t cx_steer_hash(const uint32_t *key, uint32_t n);
 
 /* rx.c: a frame that the port took */
 enum cx_rx_result cx_rx_frame(struct cx_dev *d, uint8_t *frame, uint32_t len, unsigned int flags);
+/* Whether a frame that the wire would offer again finds a queue with room for it now. */
+enum cx_rx_result cx_rx_would_take(
+		const struct cx_dev *d, uint8_t *frame, uint32_t len, unsigned int flags);
 /* rxq.c */
+bool cx_rxq_room(struct mlx5dv_devx_obj *rq);
+/* An error completion; with a syndrome that is fatal for a queue it is in error then. */
+void cx_rxq_fail(struct mlx5dv_devx_obj *rq, uint8_t syndrome);
 enum cx_rx_result cx_rxq_deliver(
 		struct mlx5dv_devx_obj *rq, struct cx_pkt *p, const struct cx_lro_info *lro);
 void cx_rxq_no_buf(struct mlx5dv_devx_obj *rq);
@@ -491,6 +596,10 @@ bool cx_cq_room(struct cx_cq *q);
 void cx_wq_reset(struct cx_wq *w);
 void cx_cq_post(struct cx_cq *q, const struct hw_cqe *c, unsigned int opcode);
 void cx_cq_flush_all(struct cx_dev *d);
+/* What is completed from now on is not seen before the time. */
+void cx_cq_stall(struct cx_cq *q, uint64_t until);
+/* Shows all at once; the queue is on no list then. */
+void cx_cq_release(struct cx_cq *q);
 
 /* event.c */
 void cx_events_fire(struct cx_dev *d);

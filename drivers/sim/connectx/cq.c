@@ -113,11 +113,22 @@ cx_cq_flush_all(struct cx_dev *d)
 {
 	struct cx_cq *q;
 
+	struct cx_cq *stalled = NULL;
+
 	while ((q = d->flush_list) != NULL) {
 		d->flush_list = q->flush_next;
+		if (cx_unlikely(q->stalled_until != 0)) {
+			if (d->now < q->stalled_until) {
+				q->flush_next = stalled;
+				stalled = q;
+				continue;
+			}
+			q->stalled_until = 0;
+		}
 		q->on_flush_list = false;
 		flush(q);
 	}
+	d->flush_list = stalled;
 }
 
 /* Whether b can stand in a session that a is the title of: the PMD copies the rest from there. */
@@ -138,6 +149,34 @@ flush_later(struct cx_cq *q)
 		q->flush_next = q->dev->flush_list;
 		q->dev->flush_list = q;
 	}
+}
+
+/* The PMD reads in order: behind the first completion, which is held back, none is seen. So there
+ * are no sessions while a queue is stalled. */
+void
+cx_cq_stall(struct cx_cq *q, uint64_t until)
+{
+	if (q->stalled_until == 0)
+		flush(q);
+	if (until > q->stalled_until)
+		q->stalled_until = until;
+	flush_later(q);
+}
+
+void
+cx_cq_release(struct cx_cq *q)
+{
+	struct cx_cq **p;
+
+	q->stalled_until = 0;
+	flush(q);
+	for (p = &q->dev->flush_list; q->on_flush_list && *p != NULL; p = &(*p)->flush_next) {
+		if (*p == q) {
+			*p = q->flush_next;
+			break;
+		}
+	}
+	q->on_flush_list = false;
 }
 
 static void
@@ -161,7 +200,8 @@ static bool
 may_compress(const struct cx_cq *q, unsigned int opcode)
 {
 	if (!q->compress || !q->dev->conf.cqe_comp || opcode != CQE_OP_RESP_SEND ||
-			(q->mini_format != MINI_HASH && q->mini_format != MINI_CSUM_STRIDE))
+			(q->mini_format != MINI_HASH && q->mini_format != MINI_CSUM_STRIDE) ||
+			q->stalled_until != 0)
 		return false;
 	return true;
 }

@@ -97,7 +97,7 @@ copy_state(struct cx_dev *d, struct state *s)
 	s->stat = d->stat;
 	s->link_up = d->link_up;
 	s->used = d->contexts != 0;
-	s->use = d->gone	    ? "its memory is gone"
+	s->use = d->halted	    ? "its memory is gone"
 			: s->used   ? "in use"
 			: d->broken ? "failed to open"
 				    : "not in use";
@@ -248,6 +248,21 @@ run_rules(FILE *out, unsigned int argc, char **argv)
 	}
 }
 
+static void
+run_fault(FILE *out, unsigned int argc, char **argv)
+{
+	struct cx_dev *d;
+	char error[256];
+
+	if (argc != 3) {
+		cx_ctl_error(out, "fault NIC ENTRY[,ENTRY...]: as CONNECTX_FAULTS has them");
+		return;
+	}
+	d = cx_ctl_nic(out, argv[1]);
+	if (d != NULL && cx_faults_add(d, argv[2], error, sizeof(error)) != 0)
+		cx_ctl_error(out, "%s", error);
+}
+
 static void run_help(FILE *out, unsigned int argc, char **argv);
 
 static const struct cx_command commands[] = {
@@ -261,6 +276,10 @@ static const struct cx_command commands[] = {
 	{ "rules", "[NIC] [LIMIT]",
 			"steering: tables, matchers, and at most LIMIT rules of a NIC (100)",
 			run_rules },
+	{ "fault", "NIC LIST",
+			"faults from now on, as CONNECTX_FAULTS has them; packet:+N and time:+T "
+			"count from now",
+			run_fault },
 	{ "objects", "[NIC]", "how many objects there are of each kind, and the tables they are in",
 			run_objects },
 };

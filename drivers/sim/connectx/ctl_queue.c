@@ -107,7 +107,7 @@ copy_slots(struct cx_dev *d, struct views *all, uint32_t from)
 	uint32_t id;
 
 	/* the doorbells of a NIC that stands still are unmapped */
-	for (id = from; !d->gone && id < from + SLOTS && id < d->objs.n_slots; id++) {
+	for (id = from; !d->halted && id < from + SLOTS && id < d->objs.n_slots; id++) {
 		const struct mlx5dv_devx_obj *o = d->objs.slot[id];
 		struct view *v = &all->v[all->n];
 

@@ -55,7 +55,7 @@ make(const struct cx_nic_conf *conf, unsigned int index)
 	d->objs = (struct cx_table){ .first = FIRST_OBJECT, .limit = NUMBERS };
 	d->mrs = d->umems = (struct cx_table){ .first = 1, .limit = NUMBERS };
 	d->frame = malloc(CX_MAX_FRAME);
-	if (d->frame == NULL || cx_tx_init(d) != 0) {
+	if (d->frame == NULL || cx_tx_init(d) != 0 || cx_impair_init(d) != 0) {
 		free(d->frame);
 		free(d);
 		return NULL;
@@ -102,16 +102,18 @@ cx_devs_close(void)
 	for (i = 0; i < cx_n_devs; i++) {
 		struct cx_dev *d = cx_devs[i];
 
+		cx_removal_end(d);
 		if (!d->opened)
 			continue;
 		/* The end of an interface wakes EAL's interrupt thread, whose memory is unmapped
 		 * too then: leave that to the end of the process. */
-		if (!d->gone || d->wire.fd < 0)
+		if (!d->halted || d->wire.fd < 0)
 			cx_wire_close(d);
-		if (!d->gone)
+		if (!d->halted)
 			cx_netdev_close(d);
 		cx_stat_summary(d);
 		cx_lro_free(d);
+		cx_impair_free(d);
 	}
 }
 

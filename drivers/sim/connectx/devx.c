@@ -33,6 +33,7 @@ enum {
 #define OUT_STATUS 0, 8
 #define OUT_SYNDROME 0x20, 32
 #define OUT_ID 0x40, 32
+#define STATUS_INTERNAL 0x1
 #define STATUS_BAD_OPCODE 0x2
 #define STATUS_BAD_PARAM 0x3
 #define STATUS_NO_RESOURCES 0xf
@@ -67,9 +68,10 @@ mlx5dv_devx_general_cmd(
 {
 	unsigned int op = GET(in, CMD_OPCODE);
 
-	(void)c;
 	(void)in_len;
 	memset(out, 0, out_len);
+	if (cx_context_gone(c))
+		return fail(out, STATUS_INTERNAL, EIO);
 	if (op == OP_QUERY_HCA_CAP) {
 		/* the lowest bit tells maximum from current: they are the same */
 		cx_caps_fill(GET(in, F_query_hca_cap_in__op_mod) >> 1,
@@ -357,6 +359,7 @@ detach(struct mlx5dv_devx_obj *o)
 	cx_cq_flush_all(o->dev);
 	switch (o->type) {
 	case CX_CQ:
+		cx_cq_release(&o->cq);
 		cx_events_forget(&o->cq);
 		break;
 	case CX_RQ:
@@ -412,6 +415,10 @@ mlx5dv_devx_obj_create(
 
 	(void)in_len;
 	memset(out, 0, out_len);
+	if (cx_context_gone(c)) {
+		fail(out, STATUS_INTERNAL, EIO);
+		return NULL;
+	}
 	if (type == 0) {
 		cx_log(1, "object command %#x is not modelled", op);
 		fail(out, STATUS_BAD_OPCODE, EREMOTEIO);
@@ -451,13 +458,18 @@ mlx5dv_devx_obj_destroy(struct mlx5dv_devx_obj *o)
 	return 0;
 }
 
-static void
-set_state(struct mlx5dv_devx_obj *o, uint32_t state)
+/* The caller holds the lock. */
+void
+cx_obj_set_state(struct mlx5dv_devx_obj *o, uint32_t state)
 {
 	o->state = state;
 	if (state == 0) {
 		if (o->type == CX_RQ)
 			cx_lro_forget(o);
+		/* no completion of the queue comes after its reset */
+		if (o->q.cq_obj->cq.stalled_until != 0)
+			cx_cq_release(&o->q.cq_obj->cq);
+		o->q.no_buf_until = o->q.stall_until = 0;
 		cx_wq_reset(&o->q.wq);
 	}
 }
@@ -471,15 +483,17 @@ mlx5dv_devx_obj_modify(
 
 	(void)in_len;
 	memset(out, 0, out_len);
+	if (o->gone)
+		return fail(out, STATUS_INTERNAL, EIO);
 	cx_lock(o->dev);
 	if (op == OP_MODIFY_RQ && o->type == CX_RQ) {
 		const void *ctx = PTR(in, F_modify_rq_in__ctx);
 
-		set_state(o, GET(ctx, F_rqc__state));
+		cx_obj_set_state(o, GET(ctx, F_rqc__state));
 		if (GET(in, F_modify_rq_in__modify_bitmask) & RQ_MODIFY_VSD)
 			o->q.keep_vlan = GET(ctx, F_rqc__vsd);
 	} else if (op == OP_MODIFY_SQ && o->type == CX_SQ) {
-		set_state(o, GET(PTR(in, F_modify_sq_in__ctx), F_sqc__state));
+		cx_obj_set_state(o, GET(PTR(in, F_modify_sq_in__ctx), F_sqc__state));
 	} else if (op == OP_MODIFY_TIR && o->type == CX_TIR) {
 		if (parse_tir(o, PTR(in, F_modify_tir_in__ctx),
 				    GET(in, F_modify_tir_in__modify_bitmask)) != 0)
@@ -521,6 +535,8 @@ mlx5dv_devx_obj_query(
 
 	(void)in_len;
 	memset(out, 0, out_len);
+	if (o->gone)
+		return fail(out, STATUS_INTERNAL, EIO);
 	cx_lock(o->dev);
 	if (op == OP_QUERY_Q_COUNTER && o->type == CX_Q_COUNTER)
 		SET(out, F_query_q_counter_out__out_of_buffer,

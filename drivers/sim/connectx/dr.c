@@ -16,10 +16,19 @@ static const uint8_t modelled[CX_MATCH_BYTES] = {
 	[26 ... CX_MATCH_BYTES - 1] = 0xff,
 };
 
+static bool
+gone(const struct mlx5dv_dr_domain *d)
+{
+	if (cx_likely(!__atomic_load_n(&d->gone, __ATOMIC_RELAXED)))
+		return false;
+	errno = EIO;
+	return true;
+}
+
 CX_EXPORT struct mlx5dv_dr_domain *
 mlx5dv_dr_domain_create(struct ibv_context *c, enum mlx5dv_dr_domain_type type)
 {
-	struct mlx5dv_dr_domain *d = calloc(1, sizeof(*d));
+	struct mlx5dv_dr_domain *d = cx_context_gone(c) ? NULL : calloc(1, sizeof(*d));
 
 	if (d == NULL)
 		return NULL;
@@ -94,7 +103,7 @@ find_root(struct cx_dev *dev)
 CX_EXPORT struct mlx5dv_dr_table *
 mlx5dv_dr_table_create(struct mlx5dv_dr_domain *d, uint32_t level)
 {
-	struct mlx5dv_dr_table *t = calloc(1, sizeof(*t));
+	struct mlx5dv_dr_table *t = gone(d) ? NULL : calloc(1, sizeof(*t));
 
 	if (t == NULL)
 		return NULL;
@@ -151,7 +160,7 @@ CX_EXPORT struct mlx5dv_dr_matcher *
 mlx5dv_dr_matcher_create(struct mlx5dv_dr_table *t, uint16_t priority, uint8_t criteria,
 		struct mlx5dv_flow_match_parameters *mask)
 {
-	struct mlx5dv_dr_matcher *m = calloc(1, sizeof(*m)), **p;
+	struct mlx5dv_dr_matcher *m = gone(t->domain) ? NULL : calloc(1, sizeof(*m)), **p;
 
 	(void)criteria; /* which parts of the mask are not zero: seen from the mask */
 	if (m == NULL)
@@ -289,6 +298,8 @@ mlx5dv_dr_rule_create(struct mlx5dv_dr_matcher *m, struct mlx5dv_flow_match_para
 	struct mlx5dv_dr_rule *r;
 	size_t i, size;
 
+	if (gone(m->table->domain))
+		return NULL;
 	size = offsetof(struct mlx5dv_dr_rule, key) + m->n_words * sizeof(r->key[0]);
 	size = (size + sizeof(*r) - 1) / sizeof(*r) * sizeof(*r);
 	r = aligned_alloc(sizeof(*r), size);

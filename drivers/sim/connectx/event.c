@@ -25,8 +25,10 @@ mlx5dv_devx_create_event_channel(
 	struct cx_channel *e = calloc(1, sizeof(*e));
 
 	(void)flags;
-	if (e == NULL)
+	if (e == NULL || cx_context_gone(c)) {
+		free(e);
 		return NULL;
+	}
 	e->dev = cx_dev_of(c);
 	e->pub.fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC | EFD_SEMAPHORE);
 	if (e->pub.fd < 0) {
@@ -119,6 +121,9 @@ cx_events_fire(struct cx_dev *d)
 		struct cx_channel *e = q->channel;
 		uint64_t one = 1;
 
+		/* nothing to be seen yet */
+		if (cx_unlikely(q->stalled_until != 0))
+			continue;
 		if (arm == q->last_arm || ((q->pi - be32toh(arm)) & INDEX_MASK) == 0)
 			continue;
 		/* A full channel: the arm stays, and fires in a later turn. */
@@ -149,9 +154,8 @@ cx_events_forget(struct cx_cq *q)
 CX_EXPORT struct mlx5dv_devx_cmd_comp *
 mlx5dv_devx_create_cmd_comp(struct ibv_context *c)
 {
-	struct mlx5dv_devx_cmd_comp *s = calloc(1, sizeof(*s));
+	struct mlx5dv_devx_cmd_comp *s = cx_context_gone(c) ? NULL : calloc(1, sizeof(*s));
 
-	(void)c;
 	if (s != NULL)
 		s->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	return s;

@@ -44,6 +44,8 @@ ibv_reg_mr_iova2(struct ibv_pd *pd, void *addr, size_t len, uint64_t iova, unsig
 	struct mr *m;
 
 	(void)access;
+	if (cx_context_gone(pd->context))
+		return NULL;
 	m = calloc(1, sizeof(*m));
 	if (m == NULL)
 		return NULL;
@@ -97,7 +99,7 @@ ibv_dereg_mr(struct ibv_mr *pub)
 CX_EXPORT struct mlx5dv_devx_umem *
 mlx5dv_devx_umem_reg(struct ibv_context *c, void *addr, size_t len, uint32_t access)
 {
-	struct cx_umem *u = calloc(1, sizeof(*u));
+	struct cx_umem *u = cx_context_gone(c) ? NULL : calloc(1, sizeof(*u));
 
 	(void)access;
 	if (u == NULL)

@@ -188,6 +188,8 @@ cx_netdev_carrier(struct cx_dev *d, bool up)
 {
 	int on = up;
 
+	if (d->netdev_fd < 0)
+		return;
 	if (ioctl(d->netdev_fd, TUNSETCARRIER, &on) != 0)
 		cx_log(0, "%s: cannot turn the link of %s %s: %m", d->conf.name, d->conf.netdev,
 				up ? "on" : "off");
@@ -200,7 +202,7 @@ cx_netdev_poll(struct cx_dev *d)
 	ssize_t n;
 	int i;
 
-	for (i = 0; i < BATCH && cx_port_room(d); i++) {
+	for (i = 0; i < BATCH && d->netdev_fd >= 0 && cx_port_room(d); i++) {
 		n = read(d->netdev_fd, d->frame, CX_MAX_FRAME);
 		if (n <= 0)
 			break;

@@ -18,6 +18,12 @@ to_queue(struct cx_dev *d, struct cx_pkt *p)
 {
 	if (cx_unlikely(p->rq == NULL || p->rq->state != CX_QUEUE_READY))
 		return CX_RX_CLOSED;
+	if (cx_unlikely(d->stage[CX_RX] != NULL)) {
+		enum cx_rx_result ret = cx_impair_rxq(d, p->rq);
+
+		if (ret != CX_RX_TAKEN)
+			return ret;
+	}
 	if (cx_unlikely(p->tir->tir.lro_mask != 0 && p->l4 != L4_NONE && p->l4 != L4_UDP))
 		return cx_lro_input(d, p);
 	return cx_rxq_deliver(p->rq, p, NULL);
@@ -59,4 +65,27 @@ cx_rx_frame(struct cx_dev *d, uint8_t *frame, uint32_t len, unsigned int flags)
 	cx_steer_commit(&p);
 	d->stat.rx_wire++;
 	return ret;
+}
+
+enum cx_rx_result
+cx_rx_would_take(const struct cx_dev *d, uint8_t *frame, uint32_t len, unsigned int flags)
+{
+	struct cx_pkt p;
+
+	memset(&p, 0, offsetof(struct cx_pkt, hit));
+	p.data = frame;
+	p.len = len;
+	cx_parse(&p, !(flags & CX_RX_CSUM_OK));
+	switch (cx_steer(d, &p)) {
+	case CX_STEER_DROP:
+		return flags & CX_RX_FIRST ? CX_RX_MISS : CX_RX_TAKEN;
+	case CX_STEER_MISS:
+		return CX_RX_MISS;
+	default:
+		break;
+	}
+	cx_rss(d, &p);
+	if (p.rq == NULL || p.rq->state != CX_QUEUE_READY)
+		return CX_RX_CLOSED;
+	return cx_rxq_room(p.rq) ? CX_RX_TAKEN : CX_RX_NO_BUF;
 }

@@ -40,7 +40,7 @@ fill_cqe(struct hw_cqe *c, const struct mlx5dv_devx_obj *rq, const struct cx_pkt
 	c->segs = 1;
 	c->user_index[0] = rq->q.user_index >> 16;
 	put16(&c->user_index[1], rq->q.user_index);
-	c->timestamp = htobe64(rq->dev->now);
+	c->timestamp = cx_timestamp(rq->dev);
 	c->flow_tag = htobe32(p->tag);
 }
 
@@ -184,6 +184,48 @@ deliver_plain(const struct mlx5dv_devx_obj *rq, struct cx_wq *w, const struct cx
 	}
 	cx_cq_post(q, &c, CQE_OP_RESP_SEND);
 	return CX_RX_TAKEN;
+}
+
+bool
+cx_rxq_room(struct mlx5dv_devx_obj *rq)
+{
+	struct cx_wq *w = rq->q.rmp != NULL ? &rq->q.rmp->q.wq : &rq->q.wq;
+
+	return posted(w) != 0 && cx_cq_room(&rq->q.cq_obj->cq);
+}
+
+/* The three that a driver has to reset the queue for; after others it goes on. */
+static bool
+fatal(uint8_t syndrome)
+{
+	return syndrome == SYNDROME_QP_OPERATION || syndrome == SYNDROME_LOCAL_PROTECTION ||
+			syndrome == SYNDROME_FLUSHED;
+}
+
+void
+cx_rxq_fail(struct mlx5dv_devx_obj *rq, uint8_t syndrome)
+{
+	struct cx_wq *w = rq->q.rmp != NULL ? &rq->q.rmp->q.wq : &rq->q.wq;
+	struct hw_cqe c = { 0 };
+
+	c.wqe_id = htobe16(w->ci);
+	c.counter = htobe16(w->striding ? w->stride : w->ci);
+	c.timestamp = cx_timestamp(rq->dev);
+	((uint8_t *)&c)[CQE_SYNDROME_AT] = syndrome;
+	cx_cq_post(&rq->q.cq_obj->cq, &c, CQE_OP_RESP_ERR);
+	rq->dev->stat.rx_errors++;
+	if (fatal(syndrome)) {
+		rq->state = CX_QUEUE_ERROR;
+		cx_lro_forget(rq);
+		return;
+	}
+	/* the entry, or the stride, of the frame that is lost */
+	if (!w->striding) {
+		w->ci++;
+	} else if (++w->stride == 1u << w->log_strides) {
+		w->ci++;
+		w->stride = 0;
+	}
 }
 
 enum cx_rx_result

@@ -188,6 +188,23 @@ make_ib(struct ibv_device *ib, const struct cx_nic_conf *c, unsigned int index)
 	return bad;
 }
 
+int
+cx_sysfs_add(struct cx_dev *d)
+{
+	return make_pci(&d->conf) | make_ib(&d->ibdev, &d->conf, d->index);
+}
+
+void
+cx_sysfs_del(const struct cx_dev *d)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/pci/%s", root, d->conf.pci);
+	remove_tree(path);
+	snprintf(path, sizeof(path), "%s/ib/%s", root, d->conf.name);
+	remove_tree(path);
+}
+
 static int
 make_all(void)
 {
@@ -195,8 +212,7 @@ make_all(void)
 	unsigned int i;
 
 	for (i = 0; i < cx_n_devs; i++)
-		bad |= make_pci(&cx_devs[i]->conf) |
-				make_ib(&cx_devs[i]->ibdev, &cx_devs[i]->conf, i);
+		bad |= cx_sysfs_add(cx_devs[i]);
 	return bad;
 }
 

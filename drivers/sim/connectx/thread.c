@@ -23,6 +23,7 @@
 #define NICER 5
 #define SLICE_NS 100000 /* a device is soon done, and should not wait for a poller's time slice */
 #define JOIN_S 5	/* a turn takes far less */
+#define IMPAIR_SLEEP_NS 20000
 
 /* NIC i is turned by thread i modulo CONNECTX_THREADS, which is there while one of its NICs is
  * used. */
@@ -121,6 +122,9 @@ idle(const struct worker *w)
 		if (__atomic_load_n(&d->contexts, __ATOMIC_ACQUIRE) == 0)
 			continue;
 		busy |= d->wire.busy;
+		/* frames and events of its own that come in time */
+		if (d->impair != NULL && ts.tv_nsec > IMPAIR_SLEEP_NS)
+			ts.tv_nsec = IMPAIR_SLEEP_NS;
 		fds[n++] = (struct pollfd){ .fd = d->wire.fd, .events = POLLIN };
 		fds[n++] = (struct pollfd){ .fd = d->netdev_fd, .events = POLLIN };
 	}
@@ -136,13 +140,19 @@ turn(struct cx_dev *d)
 	bool work;
 
 	device_lock(d);
-	if (cx_unlikely(d->gone)) {
+	if (cx_unlikely(d->halted)) {
 		pthread_mutex_unlock(&d->lock);
 		return false;
 	}
 	d->now = cx_clock();
-	cx_port_poll(d);
-	work = cx_tx_poll(d);
+	work = cx_port_poll(d);
+	if (cx_unlikely(d->gone)) {
+		/* what comes is lost */
+		work |= d->wire.ops->poll(d);
+		pthread_mutex_unlock(&d->lock);
+		return work;
+	}
+	work |= cx_tx_poll(d);
 	work |= d->wire.ops->poll(d);
 	if (d->now - d->last_netdev > NETDEV_PERIOD_NS) {
 		work |= cx_netdev_poll(d);

@@ -298,7 +298,7 @@ complete(struct mlx5dv_devx_obj *sq, const struct entry *e, uint8_t syndrome)
 
 	c.flow_tag = htobe32((uint32_t)e->opcode << 24 | (sq->id & 0xffffff));
 	c.counter = htobe16(sq->q.wq.ci);
-	c.timestamp = htobe64(sq->dev->now);
+	c.timestamp = cx_timestamp(sq->dev);
 	if (syndrome != 0)
 		((uint8_t *)&c)[CQE_SYNDROME_AT] = syndrome;
 	cx_cq_post(&sq->q.cq_obj->cq, &c, syndrome != 0 ? CQE_OP_REQ_ERR : CQE_OP_REQ);
@@ -319,8 +319,15 @@ send_one(struct mlx5dv_devx_obj *sq)
 
 	d->stat.tx_wqes++;
 	bad = read_entry(sq, &e);
-	if (cx_likely(bad == 0))
+	if (cx_likely(bad == 0)) {
+		d->tx_sq = sq;
 		bad = carry_out(d, &e);
+		d->tx_sq = NULL;
+	}
+	if (cx_unlikely(d->tx_syndrome != 0)) {
+		bad = d->tx_syndrome;
+		d->tx_syndrome = 0;
+	}
 	if (cx_unlikely(bad != 0)) {
 		if (d->stat.tx_errors++ == 0)
 			cx_log(0,
@@ -378,7 +385,14 @@ cx_tx_poll(struct cx_dev *d)
 
 		if (sq->state != CX_QUEUE_READY && sq->state != CX_QUEUE_ERROR)
 			continue;
+		if (cx_unlikely(sq->q.stall_until != 0)) {
+			if (d->now < sq->q.stall_until)
+				continue;
+			sq->q.stall_until = 0;
+		}
 		for (pi = posted(sq); w->ci != pi && budget > 0; budget--) {
+			if (cx_unlikely(sq->q.stall_until != 0))
+				break;
 			if (cx_unlikely(sq->state == CX_QUEUE_ERROR)) {
 				flush_one(sq);
 			} else if (cx_port_room(d)) {

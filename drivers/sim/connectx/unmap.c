@@ -59,8 +59,8 @@ forget(const struct range *r)
 			continue;
 		cx_lock(d);
 		forget_regions(d, r);
-		if (!d->gone && has_ring(d, r)) {
-			d->gone = true;
+		if (!d->halted && has_ring(d, r)) {
+			d->halted = true;
 			cx_log(1, "%s: stands still: its rings were unmapped while it was in use",
 					d->conf.name);
 		}

@@ -4,8 +4,6 @@
  * queues that are made with verbs in vobj.c.
  */
 #include "connectx.h"
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 #undef ibv_query_port
 
@@ -36,7 +34,8 @@ ibv_get_device_list(int *n)
 	if (list == NULL)
 		return NULL;
 	for (i = 0; cx_sysfs_pci() != NULL && i < cx_n_devs; i++)
-		if (cx_dev_open(cx_devs[i]))
+		if (!__atomic_load_n(&cx_devs[i]->gone, __ATOMIC_ACQUIRE) &&
+				cx_dev_open(cx_devs[i]))
 			list[found++] = &cx_devs[i]->ibdev;
 	if (n != NULL)
 		*n = found;
@@ -70,6 +69,8 @@ query_port(struct ibv_context *c, uint8_t port, struct ibv_port_attr *a, size_t 
 		.active_speed = LINK_SPEED_HDR,
 	};
 
+	if (cx_context_gone(c))
+		return EIO;
 	if (port != 1)
 		return EINVAL;
 	memset(a, 0, len);
@@ -106,6 +107,9 @@ fill_attr(const struct ibv_context *c, struct ibv_device_attr *a)
 CX_EXPORT int
 ibv_query_device(struct ibv_context *c, struct ibv_device_attr *a)
 {
+	/* how the PMD finds out that its device was removed */
+	if (cx_context_gone(c))
+		return EIO;
 	fill_attr(c, a);
 	return 0;
 }
@@ -117,6 +121,8 @@ query_device_ex(struct ibv_context *c, const struct ibv_query_device_ex_input *i
 	struct ibv_device_attr_ex t;
 
 	(void)in;
+	if (cx_context_gone(c))
+		return EIO;
 	memset(&t, 0, sizeof(t));
 	fill_attr(c, &t.orig_attr);
 	t.device_cap_flags_ex = IBV_DEVICE_RAW_IP_CSUM | IBV_DEVICE_CURR_QP_STATE_MOD;
@@ -141,7 +147,8 @@ query_device_ex(struct ibv_context *c, const struct ibv_query_device_ex_input *i
 static int
 query_rt_values(struct ibv_context *c, struct ibv_values_ex *v)
 {
-	(void)c;
+	if (cx_context_gone(c))
+		return EIO;
 	v->raw_clock.tv_sec = 0;
 	v->raw_clock.tv_nsec = cx_clock();
 	return 0;
@@ -150,40 +157,30 @@ query_rt_values(struct ibv_context *c, struct ibv_values_ex *v)
 CX_EXPORT struct ibv_context *
 ibv_open_device(struct ibv_device *d)
 {
-	struct verbs_context *v = calloc(1, sizeof(*v));
-	struct ibv_context *c;
+	struct cx_dev *dev = (struct cx_dev *)((uint8_t *)d - offsetof(struct cx_dev, ibdev));
+	struct cx_context *x = cx_context_new(dev);
+	struct verbs_context *v;
 
-	if (v == NULL)
+	if (x == NULL)
 		return NULL;
-	if (cx_thread_use((struct cx_dev *)((uint8_t *)d - offsetof(struct cx_dev, ibdev))) != 0) {
-		free(v);
+	if (cx_thread_use(dev) != 0) {
+		cx_context_free(x);
 		return NULL;
 	}
-	v->sz = sizeof(*v);
+	v = cx_context_verbs(x);
 	v->query_port = query_port;
 	v->query_device_ex = query_device_ex;
 	v->query_rt_values = query_rt_values;
 	cx_vobj_ops(v);
 	cx_vflow_ops(v);
-	c = &v->context;
-	c->abi_compat = __VERBS_ABI_IS_EXTENDED;
-	c->device = d;
-	/* nothing ever arrives on them, but the PMD waits on one */
-	c->cmd_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	c->async_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	c->num_comp_vectors = 8;
-	pthread_mutex_init(&c->mutex, NULL);
-	return c;
+	return &v->context;
 }
 
 CX_EXPORT int
 ibv_close_device(struct ibv_context *c)
 {
 	cx_thread_unuse(cx_dev_of(c));
-	close(c->cmd_fd);
-	close(c->async_fd);
-	pthread_mutex_destroy(&c->mutex);
-	free((uint8_t *)c - offsetof(struct verbs_context, context));
+	cx_context_free(cx_context_of(c));
 	return 0;
 }
 
@@ -198,7 +195,7 @@ ibv_import_device(int fd)
 CX_EXPORT struct ibv_pd *
 ibv_alloc_pd(struct ibv_context *c)
 {
-	struct ibv_pd *p = calloc(1, sizeof(*p));
+	struct ibv_pd *p = cx_context_gone(c) ? NULL : calloc(1, sizeof(*p));
 
 	if (p == NULL)
 		return NULL;
@@ -227,21 +224,6 @@ CX_EXPORT void
 ibv_unimport_pd(struct ibv_pd *p)
 {
 	(void)p;
-}
-
-CX_EXPORT int
-ibv_get_async_event(struct ibv_context *c, struct ibv_async_event *e)
-{
-	(void)c;
-	(void)e;
-	errno = EAGAIN;
-	return -1;
-}
-
-CX_EXPORT void
-ibv_ack_async_event(struct ibv_async_event *e)
-{
-	(void)e;
 }
 
 CX_EXPORT const char *

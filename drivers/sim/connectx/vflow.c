@@ -173,6 +173,8 @@ create_flow(struct ibv_qp *qp, struct ibv_flow_attr *attr)
 		errno = EINVAL;
 		return NULL;
 	}
+	if (cx_context_gone(qp->context))
+		return NULL;
 	f = calloc(1, sizeof(*f));
 	if (f == NULL)
 		return NULL;

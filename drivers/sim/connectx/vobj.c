@@ -83,12 +83,17 @@ uar_page(void)
 static struct ibv_cq *
 create_cq(struct ibv_context *c, int n, void *arg, bool compress, uint8_t format)
 {
-	struct vobj_cq *v = calloc(1, sizeof(*v));
-	struct mlx5dv_devx_obj *o = new_obj(c, CX_CQ);
 	uint32_t i, log_size = log2_above(n + 1);
 	size_t ring = (size_t)CQE_SIZE << log_size;
-	uint8_t *mem = map(ring + DB_SIZE);
+	struct mlx5dv_devx_obj *o;
+	struct vobj_cq *v;
+	uint8_t *mem;
 
+	if (cx_context_gone(c))
+		return NULL;
+	v = calloc(1, sizeof(*v));
+	o = new_obj(c, CX_CQ);
+	mem = map(ring + DB_SIZE);
 	if (v == NULL || o == NULL || mem == NULL || cx_cq_init(o) != 0) {
 		if (mem != NULL)
 			munmap(mem, ring + DB_SIZE);
@@ -158,11 +163,15 @@ mlx5dv_create_wq(struct ibv_context *c, struct ibv_wq_init_attr *a, struct mlx5d
 	uint32_t log_entry = striding ? 5 : 4 + log2_above(a->max_sge);
 	uint32_t log_size = log2_above(a->max_wr);
 	size_t ring = (size_t)1 << (log_size + log_entry);
-	struct vobj_wq *v = calloc(1, sizeof(*v));
-	uint8_t *mem = map(ring + DB_SIZE);
 	struct mlx5dv_devx_obj *o;
+	struct vobj_wq *v;
 	struct cx_wq *w;
+	uint8_t *mem;
 
+	if (cx_context_gone(c))
+		return NULL;
+	v = calloc(1, sizeof(*v));
+	mem = map(ring + DB_SIZE);
 	o = new_obj(c, CX_RQ);
 	if (v == NULL || mem == NULL || o == NULL) {
 		if (mem != NULL)
@@ -205,14 +214,11 @@ modify_wq(struct ibv_wq *wq, struct ibv_wq_attr *a)
 {
 	struct mlx5dv_devx_obj *o = ((struct vobj_wq *)wq)->obj;
 
+	if (o->gone)
+		return EIO;
 	cx_lock(o->dev);
-	if (a->attr_mask & IBV_WQ_ATTR_STATE) {
-		o->state = a->wq_state == IBV_WQS_RDY ? CX_QUEUE_READY : 0;
-		if (o->state == 0) {
-			cx_lro_forget(o);
-			cx_wq_reset(&o->q.wq);
-		}
-	}
+	if (a->attr_mask & IBV_WQ_ATTR_STATE)
+		cx_obj_set_state(o, a->wq_state == IBV_WQS_RDY ? CX_QUEUE_READY : 0);
 	cx_unlock(o->dev);
 	return 0;
 }
@@ -232,10 +238,14 @@ destroy_wq(struct ibv_wq *wq)
 static struct ibv_rwq_ind_table *
 create_table(struct ibv_context *c, struct ibv_rwq_ind_table_init_attr *a)
 {
-	struct vobj_table *v = calloc(1, sizeof(*v));
-	struct mlx5dv_devx_obj *o = new_obj(c, CX_RQT);
 	uint32_t i, n = 1u << a->log_ind_tbl_size;
+	struct mlx5dv_devx_obj *o;
+	struct vobj_table *v;
 
+	if (cx_context_gone(c))
+		return NULL;
+	v = calloc(1, sizeof(*v));
+	o = new_obj(c, CX_RQT);
 	if (v == NULL || o == NULL || (o->rqt.rqn = calloc(n, sizeof(*o->rqt.rqn))) == NULL) {
 		if (o != NULL)
 			mlx5dv_devx_obj_destroy(o);
@@ -326,7 +336,7 @@ create_sq(struct ibv_context *c, const struct ibv_qp_init_attr_ex *a, size_t *le
 static struct ibv_qp *
 create_qp(struct ibv_context *c, struct ibv_qp_init_attr_ex *a)
 {
-	struct vobj_qp *v = calloc(1, sizeof(*v));
+	struct vobj_qp *v = cx_context_gone(c) ? NULL : calloc(1, sizeof(*v));
 
 	if (v == NULL)
 		return NULL;
@@ -374,11 +384,13 @@ ibv_modify_qp(struct ibv_qp *q, struct ibv_qp_attr *a, int mask)
 {
 	struct mlx5dv_devx_obj *o = ((struct vobj_qp *)q)->obj;
 
+	if (o->gone)
+		return EIO;
 	cx_lock(o->dev);
 	if (mask & IBV_QP_STATE) {
 		o->state = a->qp_state == IBV_QPS_RTS ? CX_QUEUE_READY : 0;
 		if (a->qp_state == IBV_QPS_RESET && o->type == CX_SQ)
-			cx_wq_reset(&o->q.wq);
+			cx_obj_set_state(o, 0);
 	}
 	cx_unlock(o->dev);
 	return 0;

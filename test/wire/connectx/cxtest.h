@@ -47,7 +47,7 @@ struct port_conf {
 	uint16_t rxqs, rxd;
 	uint64_t rx_offloads, tx_offloads, rss;
 	uint32_t lro_size;
-	bool isolated, intr;
+	bool isolated, intr, lsc, rmv;
 };
 
 extern const uint8_t toeplitz_key[40];
@@ -64,6 +64,23 @@ unsigned int port_receive(struct rte_mbuf **m, uint16_t *queue, unsigned int n, 
 void port_receive_all(struct rte_mbuf **m, unsigned int n);
 struct rte_flow *port_udp_rule(uint32_t src, uint32_t dst, uint16_t sport, uint16_t dport,
 		uint32_t priority, const struct rte_flow_action *actions);
+
+/* numbered.c: datagrams as the generator makes them, a number and a time first */
+struct numbered {
+	uint64_t number, stamp; /* ns, CLOCK_MONOTONIC */
+	uint64_t arrived;	/* ns, the completion's */
+	uint64_t seen;		/* ns, when it was polled */
+};
+extern int (*faults_add)(const char *nic, const char *text, char *error, size_t size);
+uint64_t now_ns(void);
+/* Looks up what the model offers to its process. */
+void model_open(void);
+void add_faults(const char *text);
+void numbered_read(const struct rte_mbuf *m, struct numbered *n);
+/* Receives until max came or none for a second; returns how many. */
+unsigned int numbered_receive(struct numbered *n, unsigned int max);
+/* Sends numbers first to first + count - 1, in one burst if there are 64 at most. */
+void numbered_send(uint64_t first, unsigned int count);
 
 /* peer.c: raw sockets on the two interfaces of the model */
 struct segment {
@@ -116,6 +133,25 @@ void before_nics_file(void);
 void case_nics(const struct test_case *c);
 void before_many(void);
 void case_many(const struct test_case *c);
+void before_quiet(void);
+void case_fault(const struct test_case *c);
+void case_fault_stamp(const struct test_case *c);
+void case_fault_window(const struct test_case *c);
+void case_fault_time(const struct test_case *c);
+void case_fault_mixed(const struct test_case *c);
+void case_fault_lost(const struct test_case *c);
+void case_fault_error(const struct test_case *c);
+void case_fault_tx_error(const struct test_case *c);
+void case_fault_stall(const struct test_case *c);
+void case_fault_stall_intr(const struct test_case *c);
+void case_fault_tx_stall(const struct test_case *c);
+void case_fault_no_buf(const struct test_case *c);
+void case_link(const struct test_case *c);
+void case_remove(const struct test_case *c);
+void case_shape_rate(const struct test_case *c);
+void case_shape_delay(const struct test_case *c);
+void case_shape_queue(const struct test_case *c);
+void case_shape_ecn(const struct test_case *c);
 void before_bad_wire(void);
 void case_bad_wire(const struct test_case *c);
 void before_tree(void);

@@ -26,6 +26,8 @@ port_start(const struct port_conf *pc)
 			.rss_hf = pc->rss,
 		},
 		.intr_conf.rxq = pc->intr,
+		.intr_conf.lsc = pc->lsc,
+		.intr_conf.rmv = pc->rmv,
 	};
 	struct rte_flow_error fe = { 0 };
 	uint16_t q;

@@ -141,9 +141,36 @@ if [ "$case" = afp ]; then
 		LD_PRELOAD=$LIBRARY exec "$PROGRAM" afp -l 0 $MEMORY'
 fi
 
+# fault-seed: the same seed loses the same datagrams, another one others, on either way
+if [ "$case" = fault-seed ]; then
+	lost() {
+		CONNECTX_FAULTS=seed:$2,drop@rate:0.05 LD_PRELOAD=$library \
+			$space "$program" "fault-$1-rate" -l 0 $memory 2>/dev/null | grep '^lost'
+	}
+	for way in rx tx; do
+		first=$(lost $way 7) || { echo "$way: no answer"; exit 1; }
+		[ "$(lost $way 7)" = "$first" ] || { echo "$way: seed 7 is not the same twice"; exit 1; }
+		[ "$(lost $way 8)" != "$first" ] || { echo "$way: seed 8 is as seed 7"; exit 1; }
+		echo "$way: $first"
+	done
+	exit 0
+fi
+
+# The driver writes what it finds of a queue in error to /var/log: to one of the process' own here.
+case $case in
+fault-error*) space="$space -m" dumps=1 ;;
+fault-stall-compressed) export CONNECTX_CQE_COMP=1 ;;
+esac
+if [ -n "${dumps:-}" ]; then
+	# shellcheck disable=SC2016
+	set -- sh -ec 'mount -t tmpfs none /var/log; exec "$0" "$@"' "$program" "$case"
+else
+	set -- "$program" "$case"
+fi
+
 out=$(mktemp)
 trap 'rm -f "$out"' EXIT
-CONNECTX_VERBOSE=1 LD_PRELOAD=$library $space "$program" "$case" -l 0 $memory >"$out" 2>&1 &
+CONNECTX_VERBOSE=1 LD_PRELOAD=$library $space "$@" -l 0 $memory >"$out" 2>&1 &
 pid=$!
 trap 'kill $pid 2>/dev/null' INT TERM
 wait $pid
@@ -155,11 +182,32 @@ if ls -d /tmp/connectx-$pid-* >/dev/null 2>&1; then
 	echo "the device tree was left behind"
 	exit 1
 fi
+expect() {
+	grep -q " $1 $2: " "$out" || { echo "not $1 $2"; exit 1; }
+}
 case $case in
-gen-compressed*)
+gen-compressed* | fault-stall-compressed)
 	# the PMD does not tell: without this the case would pass with nothing compressed
 	grep -q '[1-9][0-9]* comp_cqes' "$out" || { echo "nothing compressed"; exit 1; }
 	;;
+# expect NUMBER COUNTER: as the summary at the end has it
+fault-rx-drop) expect 22 rx_fault_drop ;;
+fault-tx-drop) expect 22 tx_fault_drop ;;
+fault-rx-dup) expect 7 rx_fault_dup ;;
+fault-tx-dup) expect 7 tx_fault_dup ;;
+fault-rx-reorder) expect 3 rx_fault_reorder ;;
+fault-tx-reorder) expect 3 tx_fault_reorder ;;
+fault-stamp) expect 1 rx_fault_delay && expect 2 rx_fault_corrupt ;;
+fault-error-tx) expect 1 tx_fault_cqe_error ;;
+fault-error-*-vector) expect 1 rx_fault_cqe_error ;;
+fault-error-*) expect 2 rx_fault_cqe_error ;;
+fault-stall-tx) expect 1 tx_fault_stall ;;
+fault-stall*) expect 1 rx_fault_stall ;;
+link) expect 1 link_downs && expect 1 rx_no_link && expect 1 tx_no_link ;;
+remove*) expect 1 removals ;;
+shape-rate) expect 600 rx_shaped ;;
+shape-queue) expect 22 tx_shaped && expect 42 tx_queue_drop ;;
+shape-ecn) expect 7 tx_ecn_mark && expect 16 tx_queue_drop ;;
 gen-filler)
 	grep -q '[1-9][0-9]* rx_fillers' "$out" || { echo "no fillers"; exit 1; }
 	;;
