@@ -8,6 +8,7 @@ import glob
 import json
 import os
 import re
+import socket
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../interop/stack"))
@@ -107,7 +108,7 @@ def stream(mode, size, compress=0):
     """A stream as fast as it is taken, every byte and number checked: flow control loses nothing."""
     name = f"{mode}-{size}-{compress}"
     here, there = hosts(name)
-    receiver = there.testpmd(f"--modes={mode}", f"--size={size}", "--check", "--idle=1",
+    receiver = there.testpmd(f"--modes={mode}", f"--size={size}", "--check", "--idle=3",
                              "--duration=40", "--num=8192", "--stride-bytes=1400",
                              "--min-packets=1000", wire=",lossless=1", CONNECTX_CQE_COMP=compress)
     sender = here.testpmd("--modes=send", f"--peer={there.ip}", f"--size={size}",
@@ -170,4 +171,28 @@ def killed():
     equal(files(), [], "left behind")
 
 
-main(echo, streams, third, killed)
+def ask(agent, line):
+    """The answer of the model's control socket."""
+    path, = glob.glob(f"/tmp/connectx-{agent.pid}-*/ctl")
+    with socket.socket(socket.AF_UNIX) as s:
+        s.connect(path)
+        s.sendall(line.encode() + b"\n")
+        return b"".join(iter(lambda: s.recv(65536), b"")).decode()
+
+
+def unplugged():
+    """A fault takes the link down at one end: it is down at both, and up at both again."""
+    here, there = hosts("unplugged")
+    server, client = there.agent(), here.agent()
+    wait_for(lambda: here.carrier() and there.carrier(), "carrier")
+    exchange(server, client, there.ip, [100])
+    equal(ask(server, "fault mlx5_0 link=2s@time:+0ms"), "", "the answer")
+    wait_for(lambda: not here.carrier() and not there.carrier(), "no carrier at either end")
+    wait_for(lambda: here.carrier() and there.carrier(), "carrier again")
+    exchange(server, client, there.ip, [101, 1401])
+    check("explode" in ask(server, "fault mlx5_0 explode@packet:1"), "a fault that there is not")
+    server.end()
+    client.end()
+
+
+main(echo, streams, third, killed, unplugged)
