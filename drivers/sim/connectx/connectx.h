@@ -447,6 +447,8 @@ uint32_t cx_steer_hash(const uint32_t *key, uint32_t n);
 
 /* rx.c: a frame that the port took */
 enum cx_rx_result cx_rx_frame(struct cx_dev *d, uint8_t *frame, uint32_t len, unsigned int flags);
+/* Whether a rule would give it to a queue that is ready; nothing happens to it. */
+bool cx_rx_reaches(struct cx_dev *d, uint8_t *frame, uint32_t len);
 /* rxq.c */
 enum cx_rx_result cx_rxq_deliver(
 		struct mlx5dv_devx_obj *rq, struct cx_pkt *p, const struct cx_lro_info *lro);

@@ -23,17 +23,37 @@ to_queue(struct cx_dev *d, struct cx_pkt *p)
 	return cx_rxq_deliver(p->rq, p, NULL);
 }
 
+static int
+look(struct cx_dev *d, struct cx_pkt *p, uint8_t *frame, uint32_t len, bool verify)
+{
+	int verdict;
+
+	memset(p, 0, offsetof(struct cx_pkt, hit));
+	p->data = frame;
+	p->len = len;
+	cx_parse(p, verify);
+	verdict = cx_steer(d, p);
+	if (verdict == CX_STEER_QUEUE)
+		cx_rss(d, p);
+	return verdict;
+}
+
+bool
+cx_rx_reaches(struct cx_dev *d, uint8_t *frame, uint32_t len)
+{
+	struct cx_pkt p;
+
+	return look(d, &p, frame, len, true) == CX_STEER_QUEUE && p.rq != NULL &&
+			p.rq->state == CX_QUEUE_READY;
+}
+
 enum cx_rx_result
 cx_rx_frame(struct cx_dev *d, uint8_t *frame, uint32_t len, unsigned int flags)
 {
 	enum cx_rx_result ret;
 	struct cx_pkt p;
 
-	memset(&p, 0, offsetof(struct cx_pkt, hit));
-	p.data = frame;
-	p.len = len;
-	cx_parse(&p, !(flags & CX_RX_CSUM_OK));
-	switch (cx_steer(d, &p)) {
+	switch (look(d, &p, frame, len, !(flags & CX_RX_CSUM_OK))) {
 	case CX_STEER_DROP:
 		if (flags & CX_RX_FIRST)
 			return CX_RX_MISS;
@@ -46,7 +66,6 @@ cx_rx_frame(struct cx_dev *d, uint8_t *frame, uint32_t len, unsigned int flags)
 	default:
 		break;
 	}
-	cx_rss(d, &p);
 	ret = to_queue(d, &p);
 	if (ret != CX_RX_TAKEN && flags & CX_RX_HOLD && ret != CX_RX_ERROR)
 		return ret;

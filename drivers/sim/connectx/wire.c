@@ -8,6 +8,7 @@ const struct cx_wire_ops *const cx_wires[] = {
 	&cx_wire_loop,
 	&cx_wire_null,
 	&cx_wire_gen,
+	&cx_wire_pcap,
 	NULL,
 };
 
