@@ -228,7 +228,7 @@ offer(struct cx_dev *d, struct pcap_wire *w)
 		return true;
 	case CX_RX_MISS:
 		/* the kernel's, but not while a driver has no rules as it is restarted */
-		if (w->opt.lossless == LOSSLESS_RULE || !wanted(d, w))
+		if (!wanted(d, w))
 			return false;
 		cx_port_rx(d, frame, f->len, 0);
 		return true;

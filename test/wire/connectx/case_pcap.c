@@ -432,6 +432,37 @@ case_pcap_kernel(const struct test_case *c)
 	port_stop();
 }
 
+/* The only rule goes and comes back: no frame of it is lost to the kernel in between. */
+void
+case_pcap_pause(const struct test_case *c)
+{
+	struct port_conf pc = { .rxqs = 1, .rxd = 1024, .isolated = true };
+	struct rte_flow_error fe = { 0 };
+	struct rte_flow *b;
+	struct rte_mbuf *m;
+	unsigned int i;
+
+	(void)c;
+	port_start(&pc);
+	b = queue_rule(PORT_B);
+	for (i = 1; i < FRAMES; i += 3) {
+		if (i == 1 + FRAMES / 2) {
+			CHECK(rte_flow_destroy(0, b, &fe) == 0, "%s", fe.message);
+			while (port_receive(&m, NULL, 1, 1) == 1) {
+				check_frame(m, i);
+				rte_pktmbuf_free(m);
+				i += 3;
+			}
+			CHECK(i < FRAMES, "no frame left to wait");
+			b = queue_rule(PORT_B);
+		}
+		CHECK(port_receive(&m, NULL, 1, 1) == 1, "frame %u", i);
+		check_frame(m, i);
+		rte_pktmbuf_free(m);
+	}
+	port_stop();
+}
+
 /* lossless=2: a frame waits for its rule, and after the rule is gone. */
 void
 case_pcap_rule(const struct test_case *c)

@@ -98,6 +98,7 @@ void case_tx(const struct test_case *c);
 void case_pcap_in(const struct test_case *c);
 void case_pcap_pace(const struct test_case *c);
 void case_pcap_kernel(const struct test_case *c);
+void case_pcap_pause(const struct test_case *c);
 void case_pcap_rule(const struct test_case *c);
 void case_pcap_lossy(const struct test_case *c);
 void case_pcap_out(const struct test_case *c);
