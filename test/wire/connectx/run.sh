@@ -19,18 +19,6 @@ else
 	memory="--no-huge --no-shconf -m 300"
 fi
 
-if [ "$case" = testpmd ]; then
-	command -v dpdk-testpmd >/dev/null || exit 77
-	out=$( (sleep 3; echo stop; echo quit) |
-		CONNECTX_WIRE=gen:dst=10.99.0.2,port=5000,count=100000 LD_PRELOAD=$library \
-		timeout 60 $space dpdk-testpmd -l 0,1 --no-telemetry $memory \
-		-a 0000:03:00.0,mprq_en=1,rxqs_min_mprq=1 -- -i --total-num-mbufs=16384 --rxd=1024 \
-		--forward-mode=rxonly --no-flush-rx --auto-start 2>&1)
-	echo "$out"
-	echo "$out" | grep -Eq 'RX-packets: 10000[0-9] ' || { echo "not 100000 packets"; exit 1; }
-	exit 0
-fi
-
 # readme: every variable and wire of the help is explained there
 if [ "$case" = readme ]; then
 	readme=$(dirname "$0")/../../../drivers/sim/connectx/README.md
