@@ -341,7 +341,7 @@ case_pcap_in(const struct test_case *c)
 	if (c->b > 1)
 		rte_delay_us_sleep(100000);
 	for (i = 0; i < c->a * c->b; i++) {
-		CHECK(port_receive(&m, NULL, 1, 1) == 1, "%u frames came, not %u", i, c->a * c->b);
+		CHECK((m = port_next()) != NULL, "%u frames came, not %u", i, c->a * c->b);
 		check_frame(m, i % c->a);
 		rte_pktmbuf_free(m);
 	}
@@ -369,7 +369,7 @@ case_pcap_pace(const struct test_case *c)
 	CHECK(rte_mbuf_dyn_rx_timestamp_register(&offset, NULL) == 0, "no time stamps");
 	port_start(&pc);
 	for (i = 0; i < n; i++) {
-		CHECK(port_receive(&m, NULL, 1, 1) == 1, "%u frames came, not %u", i, n);
+		CHECK((m = port_next()) != NULL, "%u frames came, not %u", i, n);
 		check_frame(m, i % c->a);
 		stamp = *RTE_MBUF_DYNFIELD(m, offset, rte_mbuf_timestamp_t *);
 		if (i == 0)
@@ -420,7 +420,7 @@ case_pcap_kernel(const struct test_case *c)
 	queue_rule(PORT_B);
 	for (i = 0; i < FRAMES; i++) {
 		if (i % 3 == 1) {
-			CHECK(port_receive(&m, NULL, 1, 1) == 1, "frame %u", i);
+			CHECK((m = port_next()) != NULL, "frame %u", i);
 			check_frame(m, i);
 			rte_pktmbuf_free(m);
 			continue;
@@ -456,7 +456,7 @@ case_pcap_pause(const struct test_case *c)
 			CHECK(i < FRAMES, "no frame left to wait");
 			b = queue_rule(PORT_B);
 		}
-		CHECK(port_receive(&m, NULL, 1, 1) == 1, "frame %u", i);
+		CHECK((m = port_next()) != NULL, "frame %u", i);
 		check_frame(m, i);
 		rte_pktmbuf_free(m);
 	}
@@ -479,7 +479,7 @@ case_pcap_rule(const struct test_case *c)
 	CHECK(port_receive(&m, NULL, 1, 1) == 0, "the second frame is before the first");
 	a = queue_rule(PORT_A);
 	for (i = 0; i < FRAMES / 2; i++) {
-		CHECK(port_receive(&m, NULL, 1, 1) == 1, "frame %u", i);
+		CHECK((m = port_next()) != NULL, "frame %u", i);
 		check_frame(m, i);
 		rte_pktmbuf_free(m);
 	}
@@ -491,7 +491,7 @@ case_pcap_rule(const struct test_case *c)
 	}
 	queue_rule(PORT_A);
 	for (; i < FRAMES; i++) {
-		CHECK(port_receive(&m, NULL, 1, 1) == 1, "frame %u", i);
+		CHECK((m = port_next()) != NULL, "frame %u", i);
 		check_frame(m, i);
 		rte_pktmbuf_free(m);
 	}

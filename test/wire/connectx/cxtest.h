@@ -58,6 +58,8 @@ void port_start(const struct port_conf *pc);
 void port_stop(void);
 /* Polls all queues until n frames came or nothing came for a second. */
 unsigned int port_receive(struct rte_mbuf **m, uint16_t *queue, unsigned int n, unsigned int rxqs);
+/* One that is sure to come, from a port with one queue; NULL when it did not. */
+struct rte_mbuf *port_next(void);
 struct rte_flow *port_udp_rule(uint32_t src, uint32_t dst, uint16_t sport, uint16_t dport,
 		uint32_t priority, const struct rte_flow_action *actions);
 

@@ -4,6 +4,7 @@
 # Huge pages are used when HUGE=1; the case is skipped (77) when there are too few.
 set -u
 library=$1 program=$2 case=$3
+preload="$(dirname "$0")/preload.sh"
 
 if [ "$(id -u)" = 0 ]; then
 	space="unshare -n"
@@ -57,7 +58,7 @@ fi
 
 out=$(mktemp)
 trap 'rm -f "$out"' EXIT
-CONNECTX_VERBOSE=1 LD_PRELOAD=$library $space "$program" "$case" -l 0 $memory >"$out" 2>&1 &
+CONNECTX_VERBOSE=1 $space "$preload" "$library" "$program" "$case" -l 0 $memory >"$out" 2>&1 &
 pid=$!
 trap 'kill $pid 2>/dev/null' INT TERM
 wait $pid

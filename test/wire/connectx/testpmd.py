@@ -3,7 +3,6 @@
 """
 testpmd.py LIBRARY SCENARIO: Debian's own dpdk-testpmd on the software ConnectX, driven at its
 prompt. Runs in a network namespace of its own. Exit 77: what it needs is not there.
-SANITIZER=asan|tsan: LIBRARY is an instrumented one (sanitizer.py).
 """
 import os
 import re
@@ -11,18 +10,17 @@ import shutil
 import subprocess
 import sys
 
-from sanitizer import preload_of, wrapper
-from testpmd_prompt import (Failure, Peer, TCP, TCP_ACK, TCP_PSH, Testpmd, UDP, expect, frame, sh,
-                            until)
+from testpmd_prompt import (Failure, PRELOADED, Peer, TCP, TCP_ACK, TCP_PSH, Testpmd, UDP, expect,
+                            frame, sh, until)
 
 MPRQ = 'mprq_en=1,rxqs_min_mprq=1,mprq_log_stride_num=6,mprq_log_stride_size=11'
 GEN = 'gen:src=10.99.0.1,dst=10.99.0.2,port=5000'
 TAP = 'tap:w0'
-PRELOAD = ''
+LIBRARY = ''
 
 
 def testpmd(wire, devargs=MPRQ, **more):
-    return Testpmd(PRELOAD, wire, devargs, **more)
+    return Testpmd(LIBRARY, wire, devargs, **more)
 
 
 # ---- receiving ----
@@ -399,11 +397,11 @@ SCENARIOS = {f.__name__.replace('_', '-'): f for f in (
 
 
 def main():
-    global PRELOAD
+    global LIBRARY
     if len(sys.argv) != 3 or sys.argv[2] not in SCENARIOS:
         print(*SCENARIOS, sep='\n')
         return 2
-    library, name = sys.argv[1:]
+    LIBRARY, name = sys.argv[1:]
     if os.environ.get('CXTEST_NAMESPACE') is None:
         space = ['unshare', '-n'] if os.getuid() == 0 else ['unshare', '-Urn']
         if subprocess.run(space + ['true'], stderr=subprocess.DEVNULL).returncode != 0:
@@ -416,9 +414,10 @@ def main():
         if not os.path.exists('/dev/net/tun'):
             print('no /dev/net/tun')
             return 77
+        if subprocess.run([PRELOADED, LIBRARY, 'true']).returncode != 0:
+            return 77
         os.environ['CXTEST_NAMESPACE'] = '1'
-        os.execvp(space[0], space + wrapper() + [sys.executable] + sys.argv)
-    PRELOAD = preload_of(library)
+        os.execvp(space[0], space + [sys.executable] + sys.argv)
     try:
         SCENARIOS[name]()
     except Failure as e:

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 
+PRELOADED = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'preload.sh')
 PROMPT = 'testpmd> '
 PATIENCE = float(os.environ.get('PATIENCE', 60))  # s, for what is sure to come
 ESCAPES = re.compile(r'\x1b\[[0-9;]*[A-Za-z]')
@@ -51,22 +52,21 @@ def memory():
 class Testpmd:
     """One process. Commands return what they printed."""
 
-    def __init__(self, preload, wire, devargs='', args='', env=None, nics=1, cores='0,1'):
+    def __init__(self, library, wire, devargs='', args='', env=None, nics=1, cores='0,1'):
         addresses = [f'0000:{3 + i:02x}:00.0' for i in range(nics)]
         allow = []
         for address in addresses:
             allow += ['-a', address + (',' + devargs if devargs else '')]
         command = ['dpdk-testpmd', '-l', cores, '--no-telemetry', *memory(), *allow, '--', '-i',
                    '--total-num-mbufs=16384', '--rxd=1024', '--no-flush-rx', *args.split()]
-        variables = dict(os.environ, LD_PRELOAD=preload, TERM='dumb', CONNECTX_VERBOSE='1',
-                         **(env or {}))
+        variables = dict(os.environ, TERM='dumb', CONNECTX_VERBOSE='1', **(env or {}))
         if wire is not None:
             variables['CONNECTX_WIRE'] = wire
         print('$', *command, flush=True)
         self.text = ''
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
-            os.execvpe(command[0], command, variables)
+            os.execvpe(PRELOADED, [PRELOADED, library, *command], variables)
         atexit.register(self.kill)
         self.wait_for(PROMPT, 0)
 
