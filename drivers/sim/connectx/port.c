@@ -61,7 +61,8 @@ cx_port_poll(struct cx_dev *d)
 
 	if (cx_likely(up == d->link_up))
 		return;
-	d->link_up = up;
+	/* a control call reads it without the lock */
+	__atomic_store_n(&d->link_up, up, __ATOMIC_RELAXED);
 	cx_netdev_carrier(d, up);
 	cx_log(1, "%s: link %s", d->conf.name, up ? "up" : "down");
 }
