@@ -355,6 +355,16 @@ cx_dev_of(const struct ibv_context *c)
 	return (struct cx_dev *)((uint8_t *)c->device - offsetof(struct cx_dev, ibdev));
 }
 
+/*
+ * The time stamp of a completion. The PMD takes a clock of 1 GHz, which it reads with DevX
+ * (caps.c), for one in the real-time format: seconds and nanoseconds in 32 bits each.
+ */
+static inline uint64_t
+cx_stamp(const struct cx_dev *d)
+{
+	return cx_conf.devx ? d->now / 1000000000 << 32 | d->now % 1000000000 : d->now;
+}
+
 void cx_lock(struct cx_dev *d);
 void cx_unlock(struct cx_dev *d);
 /* level 0 errors and warnings, 1 a summary, 2 objects and rules, 3 every command */

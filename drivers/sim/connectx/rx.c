@@ -3,11 +3,18 @@
 #include "connectx.h"
 #include "hw.h"
 
+static inline void
+count(struct cx_dev *d, const struct cx_pkt *p)
+{
+	d->stat.rx_wire++;
+	d->stat.rx_bytes += p->len;
+}
+
 static enum cx_rx_result
 to_kernel(struct cx_dev *d, struct cx_pkt *p)
 {
 	cx_steer_commit(p);
-	d->stat.rx_wire++;
+	count(d, p);
 	d->stat.rx_miss++;
 	cx_netdev_send(d, p->data, p->len);
 	return CX_RX_MISS;
@@ -58,7 +65,7 @@ cx_rx_frame(struct cx_dev *d, uint8_t *frame, uint32_t len, unsigned int flags)
 		if (flags & CX_RX_FIRST)
 			return CX_RX_MISS;
 		cx_steer_commit(&p);
-		d->stat.rx_wire++;
+		count(d, &p);
 		d->stat.rx_dropped++;
 		return CX_RX_TAKEN;
 	case CX_STEER_MISS:
@@ -74,6 +81,6 @@ cx_rx_frame(struct cx_dev *d, uint8_t *frame, uint32_t len, unsigned int flags)
 	else if (ret == CX_RX_CLOSED)
 		d->stat.rx_closed++;
 	cx_steer_commit(&p);
-	d->stat.rx_wire++;
+	count(d, &p);
 	return ret;
 }

@@ -301,10 +301,13 @@ def life():
     t = testpmd(TAP, 'mprq_en=0,rx_vec_en=0', args='--forward-mode=io')
     peer = Peer('w0')
 
+    numbers = iter(range(1, 65536))  # no two frames alike: an old one may not come again
+
     def works(what):
-        for i in range(40):
-            got = echo(t, peer, frame(sport=i + 1), what).sport
-            expect(got == i + 1, f'{what}: frame {got} instead of {i + 1}')
+        for _ in range(40):
+            n = next(numbers)
+            got = echo(t, peer, frame(sport=n), what).sport
+            expect(got == n, f'{what}: frame {got} instead of {n}')
 
     t.command('start')
     works('first start')
@@ -324,6 +327,7 @@ def life():
         t.commands('port config all rxq 1', 'port start 0', 'set promisc 0 on', 'start')
         works('attached')
     t.quit()
+    expect('bad_doorbell' not in t.text, 'doorbells out of order')
 
 
 def link():
@@ -370,6 +374,20 @@ def overload():
     t.quit()
 
 
+def xstats():
+    t = testpmd(GEN + ',count=50000,size=100', args='--forward-mode=rxonly')
+    receive_all(t, 50000)
+    x = t.xstats()
+    expect(x['rx_good_packets'] == x['rx_q0_packets'] == 50000, f'{x}')
+    expect(x['rx_good_bytes'] == 50000 * 142 and x['rx_q0_errors'] == 0, f'{x}')
+    # what the kernel driver of the port counts
+    expect(x['rx_phy_packets'] == 50000 and x['rx_phy_bytes'] == 50000 * 142, f'{x}')
+    t.commands('clear port xstats 0', 'clear port stats 0')
+    x = t.xstats()
+    expect(x['rx_good_packets'] == x['rx_phy_packets'] == 0, f'not cleared: {x}')
+    t.quit()
+
+
 def lro():
     t = testpmd(TAP, 'mprq_en=1,rxqs_min_mprq=1,lro_timeout_usec=1024',
                 args='--forward-mode=rxonly --enable-lro --enable-scatter '
@@ -395,7 +413,7 @@ def lro():
 
 SCENARIOS = {f.__name__.replace('_', '-'): f for f in (
     rxonly_mprq, rxonly_sprq, verbs, cqe_compression, rss, io, nics, csum, tso, vlan, mtu, flow,
-    life, link, overload, lro)}
+    life, link, overload, xstats, lro)}
 
 
 def main():
