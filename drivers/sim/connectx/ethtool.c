@@ -34,7 +34,7 @@ by_interface(const char *name)
 	unsigned int i;
 
 	for (i = 0; i < cx_n_devs; i++)
-		if (cx_devs[i]->opened && strncmp(cx_devs[i]->conf.netdev, name, IFNAMSIZ) == 0)
+		if (strncmp(cx_devs[i]->conf.netdev, name, IFNAMSIZ) == 0)
 			return cx_devs[i];
 	return NULL;
 }
@@ -111,10 +111,10 @@ ioctl(int fd, unsigned long request, ...)
 	va_start(ap, request);
 	arg = va_arg(ap, void *);
 	va_end(ap);
-	if (cx_unlikely(request == SIOCETHTOOL && cx_n_devs > 0)) {
+	if (cx_unlikely(request == SIOCETHTOOL && cx_n_devs > 0 && arg != NULL)) {
 		ifr = arg;
 		d = by_interface(ifr->ifr_name);
-		if (d != NULL && answer(d, ifr->ifr_data))
+		if (d != NULL && ifr->ifr_data != NULL && answer(d, ifr->ifr_data))
 			return 0;
 	}
 	return syscall(SYS_ioctl, fd, request, arg);
