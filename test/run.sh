@@ -5,7 +5,8 @@
 # shellcheck source=../app/setup.sh
 suites=("$@")
 set --
-. "$(dirname "$0")/../app/setup.sh" clang clang-format libclang-rt-14-dev tcpdump
+. "$(dirname "$0")/../app/setup.sh" clang clang-format libclang-rt-14-dev libasan8 \
+	libubsan1 libtsan2 tcpdump
 [ ${#suites[@]} -gt 0 ] || suites=(style unit wire interop fuzz)
 wanted() { [[ " ${suites[*]} " == *" $1 "* ]]; }
 passed=0

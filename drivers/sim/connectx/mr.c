@@ -39,7 +39,7 @@ cx_mr_check(struct cx_dev *d, uint32_t lkey, uint64_t addr, uint64_t len)
 CX_EXPORT struct ibv_mr *
 ibv_reg_mr_iova2(struct ibv_pd *pd, void *addr, size_t len, uint64_t iova, unsigned int access)
 {
-	static uint8_t variant;
+	static uint8_t variant; /* of all NICs, each with its lock */
 	struct cx_dev *d = cx_dev_of(pd->context);
 	struct mr *m;
 
@@ -55,7 +55,8 @@ ibv_reg_mr_iova2(struct ibv_pd *pd, void *addr, size_t len, uint64_t iova, unsig
 	m->id = cx_table_add(&d->mrs, m);
 	if (m->id != 0) {
 		/* a key that was given up is not the key of who gets the number next */
-		m->pub.lkey = m->id << KEY_VARIANT_BITS | ++variant;
+		m->pub.lkey = m->id << KEY_VARIANT_BITS |
+				__atomic_add_fetch(&variant, 1, __ATOMIC_RELAXED);
 		m->pub.rkey = m->pub.lkey;
 		m->pub.handle = m->id;
 		m->pub.context = pd->context;

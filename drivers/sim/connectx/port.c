@@ -89,6 +89,7 @@ update_link(struct cx_dev *d)
 	}
 	if (cx_likely(up == d->link_up))
 		return;
+	/* a control call reads it without the lock */
 	__atomic_store_n(&d->link_up, up, __ATOMIC_RELAXED);
 	cx_netdev_carrier(d, up);
 	cx_async_post(d, up ? IBV_EVENT_PORT_ACTIVE : IBV_EVENT_PORT_ERR, 1);

@@ -3,11 +3,18 @@
 #include "connectx.h"
 #include "hw.h"
 
+static inline void
+count(struct cx_dev *d, const struct cx_pkt *p)
+{
+	d->stat.rx_wire++;
+	d->stat.rx_bytes += p->len;
+}
+
 static enum cx_rx_result
 to_kernel(struct cx_dev *d, struct cx_pkt *p)
 {
 	cx_steer_commit(p);
-	d->stat.rx_wire++;
+	count(d, p);
 	d->stat.rx_miss++;
 	cx_netdev_send(d, p->data, p->len);
 	return CX_RX_MISS;
@@ -29,22 +36,33 @@ to_queue(struct cx_dev *d, struct cx_pkt *p)
 	return cx_rxq_deliver(p->rq, p, NULL);
 }
 
+static int
+look(const struct cx_dev *d, struct cx_pkt *p, uint8_t *frame, uint32_t len, bool verify)
+{
+	int verdict;
+
+	memset(p, 0, offsetof(struct cx_pkt, hit));
+	p->data = frame;
+	p->len = len;
+	cx_parse(p, verify);
+	verdict = cx_steer(d, p);
+	if (verdict == CX_STEER_QUEUE)
+		cx_rss(d, p);
+	return verdict;
+}
+
 enum cx_rx_result
 cx_rx_frame(struct cx_dev *d, uint8_t *frame, uint32_t len, unsigned int flags)
 {
 	enum cx_rx_result ret;
 	struct cx_pkt p;
 
-	memset(&p, 0, offsetof(struct cx_pkt, hit));
-	p.data = frame;
-	p.len = len;
-	cx_parse(&p, !(flags & CX_RX_CSUM_OK));
-	switch (cx_steer(d, &p)) {
+	switch (look(d, &p, frame, len, !(flags & CX_RX_CSUM_OK))) {
 	case CX_STEER_DROP:
 		if (flags & CX_RX_FIRST)
 			return CX_RX_MISS;
 		cx_steer_commit(&p);
-		d->stat.rx_wire++;
+		count(d, &p);
 		d->stat.rx_dropped++;
 		return CX_RX_TAKEN;
 	case CX_STEER_MISS:
@@ -52,7 +70,6 @@ cx_rx_frame(struct cx_dev *d, uint8_t *frame, uint32_t len, unsigned int flags)
 	default:
 		break;
 	}
-	cx_rss(d, &p);
 	ret = to_queue(d, &p);
 	if (ret != CX_RX_TAKEN && flags & CX_RX_HOLD && ret != CX_RX_ERROR)
 		return ret;
@@ -63,7 +80,7 @@ cx_rx_frame(struct cx_dev *d, uint8_t *frame, uint32_t len, unsigned int flags)
 	else if (ret == CX_RX_CLOSED)
 		d->stat.rx_closed++;
 	cx_steer_commit(&p);
-	d->stat.rx_wire++;
+	count(d, &p);
 	return ret;
 }
 
@@ -72,11 +89,7 @@ cx_rx_would_take(const struct cx_dev *d, uint8_t *frame, uint32_t len, unsigned 
 {
 	struct cx_pkt p;
 
-	memset(&p, 0, offsetof(struct cx_pkt, hit));
-	p.data = frame;
-	p.len = len;
-	cx_parse(&p, !(flags & CX_RX_CSUM_OK));
-	switch (cx_steer(d, &p)) {
+	switch (look(d, &p, frame, len, !(flags & CX_RX_CSUM_OK))) {
 	case CX_STEER_DROP:
 		return flags & CX_RX_FIRST ? CX_RX_MISS : CX_RX_TAKEN;
 	case CX_STEER_MISS:
@@ -84,7 +97,6 @@ cx_rx_would_take(const struct cx_dev *d, uint8_t *frame, uint32_t len, unsigned 
 	default:
 		break;
 	}
-	cx_rss(d, &p);
 	if (p.rq == NULL || p.rq->state != CX_QUEUE_READY)
 		return CX_RX_CLOSED;
 	return cx_rxq_room(p.rq) ? CX_RX_TAKEN : CX_RX_NO_BUF;

@@ -82,9 +82,16 @@ posted(struct cx_wq *w)
 	return w->seen_pi - w->ci;
 }
 
+/*
+ * The doorbell record starts from zero, too. The PMD clears that of a receive queue itself, and
+ * leaves that of a send queue as it is: hardware looks at it when the doorbell is rung, the model
+ * at all times, and would send what lies in the ring once more.
+ */
 void
 cx_wq_reset(struct cx_wq *w)
 {
+	if (w->db != NULL)
+		__atomic_store_n(w->db, 0, __ATOMIC_RELEASE);
 	w->ci = 0;
 	w->seen_pi = 0;
 	w->stride = 0;

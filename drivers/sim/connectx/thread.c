@@ -328,9 +328,10 @@ cx_thread_use(struct cx_dev *d)
 	int ret = 0;
 
 	pthread_mutex_lock(&starting);
-	w->first = d->index % cx_conf.threads;
-	if (w->users == 0)
+	if (w->users == 0) {
+		w->first = d->index % cx_conf.threads;
 		ret = start(w);
+	}
 	if (ret == 0) {
 		w->users++;
 		__atomic_add_fetch(&d->contexts, 1, __ATOMIC_RELEASE);

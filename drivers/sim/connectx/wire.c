@@ -9,6 +9,7 @@ const struct cx_wire_ops *const cx_wires[] = {
 	&cx_wire_null,
 	&cx_wire_gen,
 	&cx_wire_shm,
+	&cx_wire_pcap,
 	NULL,
 };
 

@@ -53,7 +53,7 @@ struct cx_wire {
 
 extern const struct cx_wire_ops *const cx_wires[]; /* ends with NULL */
 extern const struct cx_wire_ops cx_wire_tap, cx_wire_afp, cx_wire_loop, cx_wire_null, cx_wire_gen,
-		cx_wire_shm;
+		cx_wire_shm, cx_wire_pcap;
 
 /* Opens d->wire as the configuration says. 0, or -1 after one log line. */
 int cx_wire_open(struct cx_dev *d);

@@ -62,6 +62,8 @@ unsigned int port_receive(struct rte_mbuf **m, uint16_t *queue, unsigned int n, 
 /* All n from queue 0, which are sure to come: however long the machine is busy with other things.
  */
 void port_receive_all(struct rte_mbuf **m, unsigned int n);
+/* One that is sure to come, from a port with one queue; NULL when it did not. */
+struct rte_mbuf *port_next(void);
 struct rte_flow *port_udp_rule(uint32_t src, uint32_t dst, uint16_t sport, uint16_t dport,
 		uint32_t priority, const struct rte_flow_action *actions);
 
@@ -152,6 +154,15 @@ void case_shape_rate(const struct test_case *c);
 void case_shape_delay(const struct test_case *c);
 void case_shape_queue(const struct test_case *c);
 void case_shape_ecn(const struct test_case *c);
+void case_pcap_in(const struct test_case *c);
+void case_pcap_pace(const struct test_case *c);
+void case_pcap_kernel(const struct test_case *c);
+void case_pcap_pause(const struct test_case *c);
+void case_pcap_rule(const struct test_case *c);
+void case_pcap_lossy(const struct test_case *c);
+void case_pcap_out(const struct test_case *c);
+void before_pcap(void);
+void before_bad_pcap(void);
 void before_bad_wire(void);
 void case_bad_wire(const struct test_case *c);
 void before_tree(void);

@@ -130,6 +130,18 @@ port_receive_all(struct rte_mbuf **m, unsigned int n)
 	}
 }
 
+struct rte_mbuf *
+port_next(void)
+{
+	struct rte_mbuf *m;
+	int i;
+
+	for (i = 0; i < PATIENCE; i++)
+		if (port_receive(&m, NULL, 1, 1) == 1)
+			return m;
+	return NULL;
+}
+
 struct rte_flow *
 port_udp_rule(uint32_t src, uint32_t dst, uint16_t sport, uint16_t dport, uint32_t priority,
 		const struct rte_flow_action *actions)

@@ -4,6 +4,7 @@
 # Huge pages are used when HUGE=1; the case is skipped (77) when there are too few.
 set -u
 library=$1 program=$2 case=$3
+preload="$(dirname "$0")/preload.sh"
 
 if [ "$(id -u)" = 0 ]; then
 	space="unshare -n"
@@ -23,18 +24,6 @@ fi
 if [ "$case" = nics-many ]; then
 	[ "$(awk '/MemAvailable/ { print $2 }' /proc/meminfo)" -ge 3000000 ] || exit 77
 	memory="--no-huge --no-shconf -m 2000"
-fi
-
-if [ "$case" = testpmd ]; then
-	command -v dpdk-testpmd >/dev/null || exit 77
-	out=$( (sleep 3; echo stop; echo quit) |
-		CONNECTX_WIRE=gen:dst=10.99.0.2,port=5000,count=100000 LD_PRELOAD=$library \
-		timeout 60 $space dpdk-testpmd -l 0,1 --no-telemetry $memory \
-		-a 0000:03:00.0,mprq_en=1,rxqs_min_mprq=1 -- -i --total-num-mbufs=16384 --rxd=1024 \
-		--forward-mode=rxonly --no-flush-rx --auto-start 2>&1)
-	echo "$out"
-	echo "$out" | grep -Eq 'RX-packets: 10000[0-9] ' || { echo "not 100000 packets"; exit 1; }
-	exit 0
 fi
 
 # readme: every variable and wire of the help is explained there
@@ -170,7 +159,7 @@ fi
 
 out=$(mktemp)
 trap 'rm -f "$out"' EXIT
-CONNECTX_VERBOSE=1 LD_PRELOAD=$library $space "$@" -l 0 $memory >"$out" 2>&1 &
+CONNECTX_VERBOSE=1 $space "$preload" "$library" "$@" -l 0 $memory >"$out" 2>&1 &
 pid=$!
 trap 'kill $pid 2>/dev/null' INT TERM
 wait $pid
