@@ -46,7 +46,7 @@ cx_rx_frame(struct cx_dev *d, uint8_t *frame, uint32_t len, unsigned int flags)
 	default:
 		break;
 	}
-	cx_rss(d, &p);
+	cx_rss(&p);
 	ret = to_queue(d, &p);
 	if (ret != CX_RX_TAKEN && flags & CX_RX_HOLD && ret != CX_RX_ERROR)
 		return ret;

@@ -3,6 +3,9 @@
  * Receive queues: putting a frame into the memory that the PMD posted, and its completion. Two
  * kinds: an entry of data segments for each frame, or striding entries that many frames share
  * (MPRQ).
+ *
+ * An entry that the device cannot use ends in an error completion, and its queue in the error
+ * state: nothing is received on it until the driver resets it.
  */
 #include "connectx.h"
 #include "hw.h"
@@ -73,13 +76,52 @@ post_filler(const struct mlx5dv_devx_obj *rq, struct cx_wq *w, const struct cx_p
 	w->stride = 0;
 }
 
+/* Reads the doorbell record; one that cannot be right is as good as none. */
+static void
+read_doorbell(struct cx_dev *d, struct cx_wq *w)
+{
+	uint16_t pi = be32toh(__atomic_load_n(w->db, __ATOMIC_ACQUIRE));
+
+	if (cx_likely((uint16_t)(pi - w->ci) <= 1u << w->log_size)) {
+		w->seen_pi = pi;
+		return;
+	}
+	if (d->stat.bad_doorbell++ == 0)
+		cx_log(0,
+				"%s: receive doorbell %u is %u entries ahead of a ring of %u: "
+				"refused, counted from now on",
+				d->conf.name, pi, (uint16_t)(pi - w->ci), 1u << w->log_size);
+}
+
 /* Entries that the PMD has posted and the device has not used up. */
 static inline uint16_t
-posted(struct cx_wq *w)
+posted(struct cx_dev *d, struct cx_wq *w)
 {
 	if (w->seen_pi == w->ci)
-		w->seen_pi = be32toh(__atomic_load_n(w->db, __ATOMIC_ACQUIRE));
+		read_doorbell(d, w);
 	return w->seen_pi - w->ci;
+}
+
+/* The entry at the device's index is used up in error, and so is the queue. */
+static enum cx_rx_result
+fail(struct mlx5dv_devx_obj *rq, struct cx_wq *w, uint8_t syndrome)
+{
+	struct cx_dev *d = rq->dev;
+	struct hw_cqe c = { 0 };
+
+	if (d->stat.rx_errors++ == 0)
+		cx_log(0,
+				"%s: RQ %#x, entry %u: error completion, syndrome %#x; counted "
+				"from now on",
+				d->conf.name, rq->id, w->ci, syndrome);
+	c.wqe_id = c.counter = htobe16(w->ci);
+	c.timestamp = htobe64(d->now);
+	((uint8_t *)&c)[CQE_SYNDROME_AT] = syndrome;
+	cx_cq_post(&rq->q.cq_obj->cq, &c, CQE_OP_RESP_ERR);
+	w->ci++;
+	w->stride = 0;
+	rq->state = CX_QUEUE_ERROR;
+	return CX_RX_ERROR;
 }
 
 void
@@ -91,14 +133,14 @@ cx_wq_reset(struct cx_wq *w)
 }
 
 static enum cx_rx_result
-deliver_striding(const struct mlx5dv_devx_obj *rq, struct cx_wq *w, const struct cx_pkt *p,
+deliver_striding(struct mlx5dv_devx_obj *rq, struct cx_wq *w, const struct cx_pkt *p,
 		const struct frame *f, const struct cx_lro_info *lro)
 {
 	struct cx_cq *q = &rq->q.cq_obj->cq;
 	uint32_t strides = 1u << w->log_strides;
 	uint32_t need = (f->len + w->shift + (1u << w->log_stride_bytes) - 1) >>
 			w->log_stride_bytes;
-	uint16_t avail = posted(w);
+	uint16_t avail = posted(rq->dev, w);
 	const struct hw_data_seg *seg;
 	struct hw_cqe c;
 	uint8_t *dst;
@@ -111,7 +153,7 @@ deliver_striding(const struct mlx5dv_devx_obj *rq, struct cx_wq *w, const struct
 		return CX_RX_NO_BUF;
 	if (cx_unlikely(w->stride + need > strides)) {
 		post_filler(rq, w, p);
-		if (--avail == 0 || !cx_cq_room(q))
+		if ((avail == 1 && posted(rq->dev, w) == 0) || !cx_cq_room(q))
 			return CX_RX_NO_BUF;
 	}
 	seg = (const void *)(w->buf +
@@ -119,11 +161,9 @@ deliver_striding(const struct mlx5dv_devx_obj *rq, struct cx_wq *w, const struct
 			RX_STRIDING_HDR);
 	dst = cx_mr_check(rq->dev, be32toh(seg->lkey), be64toh(seg->addr), be32toh(seg->bytes));
 	if (cx_unlikely(dst == NULL))
-		return CX_RX_ERROR;
-	if (cx_unlikely(be32toh(seg->bytes) < (w->stride + need) << w->log_stride_bytes)) {
-		rq->dev->stat.rx_too_long++;
-		return CX_RX_ERROR;
-	}
+		return fail(rq, w, SYNDROME_LOCAL_PROTECTION);
+	if (cx_unlikely(be32toh(seg->bytes) < (w->stride + need) << w->log_stride_bytes))
+		return fail(rq, w, SYNDROME_LOCAL_LENGTH);
 	dst += (size_t)w->stride << w->log_stride_bytes;
 	memcpy(dst + w->shift, f->data, f->len);
 	fill_cqe(&c, rq, p, f->stripped);
@@ -144,7 +184,7 @@ deliver_striding(const struct mlx5dv_devx_obj *rq, struct cx_wq *w, const struct
 }
 
 static enum cx_rx_result
-deliver_plain(const struct mlx5dv_devx_obj *rq, struct cx_wq *w, const struct cx_pkt *p,
+deliver_plain(struct mlx5dv_devx_obj *rq, struct cx_wq *w, const struct cx_pkt *p,
 		const struct frame *f, const struct cx_lro_info *lro)
 {
 	uint32_t off = 0, i, n_segs = 1u << (w->log_entry - 4);
@@ -152,7 +192,7 @@ deliver_plain(const struct mlx5dv_devx_obj *rq, struct cx_wq *w, const struct cx
 	const struct hw_data_seg *seg;
 	struct hw_cqe c;
 
-	if (posted(w) == 0 || !cx_cq_room(q))
+	if (posted(rq->dev, w) == 0 || !cx_cq_room(q))
 		return CX_RX_NO_BUF;
 	seg = (const void *)(w->buf +
 			((size_t)(w->ci & ((1u << w->log_size) - 1)) << w->log_entry));
@@ -165,9 +205,13 @@ deliver_plain(const struct mlx5dv_devx_obj *rq, struct cx_wq *w, const struct cx
 			continue;
 		dst = cx_mr_check(rq->dev, be32toh(seg[i].lkey), be64toh(seg[i].addr), part);
 		if (dst == NULL)
-			return CX_RX_ERROR;
+			return fail(rq, w, SYNDROME_LOCAL_PROTECTION);
 		memcpy(dst, f->data + off, part);
 		off += part;
+	}
+	if (cx_unlikely(off < f->len)) {
+		rq->dev->stat.rx_too_long++;
+		return fail(rq, w, SYNDROME_LOCAL_LENGTH);
 	}
 	fill_cqe(&c, rq, p, f->stripped);
 	if (lro != NULL)
@@ -175,13 +219,6 @@ deliver_plain(const struct mlx5dv_devx_obj *rq, struct cx_wq *w, const struct cx
 	c.counter = htobe16(w->ci);
 	c.byte_cnt = htobe32(f->len);
 	w->ci++;
-	if (cx_unlikely(off < f->len)) {
-		rq->dev->stat.rx_too_long++;
-		memset(&c, 0, offsetof(struct hw_cqe, counter));
-		((uint8_t *)&c)[CQE_SYNDROME_AT] = SYNDROME_LOCAL_LENGTH;
-		cx_cq_post(q, &c, CQE_OP_RESP_ERR);
-		return CX_RX_ERROR;
-	}
 	cx_cq_post(q, &c, CQE_OP_RESP_SEND);
 	return CX_RX_TAKEN;
 }
