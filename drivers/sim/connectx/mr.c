@@ -25,7 +25,8 @@ mapped(const void *addr, size_t len)
 {
 	uintptr_t from = (uintptr_t)addr & ~(PAGE - 1), to;
 
-	if (__builtin_add_overflow((uintptr_t)addr, len, &to) || len == 0)
+	/* the kernel rounds up, and takes what overflows then for nothing */
+	if (__builtin_add_overflow((uintptr_t)addr, len, &to) || len == 0 || to > -PAGE)
 		return false;
 	/* nothing is written back: for memory that is not a file's this walks the mappings only */
 	return msync((void *)from, to - from, MS_ASYNC) == 0;
