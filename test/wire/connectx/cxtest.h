@@ -90,6 +90,7 @@ void case_rules(const struct test_case *c);
 void case_control(const struct test_case *c);
 void case_rss(const struct test_case *c);
 void case_lro(const struct test_case *c);
+void case_lro_rules(const struct test_case *c);
 void case_intr(const struct test_case *c);
 void case_restart(const struct test_case *c);
 void case_loop(const struct test_case *c);
