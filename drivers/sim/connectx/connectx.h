@@ -325,6 +325,17 @@ struct cx_stats {
 #undef CX_STAT_FIELD
 };
 
+/*
+ * A completion's time stamp. The PMD takes a clock of 1 GHz for one of the real-time kind, whose
+ * stamps are seconds in the upper word and nanoseconds in the lower, and makes nanoseconds of them;
+ * without DevX it cannot ask for the frequency, and takes them as they are.
+ */
+static inline uint64_t
+cx_stamp(uint64_t ns)
+{
+	return cx_conf.devx ? ns / 1000000000 << 32 | ns % 1000000000 : ns;
+}
+
 /* ---- a NIC ---- */
 struct cx_lro;
 struct cx_tx_scratch;

@@ -168,6 +168,12 @@ mlx5dv_dr_matcher_create(struct mlx5dv_dr_table *t, uint16_t priority, uint8_t c
 	(void)criteria; /* which parts of the mask are not zero: seen from the mask */
 	if (m == NULL)
 		return NULL;
+	if (t->domain->type != MLX5DV_DR_DOMAIN_TYPE_NIC_RX) {
+		cx_log(2, "matcher of the transmit or e-switch domain: not modelled");
+		free(m);
+		errno = EOPNOTSUPP;
+		return NULL;
+	}
 	if (set_mask(m, mask) != 0) {
 		free(m);
 		errno = EOPNOTSUPP;

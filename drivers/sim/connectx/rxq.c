@@ -43,7 +43,7 @@ fill_cqe(struct hw_cqe *c, const struct mlx5dv_devx_obj *rq, const struct cx_pkt
 	c->segs = 1;
 	c->user_index[0] = rq->q.user_index >> 16;
 	put16(&c->user_index[1], rq->q.user_index);
-	c->timestamp = htobe64(rq->dev->now);
+	c->timestamp = htobe64(cx_stamp(rq->dev->now));
 	c->flow_tag = htobe32(p->tag);
 }
 
@@ -115,7 +115,7 @@ fail(struct mlx5dv_devx_obj *rq, struct cx_wq *w, uint8_t syndrome)
 				"from now on",
 				d->conf.name, rq->id, w->ci, syndrome);
 	c.wqe_id = c.counter = htobe16(w->ci);
-	c.timestamp = htobe64(d->now);
+	c.timestamp = htobe64(cx_stamp(d->now));
 	((uint8_t *)&c)[CQE_SYNDROME_AT] = syndrome;
 	cx_cq_post(&rq->q.cq_obj->cq, &c, CQE_OP_RESP_ERR);
 	w->ci++;

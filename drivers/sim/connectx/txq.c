@@ -298,7 +298,7 @@ complete(struct mlx5dv_devx_obj *sq, const struct entry *e, uint8_t syndrome)
 
 	c.flow_tag = htobe32((uint32_t)e->opcode << 24 | (sq->id & 0xffffff));
 	c.counter = htobe16(sq->q.wq.ci);
-	c.timestamp = htobe64(sq->dev->now);
+	c.timestamp = htobe64(cx_stamp(sq->dev->now));
 	if (syndrome != 0)
 		((uint8_t *)&c)[CQE_SYNDROME_AT] = syndrome;
 	cx_cq_post(&sq->q.cq_obj->cq, &c, syndrome != 0 ? CQE_OP_REQ_ERR : CQE_OP_REQ);

@@ -49,10 +49,15 @@ case_gen(const struct test_case *c)
 		.rxqs = 1, .rxd = 1024, .rx_offloads = RTE_ETH_RX_OFFLOAD_CHECKSUM
 	};
 	struct rte_mbuf *m[64];
+	struct rte_eth_burst_mode mode;
 	struct rte_eth_stats st;
 	unsigned int got = 0, n, i;
 
 	port_start(&pc);
+	CHECK(rte_eth_rx_burst_mode_get(0, 0, &mode) == 0, "burst mode");
+	if (strncmp(c->name, "geometry", 8) == 0)
+		CHECK(strstr(mode.info, strstr(c->name, "scalar") ? "Multi-Packet" : "MPRQ Vec"),
+				"mode %s", mode.info);
 	while (got < c->a) {
 		n = port_receive(m, NULL, RTE_MIN(RTE_DIM(m), c->a - got), 1);
 		CHECK(n > 0, "%u datagrams came, not %u", got, c->a);

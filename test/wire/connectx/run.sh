@@ -86,6 +86,13 @@ gen-compressed*)
 	# the PMD does not tell: without this the case would pass with nothing compressed
 	grep -q '[1-9][0-9]* comp_cqes' "$out" || { echo "nothing compressed"; exit 1; }
 	;;
+steer-many)
+	# whatever the number of rules, a frame is compared under few masks and with few rules
+	awk '$4 == "rx_wire:" { n = $3 } $4 == "steer_masks:" { m = $3 } $4 == "steer_rules:" { r = $3 }
+		END { print n, "frames", m, "masks", r, "rules"
+			exit !(n > 0 && m > 0 && m <= 6 * n && r <= 2 * m) }' "$out" ||
+		{ echo "a lookup costs more than its masks"; exit 1; }
+	;;
 gen-filler)
 	grep -q '[1-9][0-9]* rx_fillers' "$out" || { echo "no fillers"; exit 1; }
 	;;
