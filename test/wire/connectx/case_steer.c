@@ -316,6 +316,8 @@ take(unsigned int queue, unsigned int want)
 	while (got < want) {
 		n = rte_eth_rx_burst(0, queue, m, RTE_DIM(m));
 		CHECK(n > 0 || rte_get_timer_cycles() < end, "%u of %u", got, want);
+		if (n > 0)
+			end = rte_get_timer_cycles() + PATIENCE * rte_get_timer_hz();
 		for (i = 0; i < n; i++) {
 			d = rte_pktmbuf_mtod(m[i], const uint8_t *);
 			port = (d[36] << 8 | d[37]) - 5000;
