@@ -96,6 +96,7 @@ enum cx_type {
 #define CX_COMP_MAX 64 /* completions held back for one compressed session */
 
 struct cx_channel;
+struct cx_umem;
 struct hw_cqe;
 
 struct cx_count {
@@ -106,6 +107,7 @@ struct cx_cq {
 	struct cx_dev *dev;
 	uint8_t *buf;
 	volatile uint32_t *db;
+	struct cx_umem *umem[2]; /* of ring and doorbell records, NULL: the model's own memory */
 	uint32_t log_size, pi;
 	uint32_t seen_ci; /* consumer index when it was last read: the PMD writes that line */
 	bool compress, ignore_overrun;
@@ -131,8 +133,9 @@ struct cx_cq {
 struct cx_wq {
 	uint8_t *buf;
 	volatile uint32_t *db; /* the producer index that the PMD writes */
-	uint16_t ci;	       /* next entry the device will use */
-	uint16_t seen_pi;      /* producer index when it was last read */
+	struct cx_umem *umem[2];
+	uint16_t ci;	  /* next entry the device will use */
+	uint16_t seen_pi; /* producer index when it was last read */
 	bool striding;
 	uint8_t log_size, log_entry; /* entries; bytes of one */
 	uint8_t log_strides, log_stride_bytes, shift;
@@ -147,6 +150,7 @@ struct mlx5dv_devx_obj {
 	enum cx_type type;
 	uint32_t id;
 	uint32_t state;
+	uint32_t refs; /* objects and actions that use it: it cannot go before they do */
 	struct mlx5dv_devx_obj *next; /* all SQs, or all RQs */
 	bool gone;		      /* made before the NIC was removed */
 	union {
@@ -161,11 +165,12 @@ struct mlx5dv_devx_obj {
 			uint64_t no_buf_until, stall_until; /* ns; RQ, SQ */
 		} q;					    /* RQ, RMP, SQ */
 		struct {
-			uint32_t *rqn;
-			uint32_t n;
+			struct mlx5dv_devx_obj **rq;
+			uint32_t n, max;
 		} rqt;
 		struct {
-			uint32_t indirect, rqtn, inline_rqn;
+			struct mlx5dv_devx_obj *table, *rq; /* one of them is NULL */
+			bool symmetric;
 			uint32_t l3_ipv6, l4_udp, fields;
 			uint32_t lro_mask, lro_max, lro_usec;
 			uint8_t key[CX_RSS_KEY_LEN];
@@ -188,6 +193,7 @@ struct cx_umem {
 	struct cx_dev *dev;
 	uint8_t *addr;
 	size_t len;
+	uint32_t id, refs; /* refs: rings and doorbell records in it */
 };
 
 /* ---- steering (dr.c, steer.c) ---- */
@@ -199,9 +205,10 @@ enum cx_action_type { CX_TO_TIR, CX_TO_TABLE, CX_DROP, CX_MISS, CX_TAG, CX_COUNT
 
 struct mlx5dv_dr_action {
 	enum cx_action_type type;
-	struct mlx5dv_devx_obj *obj;
+	struct cx_dev *dev;	     /* NULL: of no NIC in particular */
+	struct mlx5dv_devx_obj *obj; /* used by it, as is table */
 	struct mlx5dv_dr_table *table;
-	uint32_t value;
+	uint32_t value, refs; /* refs: rules */
 };
 
 /* What a lookup touches is in one pair of lines, key and all: rules by the thousand are not in the
@@ -217,7 +224,8 @@ struct mlx5dv_dr_rule {
 	struct cx_count *counter[CX_RULE_COUNTERS];
 	uint64_t hits;
 	struct mlx5dv_dr_matcher *matcher;
-	uint32_t tag;
+	struct mlx5dv_dr_action **action;
+	uint32_t n_actions, tag;
 	uint32_t key[]; /* masked words, those of the matcher's idx[] only */
 } __attribute__((aligned(64)));
 
@@ -236,6 +244,7 @@ struct mlx5dv_dr_matcher {
 struct mlx5dv_dr_table {
 	struct mlx5dv_dr_domain *domain;
 	uint32_t level;
+	uint32_t refs; /* actions that jump to it */
 	struct mlx5dv_dr_matcher *matchers;
 	struct mlx5dv_dr_table *next;
 };
@@ -249,7 +258,7 @@ struct mlx5dv_dr_domain {
 };
 
 /* ---- a frame on its way in ---- */
-#define CX_PKT_HITS 8 /* rules that count it */
+#define CX_MAX_HOPS 64 /* tables that a frame goes through */
 
 struct cx_pkt {
 	uint8_t *data;
@@ -265,7 +274,7 @@ struct cx_pkt {
 	uint8_t n_hits;
 	struct mlx5dv_devx_obj *tir, *rq;
 	/* from here on not cleared for each frame */
-	struct mlx5dv_dr_rule *hit[CX_PKT_HITS];
+	struct mlx5dv_dr_rule *hit[CX_MAX_HOPS];
 	uint32_t match[CX_MATCH_WORDS]; /* the headers in the match layout of prm.h */
 };
 
@@ -303,6 +312,8 @@ enum cx_rx_result {
 	X(rx_fillers, "striding buffers given up before their end")                                \
 	X(lro_in, "segments offered to LRO")                                                       \
 	X(lro_out, "frames that LRO made of them")                                                 \
+	X(steer_masks, "masks that frames were compared under")                                    \
+	X(steer_rules, "rules that frames were compared with")                                     \
 	X(comp_sessions, "compressed sessions of completions")                                     \
 	X(comp_cqes, "completions in them")                                                        \
 	X(tx_frames, "frames sent to the wire")                                                    \
@@ -350,6 +361,17 @@ struct cx_stats {
 	CX_STATS(CX_STAT_FIELD)
 #undef CX_STAT_FIELD
 };
+
+/*
+ * A completion's time stamp. The PMD takes a clock of 1 GHz for one of the real-time kind, whose
+ * stamps are seconds in the upper word and nanoseconds in the lower, and makes nanoseconds of them;
+ * without DevX it cannot ask for the frequency, and takes them as they are.
+ */
+static inline uint64_t
+cx_stamp(uint64_t ns)
+{
+	return cx_conf.devx ? ns / 1000000000 << 32 | ns % 1000000000 : ns;
+}
 
 /* ---- a NIC ---- */
 struct cx_lro;
@@ -412,14 +434,11 @@ cx_dev_of(const struct ibv_context *c)
 /* Locks of NICs that this thread holds, or may hold: a device thread has 1 for good. */
 extern __thread unsigned int cx_held;
 
-/* For a completion. The PMD takes a device of 1 GHz, which it learns by DevX, for one whose clock
- * counts seconds and nanoseconds apart; without DevX a time stamp is a number of nanoseconds. */
+/* Of a completion that is written now. */
 static inline uint64_t
 cx_timestamp(const struct cx_dev *d)
 {
-	if (cx_unlikely(!cx_conf.devx))
-		return htobe64(d->now);
-	return htobe64(d->now / 1000000000 << 32 | d->now % 1000000000);
+	return htobe64(cx_stamp(d->now));
 }
 
 void cx_lock(struct cx_dev *d);
@@ -541,12 +560,38 @@ bool cx_netdev_fits(struct cx_dev *d, uint32_t len);
 
 /* mr.c: memory the device may touch */
 void *cx_mr_check(struct cx_dev *d, uint32_t lkey, uint64_t addr, uint64_t len);
-void *cx_umem_range(struct cx_dev *d, uint32_t id, uint64_t off, uint64_t len);
+/* A range of a umem at an address that is a multiple of align; the umem cannot go before
+ * cx_umem_put(). NULL when there is none. The caller holds the lock. */
+void *cx_umem_get(struct cx_dev *d, uint32_t id, uint64_t off, uint64_t len, uint32_t align,
+		struct cx_umem **umem);
+void cx_umem_put(struct cx_umem **umem);
 
-/* devx.c */
+/* obj.c: the caller holds the lock */
 struct mlx5dv_devx_obj *cx_obj_new(struct cx_dev *d, enum cx_type type);
-void cx_obj_set_state(struct mlx5dv_devx_obj *o, uint32_t state);
 struct mlx5dv_devx_obj *cx_obj_get(const struct cx_dev *d, uint32_t id, enum cx_type type);
+/* The same for a user of the object, which gives it back with cx_obj_unuse(); that takes NULL. */
+struct mlx5dv_devx_obj *cx_obj_use(const struct cx_dev *d, uint32_t id, enum cx_type type);
+void cx_obj_unuse(struct mlx5dv_devx_obj *o);
+/* Takes it out of the NIC and frees it; it must not be in use. */
+void cx_obj_free(struct mlx5dv_devx_obj *o);
+/* Counts and logs the attempt to destroy what is in use; returns EBUSY, in errno too. */
+int cx_busy(struct cx_dev *d, const char *what);
+/* The queue's new state, CX_QUEUE_ or 0 for reset. */
+void cx_queue_state(struct mlx5dv_devx_obj *o, uint32_t state);
+
+/* devx_queue.c, devx_rss.c: from a command of n bytes; 0, or -1 when it is wrong. */
+int cx_devx_create_cq(struct mlx5dv_devx_obj *o, const void *in);
+int cx_devx_create_rq(struct mlx5dv_devx_obj *o, const void *in);
+int cx_devx_create_rmp(struct mlx5dv_devx_obj *o, const void *in);
+int cx_devx_create_sq(struct mlx5dv_devx_obj *o, const void *in);
+int cx_devx_modify_rq(struct mlx5dv_devx_obj *o, const void *in);
+int cx_devx_modify_sq(struct mlx5dv_devx_obj *o, const void *in);
+int cx_devx_create_tir(struct mlx5dv_devx_obj *o, const void *in);
+int cx_devx_modify_tir(struct mlx5dv_devx_obj *o, const void *in);
+int cx_devx_create_rqt(struct mlx5dv_devx_obj *o, const void *in, size_t n);
+int cx_devx_modify_rqt(struct mlx5dv_devx_obj *o, const void *in, size_t n);
+/* Takes over n queues, all of them RQs in use by the table. */
+void cx_rqt_set(struct mlx5dv_devx_obj *o, struct mlx5dv_devx_obj **rq, uint32_t n);
 
 /* vobj.c, vflow.c */
 void cx_vobj_ops(struct verbs_context *v);
@@ -568,11 +613,11 @@ uint64_t cx_sum_pseudo(const struct cx_pkt *p, uint32_t l4_len, uint8_t proto);
 
 /* rss.c */
 int cx_rss_key(struct mlx5dv_devx_obj *tir);
-void cx_rss(const struct cx_dev *d, struct cx_pkt *p);
+void cx_rss(struct cx_pkt *p);
 
 /* steer.c */
 enum { CX_STEER_NEXT, CX_STEER_DROP, CX_STEER_QUEUE, CX_STEER_MISS };
-int cx_steer(const struct cx_dev *d, struct cx_pkt *p);
+int cx_steer(struct cx_dev *d, struct cx_pkt *p);
 void cx_steer_commit(const struct cx_pkt *p);
 uint32_t cx_steer_hash(const uint32_t *key, uint32_t n);
 
@@ -580,11 +625,11 @@ uint32_t cx_steer_hash(const uint32_t *key, uint32_t n);
 enum cx_rx_result cx_rx_frame(struct cx_dev *d, uint8_t *frame, uint32_t len, unsigned int flags);
 /* Whether a frame that the wire would offer again finds a queue with room for it now. */
 enum cx_rx_result cx_rx_would_take(
-		const struct cx_dev *d, uint8_t *frame, uint32_t len, unsigned int flags);
+		struct cx_dev *d, uint8_t *frame, uint32_t len, unsigned int flags);
 /* rxq.c */
 bool cx_rxq_room(struct mlx5dv_devx_obj *rq);
 /* An error completion; with a syndrome that is fatal for a queue it is in error then. */
-void cx_rxq_fail(struct mlx5dv_devx_obj *rq, uint8_t syndrome);
+enum cx_rx_result cx_rxq_fail(struct mlx5dv_devx_obj *rq, uint8_t syndrome);
 enum cx_rx_result cx_rxq_deliver(
 		struct mlx5dv_devx_obj *rq, struct cx_pkt *p, const struct cx_lro_info *lro);
 void cx_rxq_no_buf(struct mlx5dv_devx_obj *rq);

@@ -8,12 +8,35 @@
 
 #define MIN_SESSION 3 /* fewer completions are not worth a title */
 
+/* Entries not consumed, as of the index last seen. The PMD keeps 16 bits of the consumer index of a
+ * Tx CQ: only the bits that a ring of this size needs can be compared. */
+static inline uint32_t
+used(const struct cx_cq *q)
+{
+	return (q->pi - q->seen_ci) & ((2u << q->log_size) - 1);
+}
+
 static inline bool
 room(const struct cx_cq *q)
 {
-	/* The PMD keeps 16 bits of the consumer index of a Tx CQ: only the bits that a ring of
-	 * this size needs can be compared. */
-	return ((q->pi - q->seen_ci) & ((2u << q->log_size) - 1)) < (1u << q->log_size);
+	return used(q) < 1u << q->log_size;
+}
+
+/* Takes over the consumer index unless it is ahead of the device's: such a queue has no room. */
+static void
+read_doorbell(struct cx_cq *q)
+{
+	uint32_t seen = q->seen_ci;
+
+	q->seen_ci = be32toh(__atomic_load_n(&q->db[DB_CQ_CONSUMER], __ATOMIC_ACQUIRE));
+	if (cx_likely(used(q) <= 1u << q->log_size))
+		return;
+	if (q->dev->stat.bad_doorbell++ == 0)
+		cx_log(0,
+				"%s: consumer index %u of a completion queue is ahead of %u, what "
+				"is in it: refused, counted from now on",
+				q->dev->conf.name, q->seen_ci, q->pi);
+	q->seen_ci = seen;
 }
 
 int
@@ -38,8 +61,10 @@ cx_cq_room(struct cx_cq *q)
 {
 	if (cx_likely(room(q)))
 		return true;
-	q->seen_ci = be32toh(q->db[DB_CQ_CONSUMER]);
-	return room(q) || q->ignore_overrun;
+	if (q->ignore_overrun)
+		return true;
+	read_doorbell(q);
+	return room(q);
 }
 
 static struct hw_cqe *

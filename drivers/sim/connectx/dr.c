@@ -2,7 +2,8 @@
 /*
  * Flow steering as mlx5dv_dr has it: domains of tables, tables of matchers in the order of their
  * priority, matchers of rules. A matcher has one mask, so its rules are in a hash table under their
- * masked value; the lookup (steer.c) asks each matcher once, whatever the number of rules.
+ * masked value; the lookup (steer.c) asks each matcher once, whatever the number of rules. What
+ * others use cannot be destroyed, as in rdma-core.
  */
 #include "connectx.h"
 #include "prm.h"
@@ -44,16 +45,22 @@ mlx5dv_dr_domain_create(struct ibv_context *c, enum mlx5dv_dr_domain_type type)
 CX_EXPORT int
 mlx5dv_dr_domain_destroy(struct mlx5dv_dr_domain *d)
 {
+	struct cx_dev *dev = d->dev;
 	struct mlx5dv_dr_domain **p;
 
-	cx_lock(d->dev);
-	for (p = &d->dev->domains; *p != NULL; p = &(*p)->next) {
+	cx_lock(dev);
+	if (d->tables != NULL) {
+		cx_busy(dev, "steering domain");
+		cx_unlock(dev);
+		return EBUSY;
+	}
+	for (p = &dev->domains; *p != NULL; p = &(*p)->next) {
 		if (*p == d) {
 			*p = d->next;
 			break;
 		}
 	}
-	cx_unlock(d->dev);
+	cx_unlock(dev);
 	free(d);
 	return 0;
 }
@@ -124,6 +131,11 @@ mlx5dv_dr_table_destroy(struct mlx5dv_dr_table *t)
 	struct mlx5dv_dr_table **p;
 
 	cx_lock(d);
+	if (t->refs > 0 || t->matchers != NULL) {
+		cx_busy(d, "steering table");
+		cx_unlock(d);
+		return EBUSY;
+	}
 	for (p = &t->domain->tables; *p != NULL; p = &(*p)->next) {
 		if (*p == t) {
 			*p = t->next;
@@ -166,7 +178,7 @@ mlx5dv_dr_matcher_create(struct mlx5dv_dr_table *t, uint16_t priority, uint8_t c
 	if (m == NULL)
 		return NULL;
 	if (t->domain->type != MLX5DV_DR_DOMAIN_TYPE_NIC_RX) {
-		cx_log(2, "matcher in a domain other than the receiver's: not modelled");
+		cx_log(2, "matcher of the transmit or e-switch domain: not modelled");
 		free(m);
 		errno = EOPNOTSUPP;
 		return NULL;
@@ -200,6 +212,11 @@ mlx5dv_dr_matcher_destroy(struct mlx5dv_dr_matcher *m)
 	struct mlx5dv_dr_matcher **p;
 
 	cx_lock(d);
+	if (m->n_rules > 0) {
+		cx_busy(d, "matcher");
+		cx_unlock(d);
+		return EBUSY;
+	}
 	for (p = &m->table->matchers; *p != NULL; p = &(*p)->next) {
 		if (*p == m) {
 			*p = m->next;
@@ -265,35 +282,69 @@ log_rule(const struct mlx5dv_dr_rule *r)
 }
 
 static int
-add_action(struct mlx5dv_dr_rule *r, const struct mlx5dv_dr_action *a)
+add_action(struct mlx5dv_dr_rule *r, struct mlx5dv_dr_action *a)
 {
-	if (a == NULL)
+	if (a == NULL || (a->dev != NULL && a->dev != r->matcher->table->domain->dev))
 		return -1;
+	r->action[r->n_actions] = a;
 	switch (a->type) {
 	case CX_TO_TIR:
 		r->verdict = CX_STEER_QUEUE;
 		r->tir = a->obj;
-		return 0;
+		break;
 	case CX_TO_TABLE:
 		r->to_table = a->table;
-		return 0;
+		break;
 	case CX_DROP:
 		r->verdict = CX_STEER_DROP;
-		return 0;
+		break;
 	case CX_MISS:
 		r->verdict = CX_STEER_MISS;
-		return 0;
+		break;
 	case CX_TAG:
 		r->tagged = true;
 		r->tag = a->value & TAG_MASK;
-		return 0;
+		break;
 	case CX_COUNT:
 		if (r->n_counters == CX_RULE_COUNTERS)
 			return -1;
 		r->counter[r->n_counters++] = &a->obj->flow_counter.count[a->value];
-		return 0;
+		break;
 	}
-	return -1;
+	r->n_actions++;
+	return 0;
+}
+
+static void
+free_rule(struct mlx5dv_dr_rule *r)
+{
+	free(r->action);
+	free(r);
+}
+
+/* Without a place in its matcher yet. NULL and errno when it cannot be. */
+static struct mlx5dv_dr_rule *
+new_rule(struct mlx5dv_dr_matcher *m, size_t n, struct mlx5dv_dr_action *action[])
+{
+	size_t i, size = offsetof(struct mlx5dv_dr_rule, key) + m->n_words * sizeof(uint32_t);
+	struct mlx5dv_dr_rule *r;
+
+	size = (size + sizeof(*r) - 1) / sizeof(*r) * sizeof(*r);
+	r = aligned_alloc(sizeof(*r), size);
+	if (r == NULL)
+		return NULL;
+	memset(r, 0, size);
+	r->matcher = m;
+	r->action = calloc(n > 0 ? n : 1, sizeof(*r->action));
+	for (i = 0; r->action != NULL && i < n; i++)
+		if (add_action(r, action[i]) != 0)
+			break;
+	if (r->action == NULL || i < n) {
+		errno = r->action == NULL ? ENOMEM : EOPNOTSUPP;
+		free_rule(r);
+		return NULL;
+	}
+	return r;
 }
 
 CX_EXPORT struct mlx5dv_dr_rule *
@@ -301,25 +352,11 @@ mlx5dv_dr_rule_create(struct mlx5dv_dr_matcher *m, struct mlx5dv_flow_match_para
 		size_t n, struct mlx5dv_dr_action *action[])
 {
 	uint32_t v[CX_MATCH_WORDS] = { 0 };
-	struct mlx5dv_dr_rule *r;
-	size_t i, size;
+	struct mlx5dv_dr_rule *r = gone(m->table->domain) ? NULL : new_rule(m, n, action);
+	uint32_t i;
 
-	if (gone(m->table->domain))
-		return NULL;
-	size = offsetof(struct mlx5dv_dr_rule, key) + m->n_words * sizeof(r->key[0]);
-	size = (size + sizeof(*r) - 1) / sizeof(*r) * sizeof(*r);
-	r = aligned_alloc(sizeof(*r), size);
 	if (r == NULL)
 		return NULL;
-	memset(r, 0, size);
-	r->matcher = m;
-	for (i = 0; i < n; i++) {
-		if (add_action(r, action[i]) != 0) {
-			free(r);
-			errno = EOPNOTSUPP;
-			return NULL;
-		}
-	}
 	memcpy(v, value->match_buf, value->match_sz < sizeof(v) ? value->match_sz : sizeof(v));
 	for (i = 0; i < m->n_words; i++)
 		r->key[i] = v[m->idx[i]] & m->mask[m->idx[i]];
@@ -328,6 +365,8 @@ mlx5dv_dr_rule_create(struct mlx5dv_dr_matcher *m, struct mlx5dv_flow_match_para
 	grow(m);
 	insert(m, r);
 	m->n_rules++;
+	for (i = 0; i < r->n_actions; i++)
+		__atomic_fetch_add(&r->action[i]->refs, 1, __ATOMIC_RELAXED);
 	cx_unlock(m->table->domain->dev);
 	if (cx_conf.verbose >= 2)
 		log_rule(r);
@@ -340,8 +379,11 @@ mlx5dv_dr_rule_destroy(struct mlx5dv_dr_rule *r)
 	struct mlx5dv_dr_matcher *m = r->matcher;
 	struct cx_dev *d = m->table->domain->dev;
 	struct mlx5dv_dr_rule **p;
+	uint32_t i;
 
 	cx_lock(d);
+	for (i = 0; i < r->n_actions; i++)
+		__atomic_fetch_sub(&r->action[i]->refs, 1, __ATOMIC_RELEASE);
 	for (p = &m->bucket[r->hash & m->bucket_mask]; *p != NULL; p = &(*p)->next) {
 		if (*p == r) {
 			*p = r->next;
@@ -350,7 +392,7 @@ mlx5dv_dr_rule_destroy(struct mlx5dv_dr_rule *r)
 		}
 	}
 	cx_unlock(d);
-	free(r);
+	free_rule(r);
 	return 0;
 }
 
@@ -366,6 +408,18 @@ action_new(enum cx_action_type type, struct mlx5dv_devx_obj *obj, struct mlx5dv_
 	a->obj = obj;
 	a->table = table;
 	a->value = value;
+	if (obj != NULL)
+		a->dev = obj->dev;
+	if (table != NULL)
+		a->dev = table->domain->dev;
+	if (a->dev == NULL)
+		return a;
+	cx_lock(a->dev);
+	if (obj != NULL)
+		obj->refs++;
+	if (table != NULL)
+		table->refs++;
+	cx_unlock(a->dev);
 	return a;
 }
 
@@ -416,8 +470,29 @@ mlx5dv_dr_action_create_flow_counter(struct mlx5dv_devx_obj *o, uint32_t at)
 CX_EXPORT int
 mlx5dv_dr_action_destroy(struct mlx5dv_dr_action *a)
 {
-	free(a);
-	return 0;
+	struct cx_dev *d = a->dev;
+	int ret = 0;
+
+	/* Drop, default miss and tag are no NIC's: rules of several may share one. */
+	if (d == NULL) {
+		if (__atomic_load_n(&a->refs, __ATOMIC_ACQUIRE) > 0) {
+			errno = EBUSY;
+			return EBUSY;
+		}
+		free(a);
+		return 0;
+	}
+	cx_lock(d);
+	if (a->refs > 0) {
+		ret = cx_busy(d, "steering action");
+	} else {
+		cx_obj_unuse(a->obj);
+		if (a->table != NULL)
+			a->table->refs--;
+		free(a);
+	}
+	cx_unlock(d);
+	return ret;
 }
 
 CX_EXPORT int

@@ -58,7 +58,8 @@ mlx5dv_devx_destroy_event_channel(struct mlx5dv_devx_event_channel *pub)
 	free(e);
 }
 
-/* Events other than completions are never raised: asking for them is fine. */
+/* Events other than completions are never raised: asking for them is fine. A channel may go before
+ * its CQs, which then raise nothing, as with the kernel's. */
 CX_EXPORT int
 mlx5dv_devx_subscribe_devx_event(struct mlx5dv_devx_event_channel *pub, struct mlx5dv_devx_obj *o,
 		uint16_t size, uint16_t numbers[], uint64_t cookie)
@@ -67,6 +68,10 @@ mlx5dv_devx_subscribe_devx_event(struct mlx5dv_devx_event_channel *pub, struct m
 	(void)numbers;
 	if (o == NULL || o->type != CX_CQ)
 		return 0;
+	if (o->dev != ((struct cx_channel *)pub)->dev) {
+		errno = EINVAL;
+		return -1;
+	}
 	cx_lock(o->dev);
 	if (o->cq.channel == NULL) {
 		o->cq.event_next = o->dev->event_cqs;
@@ -84,9 +89,11 @@ mlx5dv_devx_subscribe_devx_event_fd(struct mlx5dv_devx_event_channel *e, int fd,
 {
 	(void)e;
 	(void)fd;
-	(void)o;
 	(void)number;
-	return 0;
+	if (o == NULL || o->type != CX_CQ)
+		return 0;
+	errno = EOPNOTSUPP;
+	return -1;
 }
 
 CX_EXPORT ssize_t

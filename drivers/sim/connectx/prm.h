@@ -48,6 +48,7 @@
 #define F_cqc__dbr_umem_id 32, 32
 #define F_cqc__dbr_addr 448, 64
 #define F_cqc__oi 14, 1
+#define F_cqc__cqe_sz 8, 3
 #define F_cqc__uar_page 104, 24
 #define F_create_cq_in__cq_context 128, 512
 #define F_create_cq_in__cq_umem_offset 640, 64

@@ -57,6 +57,23 @@ toeplitz(const struct mlx5dv_devx_obj *tir, const uint8_t *in, unsigned int n)
 	return h;
 }
 
+/*
+ * What rx_hash_symmetric makes of a pair of fields of n bytes: their OR and their XOR, so that both
+ * directions of a flow give the same. Linux calls it RXH_XFRM_SYM_OR_XOR and sets that bit for it.
+ */
+static void
+fold_pair(uint8_t *pair, unsigned int n)
+{
+	unsigned int i;
+
+	for (i = 0; i < n; i++) {
+		uint8_t a = pair[i], b = pair[n + i];
+
+		pair[i] = a | b;
+		pair[n + i] = a ^ b;
+	}
+}
+
 static void
 hash(struct cx_pkt *p)
 {
@@ -77,6 +94,9 @@ hash(struct cx_pkt *p)
 		memcpy(in + n, m + 64 - addr, addr);
 		n += addr;
 	}
+	/* both or neither are there, see parse_hash() of devx_rss.c */
+	if (t->tir.symmetric && n > 0)
+		fold_pair(in, addr);
 	if (p->l4 != L4_NONE && (p->l4 == L4_UDP) == (t->tir.l4_udp != 0)) {
 		if (t->tir.fields & FIELD_SPORT) {
 			memcpy(in + n, ports, 2);
@@ -85,25 +105,24 @@ hash(struct cx_pkt *p)
 		if (t->tir.fields & FIELD_DPORT) {
 			memcpy(in + n, ports + 2, 2);
 			n += 2;
+			if (t->tir.symmetric)
+				fold_pair(in + n - 4, 2);
 		}
 	}
 	p->hash = toeplitz(t, in, n);
 	p->hashed = true;
 }
 
-/* Finds the frame's queue; p->rq is NULL when there is none. */
+/* Finds the frame's queue. */
 void
-cx_rss(const struct cx_dev *d, struct cx_pkt *p)
+cx_rss(struct cx_pkt *p)
 {
-	const struct mlx5dv_devx_obj *t = p->tir, *table;
+	const struct mlx5dv_devx_obj *t = p->tir;
 
-	if (!t->tir.indirect) {
-		p->rq = cx_obj_get(d, t->tir.inline_rqn, CX_RQ);
-		return;
-	}
 	if (t->tir.fields != 0)
 		hash(p);
-	table = cx_obj_get(d, t->tir.rqtn, CX_RQT);
-	if (table != NULL && table->rqt.n > 0)
-		p->rq = cx_obj_get(d, table->rqt.rqn[p->hash % table->rqt.n], CX_RQ);
+	if (t->tir.table != NULL)
+		p->rq = t->tir.table->rqt.rq[p->hash % t->tir.table->rqt.n];
+	else
+		p->rq = t->tir.rq;
 }

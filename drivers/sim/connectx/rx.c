@@ -37,7 +37,7 @@ to_queue(struct cx_dev *d, struct cx_pkt *p)
 }
 
 static int
-look(const struct cx_dev *d, struct cx_pkt *p, uint8_t *frame, uint32_t len, bool verify)
+look(struct cx_dev *d, struct cx_pkt *p, uint8_t *frame, uint32_t len, bool verify)
 {
 	int verdict;
 
@@ -47,7 +47,7 @@ look(const struct cx_dev *d, struct cx_pkt *p, uint8_t *frame, uint32_t len, boo
 	cx_parse(p, verify);
 	verdict = cx_steer(d, p);
 	if (verdict == CX_STEER_QUEUE)
-		cx_rss(d, p);
+		cx_rss(p);
 	return verdict;
 }
 
@@ -85,7 +85,7 @@ cx_rx_frame(struct cx_dev *d, uint8_t *frame, uint32_t len, unsigned int flags)
 }
 
 enum cx_rx_result
-cx_rx_would_take(const struct cx_dev *d, uint8_t *frame, uint32_t len, unsigned int flags)
+cx_rx_would_take(struct cx_dev *d, uint8_t *frame, uint32_t len, unsigned int flags)
 {
 	struct cx_pkt p;
 

@@ -3,6 +3,9 @@
  * Receive queues: putting a frame into the memory that the PMD posted, and its completion. Two
  * kinds: an entry of data segments for each frame, or striding entries that many frames share
  * (MPRQ).
+ *
+ * An entry that the device cannot use ends in an error completion, and its queue in the error
+ * state: nothing is received on it until the driver resets it.
  */
 #include "connectx.h"
 #include "hw.h"
@@ -73,13 +76,79 @@ post_filler(const struct mlx5dv_devx_obj *rq, struct cx_wq *w, const struct cx_p
 	w->stride = 0;
 }
 
+/* Reads the doorbell record; one that cannot be right is as good as none. */
+static void
+read_doorbell(struct cx_dev *d, struct cx_wq *w)
+{
+	uint16_t pi = be32toh(__atomic_load_n(w->db, __ATOMIC_ACQUIRE));
+
+	if (cx_likely((uint16_t)(pi - w->ci) <= 1u << w->log_size)) {
+		w->seen_pi = pi;
+		return;
+	}
+	if (d->stat.bad_doorbell++ == 0)
+		cx_log(0,
+				"%s: receive doorbell %u is %u entries ahead of a ring of %u: "
+				"refused, counted from now on",
+				d->conf.name, pi, (uint16_t)(pi - w->ci), 1u << w->log_size);
+}
+
 /* Entries that the PMD has posted and the device has not used up. */
 static inline uint16_t
-posted(struct cx_wq *w)
+posted(struct cx_dev *d, struct cx_wq *w)
 {
 	if (w->seen_pi == w->ci)
-		w->seen_pi = be32toh(__atomic_load_n(w->db, __ATOMIC_ACQUIRE));
+		read_doorbell(d, w);
 	return w->seen_pi - w->ci;
+}
+
+bool
+cx_rxq_room(struct mlx5dv_devx_obj *rq)
+{
+	struct cx_wq *w = rq->q.rmp != NULL ? &rq->q.rmp->q.wq : &rq->q.wq;
+
+	return posted(rq->dev, w) != 0 && cx_cq_room(&rq->q.cq_obj->cq);
+}
+
+/* Those that a driver has to reset the queue for; after others it goes on. */
+static bool
+fatal(uint8_t syndrome)
+{
+	return syndrome == SYNDROME_QP_OPERATION || syndrome == SYNDROME_LOCAL_PROTECTION ||
+			syndrome == SYNDROME_FLUSHED;
+}
+
+enum cx_rx_result
+cx_rxq_fail(struct mlx5dv_devx_obj *rq, uint8_t syndrome)
+{
+	struct cx_wq *w = rq->q.rmp != NULL ? &rq->q.rmp->q.wq : &rq->q.wq;
+	struct cx_dev *d = rq->dev;
+	struct hw_cqe c = { 0 };
+
+	rq->q.errors++;
+	if (d->stat.rx_errors++ == 0)
+		cx_log(0,
+				"%s: RQ %#x, entry %u: error completion, syndrome %#x; counted "
+				"from now on",
+				d->conf.name, rq->id, w->ci, syndrome);
+	c.wqe_id = htobe16(w->ci);
+	c.counter = htobe16(w->striding ? w->stride : w->ci);
+	c.timestamp = cx_timestamp(d);
+	((uint8_t *)&c)[CQE_SYNDROME_AT] = syndrome;
+	cx_cq_post(&rq->q.cq_obj->cq, &c, CQE_OP_RESP_ERR);
+	if (fatal(syndrome)) {
+		rq->state = CX_QUEUE_ERROR;
+		cx_lro_forget(rq);
+		return CX_RX_ERROR;
+	}
+	/* the entry, or the stride, of the frame that is lost */
+	if (!w->striding) {
+		w->ci++;
+	} else if (++w->stride == 1u << w->log_strides) {
+		w->ci++;
+		w->stride = 0;
+	}
+	return CX_RX_ERROR;
 }
 
 /*
@@ -98,14 +167,14 @@ cx_wq_reset(struct cx_wq *w)
 }
 
 static enum cx_rx_result
-deliver_striding(const struct mlx5dv_devx_obj *rq, struct cx_wq *w, const struct cx_pkt *p,
+deliver_striding(struct mlx5dv_devx_obj *rq, struct cx_wq *w, const struct cx_pkt *p,
 		const struct frame *f, const struct cx_lro_info *lro)
 {
 	struct cx_cq *q = &rq->q.cq_obj->cq;
 	uint32_t strides = 1u << w->log_strides;
 	uint32_t need = (f->len + w->shift + (1u << w->log_stride_bytes) - 1) >>
 			w->log_stride_bytes;
-	uint16_t avail = posted(w);
+	uint16_t avail = posted(rq->dev, w);
 	const struct hw_data_seg *seg;
 	struct hw_cqe c;
 	uint8_t *dst;
@@ -118,7 +187,7 @@ deliver_striding(const struct mlx5dv_devx_obj *rq, struct cx_wq *w, const struct
 		return CX_RX_NO_BUF;
 	if (cx_unlikely(w->stride + need > strides)) {
 		post_filler(rq, w, p);
-		if (--avail == 0 || !cx_cq_room(q))
+		if ((avail == 1 && posted(rq->dev, w) == 0) || !cx_cq_room(q))
 			return CX_RX_NO_BUF;
 	}
 	seg = (const void *)(w->buf +
@@ -126,11 +195,9 @@ deliver_striding(const struct mlx5dv_devx_obj *rq, struct cx_wq *w, const struct
 			RX_STRIDING_HDR);
 	dst = cx_mr_check(rq->dev, be32toh(seg->lkey), be64toh(seg->addr), be32toh(seg->bytes));
 	if (cx_unlikely(dst == NULL))
-		return CX_RX_ERROR;
-	if (cx_unlikely(be32toh(seg->bytes) < (w->stride + need) << w->log_stride_bytes)) {
-		rq->dev->stat.rx_too_long++;
-		return CX_RX_ERROR;
-	}
+		return cx_rxq_fail(rq, SYNDROME_LOCAL_PROTECTION);
+	if (cx_unlikely(be32toh(seg->bytes) < (w->stride + need) << w->log_stride_bytes))
+		return cx_rxq_fail(rq, SYNDROME_LOCAL_LENGTH);
 	dst += (size_t)w->stride << w->log_stride_bytes;
 	memcpy(dst + w->shift, f->data, f->len);
 	fill_cqe(&c, rq, p, f->stripped);
@@ -151,7 +218,7 @@ deliver_striding(const struct mlx5dv_devx_obj *rq, struct cx_wq *w, const struct
 }
 
 static enum cx_rx_result
-deliver_plain(const struct mlx5dv_devx_obj *rq, struct cx_wq *w, const struct cx_pkt *p,
+deliver_plain(struct mlx5dv_devx_obj *rq, struct cx_wq *w, const struct cx_pkt *p,
 		const struct frame *f, const struct cx_lro_info *lro)
 {
 	uint32_t off = 0, i, n_segs = 1u << (w->log_entry - 4);
@@ -159,7 +226,7 @@ deliver_plain(const struct mlx5dv_devx_obj *rq, struct cx_wq *w, const struct cx
 	const struct hw_data_seg *seg;
 	struct hw_cqe c;
 
-	if (posted(w) == 0 || !cx_cq_room(q))
+	if (posted(rq->dev, w) == 0 || !cx_cq_room(q))
 		return CX_RX_NO_BUF;
 	seg = (const void *)(w->buf +
 			((size_t)(w->ci & ((1u << w->log_size) - 1)) << w->log_entry));
@@ -172,9 +239,13 @@ deliver_plain(const struct mlx5dv_devx_obj *rq, struct cx_wq *w, const struct cx
 			continue;
 		dst = cx_mr_check(rq->dev, be32toh(seg[i].lkey), be64toh(seg[i].addr), part);
 		if (dst == NULL)
-			return CX_RX_ERROR;
+			return cx_rxq_fail(rq, SYNDROME_LOCAL_PROTECTION);
 		memcpy(dst, f->data + off, part);
 		off += part;
+	}
+	if (cx_unlikely(off < f->len)) {
+		rq->dev->stat.rx_too_long++;
+		return cx_rxq_fail(rq, SYNDROME_LOCAL_LENGTH);
 	}
 	fill_cqe(&c, rq, p, f->stripped);
 	if (lro != NULL)
@@ -182,57 +253,8 @@ deliver_plain(const struct mlx5dv_devx_obj *rq, struct cx_wq *w, const struct cx
 	c.counter = htobe16(w->ci);
 	c.byte_cnt = htobe32(f->len);
 	w->ci++;
-	if (cx_unlikely(off < f->len)) {
-		rq->dev->stat.rx_too_long++;
-		memset(&c, 0, offsetof(struct hw_cqe, counter));
-		((uint8_t *)&c)[CQE_SYNDROME_AT] = SYNDROME_LOCAL_LENGTH;
-		cx_cq_post(q, &c, CQE_OP_RESP_ERR);
-		return CX_RX_ERROR;
-	}
 	cx_cq_post(q, &c, CQE_OP_RESP_SEND);
 	return CX_RX_TAKEN;
-}
-
-bool
-cx_rxq_room(struct mlx5dv_devx_obj *rq)
-{
-	struct cx_wq *w = rq->q.rmp != NULL ? &rq->q.rmp->q.wq : &rq->q.wq;
-
-	return posted(w) != 0 && cx_cq_room(&rq->q.cq_obj->cq);
-}
-
-/* The three that a driver has to reset the queue for; after others it goes on. */
-static bool
-fatal(uint8_t syndrome)
-{
-	return syndrome == SYNDROME_QP_OPERATION || syndrome == SYNDROME_LOCAL_PROTECTION ||
-			syndrome == SYNDROME_FLUSHED;
-}
-
-void
-cx_rxq_fail(struct mlx5dv_devx_obj *rq, uint8_t syndrome)
-{
-	struct cx_wq *w = rq->q.rmp != NULL ? &rq->q.rmp->q.wq : &rq->q.wq;
-	struct hw_cqe c = { 0 };
-
-	c.wqe_id = htobe16(w->ci);
-	c.counter = htobe16(w->striding ? w->stride : w->ci);
-	c.timestamp = cx_timestamp(rq->dev);
-	((uint8_t *)&c)[CQE_SYNDROME_AT] = syndrome;
-	cx_cq_post(&rq->q.cq_obj->cq, &c, CQE_OP_RESP_ERR);
-	rq->dev->stat.rx_errors++;
-	if (fatal(syndrome)) {
-		rq->state = CX_QUEUE_ERROR;
-		cx_lro_forget(rq);
-		return;
-	}
-	/* the entry, or the stride, of the frame that is lost */
-	if (!w->striding) {
-		w->ci++;
-	} else if (++w->stride == 1u << w->log_strides) {
-		w->ci++;
-		w->stride = 0;
-	}
 }
 
 enum cx_rx_result

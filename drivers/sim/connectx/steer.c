@@ -5,8 +5,6 @@
  */
 #include "connectx.h"
 
-#define MAX_HOPS 64
-
 /* Multiply and rotate: the words are addresses and ports, which differ in few bits. */
 uint32_t
 cx_steer_hash(const uint32_t *key, uint32_t n)
@@ -22,7 +20,7 @@ cx_steer_hash(const uint32_t *key, uint32_t n)
 }
 
 static struct mlx5dv_dr_rule *
-lookup(const struct mlx5dv_dr_matcher *m, const struct cx_pkt *p)
+lookup(struct cx_dev *d, const struct mlx5dv_dr_matcher *m, const struct cx_pkt *p)
 {
 	uint32_t key[CX_MATCH_WORDS], hash, i;
 	struct mlx5dv_dr_rule *r;
@@ -33,26 +31,28 @@ lookup(const struct mlx5dv_dr_matcher *m, const struct cx_pkt *p)
 		for (i = 0; i < m->n_words; i++)
 			key[i] = p->match[m->idx[i]] & m->mask[m->idx[i]];
 		hash = cx_steer_hash(key, m->n_words);
-		for (r = m->bucket[hash & m->bucket_mask]; r != NULL; r = r->next)
+		d->stat.steer_masks++;
+		for (r = m->bucket[hash & m->bucket_mask]; r != NULL; r = r->next) {
+			d->stat.steer_rules++;
 			if (r->hash == hash && memcmp(r->key, key, m->n_words * 4) == 0)
 				return r;
+		}
 	}
 	return NULL;
 }
 
 int
-cx_steer(const struct cx_dev *d, struct cx_pkt *p)
+cx_steer(struct cx_dev *d, struct cx_pkt *p)
 {
 	struct mlx5dv_dr_table *t = d->root;
 	struct mlx5dv_dr_rule *r;
 	unsigned int hops;
 
-	for (hops = 0; t != NULL && hops < MAX_HOPS; t = r->to_table, hops++) {
-		r = lookup(t->matchers, p);
+	for (hops = 0; t != NULL && hops < CX_MAX_HOPS; t = r->to_table, hops++) {
+		r = lookup(d, t->matchers, p);
 		if (r == NULL)
 			return CX_STEER_MISS;
-		if (p->n_hits < CX_PKT_HITS)
-			p->hit[p->n_hits++] = r;
+		p->hit[p->n_hits++] = r;
 		if (r->tagged)
 			p->tag = r->tag;
 		p->tir = r->tir;

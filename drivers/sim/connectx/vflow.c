@@ -136,15 +136,33 @@ read_specs(struct flow *f, struct match *m, struct match *v, const struct ibv_fl
 	return 0;
 }
 
+/* Makes and destroys matchers, which flows of one mask and priority share: a flow for each would
+ * make a lookup as long as their list. */
+static pthread_mutex_t sharing = PTHREAD_MUTEX_INITIALIZER;
+
+static struct mlx5dv_dr_matcher *
+find_matcher(struct mlx5dv_dr_table *t, uint16_t priority, const struct match *mask)
+{
+	struct mlx5dv_dr_matcher *m;
+
+	for (m = t->matchers; m != NULL; m = m->next)
+		if (m->priority == priority && memcmp(m->mask, mask->b, sizeof(m->mask)) == 0)
+			return m;
+	return mlx5dv_dr_matcher_create(t, priority, 1, (void *)(uintptr_t)mask);
+}
+
 static void
 free_flow(struct flow *f)
 {
 	unsigned int i;
 
-	if (f->rule != NULL)
+	pthread_mutex_lock(&sharing);
+	if (f->rule != NULL) {
 		mlx5dv_dr_rule_destroy(f->rule);
-	if (f->matcher != NULL)
-		mlx5dv_dr_matcher_destroy(f->matcher);
+		if (f->matcher->n_rules == 0)
+			mlx5dv_dr_matcher_destroy(f->matcher);
+	}
+	pthread_mutex_unlock(&sharing);
 	for (i = 0; i < f->n_actions; i++)
 		mlx5dv_dr_action_destroy(f->action[i]);
 	free(f);
@@ -167,6 +185,7 @@ static struct ibv_flow *
 create_flow(struct ibv_qp *qp, struct ibv_flow_attr *attr)
 {
 	struct match m = { .size = sizeof(m.b) }, v = { .size = sizeof(v.b) };
+	struct mlx5dv_dr_table *root;
 	struct flow *f;
 
 	if (attr->priority > MAX_PRIORITY) {
@@ -178,15 +197,18 @@ create_flow(struct ibv_qp *qp, struct ibv_flow_attr *attr)
 	f = calloc(1, sizeof(*f));
 	if (f == NULL)
 		return NULL;
-	if (read_specs(f, &m, &v, attr) != 0 || root_table(qp->context) == NULL)
+	if (read_specs(f, &m, &v, attr) != 0)
 		goto fail;
 	if (!f->drop && add_action(f, mlx5dv_dr_action_create_dest_devx_tir(cx_qp_tir(qp))) != 0)
 		goto fail;
-	f->matcher = mlx5dv_dr_matcher_create(
-			root_table(qp->context), attr->priority, 1, (void *)&m);
-	if (f->matcher == NULL)
-		goto fail;
-	f->rule = mlx5dv_dr_rule_create(f->matcher, (void *)&v, f->n_actions, f->action);
+	pthread_mutex_lock(&sharing);
+	root = root_table(qp->context);
+	f->matcher = root != NULL ? find_matcher(root, attr->priority, &m) : NULL;
+	if (f->matcher != NULL)
+		f->rule = mlx5dv_dr_rule_create(f->matcher, (void *)&v, f->n_actions, f->action);
+	if (f->rule == NULL && f->matcher != NULL && f->matcher->n_rules == 0)
+		mlx5dv_dr_matcher_destroy(f->matcher);
+	pthread_mutex_unlock(&sharing);
 	if (f->rule == NULL)
 		goto fail;
 	f->pub.context = qp->context;

@@ -11,7 +11,10 @@
 #define DB_SIZE 64 /* doorbell records behind the ring, on a line of their own */
 #define PD_NUMBER 0x11
 #define UAR_NON_CACHED 3
-#define LOG_MAX_SQ 15
+#define LOG_MAX_CQ 22
+#define LOG_MAX_WQ 15
+#define LOG_MAX_TABLE 9
+#define MAX_SGE 32
 
 struct vobj_cq {
 	/* the PMD looks at either */
@@ -40,24 +43,12 @@ struct vobj_table {
 	struct mlx5dv_devx_obj *obj;
 };
 
-static struct mlx5dv_devx_obj *
-new_obj(struct ibv_context *c, enum cx_type type)
-{
-	struct cx_dev *d = cx_dev_of(c);
-	struct mlx5dv_devx_obj *o;
-
-	cx_lock(d);
-	o = cx_obj_new(d, type);
-	cx_unlock(d);
-	return o;
-}
-
 static uint32_t
 log2_above(uint32_t n)
 {
 	uint32_t l = 0;
 
-	while ((1u << l) < n)
+	while (l < 31 && (1u << l) < n)
 		l++;
 	return l;
 }
@@ -73,44 +64,67 @@ map(size_t len)
 static uint8_t *
 uar_page(void)
 {
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 	static uint8_t *page;
 
+	pthread_mutex_lock(&lock);
 	if (page == NULL)
 		page = map(PAGE);
+	pthread_mutex_unlock(&lock);
 	return page;
+}
+
+/* All of it under one lock: commands of other threads may name it as soon as it has a number. */
+static struct mlx5dv_devx_obj *
+new_cq(struct cx_dev *d, uint8_t *mem, uint32_t log_size, bool compress, uint8_t format)
+{
+	struct mlx5dv_devx_obj *o;
+
+	cx_lock(d);
+	o = cx_obj_new(d, CX_CQ);
+	if (o != NULL && cx_cq_init(o) != 0) {
+		cx_obj_free(o);
+		o = NULL;
+	}
+	if (o != NULL) {
+		o->cq.buf = mem;
+		o->cq.db = (uint32_t *)(mem + ((size_t)CQE_SIZE << log_size));
+		o->cq.log_size = log_size;
+		o->cq.compress = compress;
+		o->cq.mini_format = format;
+	}
+	cx_unlock(d);
+	return o;
 }
 
 static struct ibv_cq *
 create_cq(struct ibv_context *c, int n, void *arg, bool compress, uint8_t format)
 {
-	uint32_t i, log_size = log2_above(n + 1);
+	struct vobj_cq *v = NULL;
+	uint32_t i, log_size = n > 0 ? log2_above((uint32_t)n + 1) : 0;
 	size_t ring = (size_t)CQE_SIZE << log_size;
-	struct mlx5dv_devx_obj *o;
-	struct vobj_cq *v;
-	uint8_t *mem;
+	uint8_t *mem = NULL;
 
 	if (cx_context_gone(c))
 		return NULL;
+	if (n <= 0 || log_size > LOG_MAX_CQ) {
+		errno = EINVAL;
+		return NULL;
+	}
 	v = calloc(1, sizeof(*v));
-	o = new_obj(c, CX_CQ);
 	mem = map(ring + DB_SIZE);
-	if (v == NULL || o == NULL || mem == NULL || cx_cq_init(o) != 0) {
+	if (v != NULL && mem != NULL) {
+		for (i = 0; i < 1u << log_size; i++)
+			((struct hw_cqe *)mem)[i].op_own = CQE_INVALID;
+		v->obj = new_cq(cx_dev_of(c), mem, log_size, compress, format);
+	}
+	if (v == NULL || v->obj == NULL) {
 		if (mem != NULL)
 			munmap(mem, ring + DB_SIZE);
-		if (o != NULL)
-			mlx5dv_devx_obj_destroy(o);
 		free(v);
 		errno = ENOMEM;
 		return NULL;
 	}
-	for (i = 0; i < 1u << log_size; i++)
-		((struct hw_cqe *)mem)[i].op_own = CQE_INVALID;
-	o->cq.buf = mem;
-	o->cq.db = (uint32_t *)(mem + ring);
-	o->cq.log_size = log_size;
-	o->cq.compress = compress;
-	o->cq.mini_format = format;
-	v->obj = o;
 	v->len = ring + DB_SIZE;
 	v->pub.context = c;
 	v->pub.cq_context = arg;
@@ -149,56 +163,85 @@ ibv_destroy_cq(struct ibv_cq *c)
 {
 	struct vobj_cq *v = (struct vobj_cq *)c;
 	uint8_t *mem = v->obj->cq.buf;
+	int ret = mlx5dv_devx_obj_destroy(v->obj);
 
-	mlx5dv_devx_obj_destroy(v->obj);
+	if (ret != 0)
+		return ret;
 	munmap(mem, v->len);
 	free(v);
 	return 0;
 }
 
+/* Geometry of the ring: 0, or -1 when the device has none like it. */
+static int
+read_wq(struct cx_wq *w, const struct ibv_wq_init_attr *a, const struct mlx5dv_wq_init_attr *m)
+{
+	memset(w, 0, sizeof(*w));
+	w->striding = m != NULL && m->comp_mask & MLX5DV_WQ_INIT_ATTR_MASK_STRIDING_RQ;
+	w->log_entry = w->striding ? 5 : 4 + log2_above(a->max_sge);
+	w->log_size = log2_above(a->max_wr);
+	if (a->max_wr == 0 || w->log_size > LOG_MAX_WQ || a->max_sge > MAX_SGE)
+		return -1;
+	if (!w->striding)
+		return 0;
+	w->log_strides = m->striding_rq_attrs.single_wqe_log_num_of_strides;
+	w->log_stride_bytes = m->striding_rq_attrs.single_stride_log_num_of_bytes;
+	w->shift = m->striding_rq_attrs.two_byte_shift_en ? 2 : 0;
+	/* the range that mlx5dv_query_device() tells */
+	return w->log_strides < 3 || w->log_strides > 16 || w->log_stride_bytes < 6 ||
+					w->log_stride_bytes > 13
+			? -1
+			: 0;
+}
+
+static struct mlx5dv_devx_obj *
+new_queue(struct cx_dev *d, enum cx_type type, const struct cx_wq *w, struct mlx5dv_devx_obj *cq)
+{
+	struct mlx5dv_devx_obj *o, **list = type == CX_SQ ? &d->sqs : &d->rqs;
+
+	cx_lock(d);
+	o = cx_obj_new(d, type);
+	if (o != NULL) {
+		o->q.wq = *w;
+		o->q.cq_obj = cq;
+		cq->refs++;
+		o->next = *list;
+		*list = o;
+	}
+	cx_unlock(d);
+	return o;
+}
+
 CX_EXPORT struct ibv_wq *
 mlx5dv_create_wq(struct ibv_context *c, struct ibv_wq_init_attr *a, struct mlx5dv_wq_init_attr *m)
 {
-	bool striding = m != NULL && m->comp_mask & MLX5DV_WQ_INIT_ATTR_MASK_STRIDING_RQ;
-	uint32_t log_entry = striding ? 5 : 4 + log2_above(a->max_sge);
-	uint32_t log_size = log2_above(a->max_wr);
-	size_t ring = (size_t)1 << (log_size + log_entry);
-	struct mlx5dv_devx_obj *o;
 	struct vobj_wq *v;
-	struct cx_wq *w;
-	uint8_t *mem;
+	struct cx_wq w;
+	size_t ring;
 
 	if (cx_context_gone(c))
 		return NULL;
+	if (read_wq(&w, a, m) != 0) {
+		errno = EINVAL;
+		return NULL;
+	}
+	ring = (size_t)1 << (w.log_size + w.log_entry);
 	v = calloc(1, sizeof(*v));
-	mem = map(ring + DB_SIZE);
-	o = new_obj(c, CX_RQ);
-	if (v == NULL || mem == NULL || o == NULL) {
-		if (mem != NULL)
-			munmap(mem, ring + DB_SIZE);
-		if (o != NULL)
-			mlx5dv_devx_obj_destroy(o);
+	w.buf = map(ring + DB_SIZE);
+	w.db = (uint32_t *)(w.buf + ring) + DB_RECV;
+	if (v != NULL && w.buf != NULL)
+		v->obj = new_queue(cx_dev_of(c), CX_RQ, &w, cq_obj(a->cq));
+	if (v == NULL || v->obj == NULL) {
+		if (w.buf != NULL)
+			munmap(w.buf, ring + DB_SIZE);
 		free(v);
 		errno = ENOMEM;
 		return NULL;
 	}
-	w = &o->q.wq;
-	w->striding = striding;
-	if (striding) {
-		w->log_strides = m->striding_rq_attrs.single_wqe_log_num_of_strides;
-		w->log_stride_bytes = m->striding_rq_attrs.single_stride_log_num_of_bytes;
-		w->shift = m->striding_rq_attrs.two_byte_shift_en ? 2 : 0;
-	}
-	w->log_entry = log_entry;
-	w->log_size = log_size;
-	w->buf = mem;
-	w->db = (uint32_t *)(mem + ring) + DB_RECV;
-	o->q.keep_vlan = !(a->create_flags & IBV_WQ_FLAGS_CVLAN_STRIPPING);
-	o->q.cq_obj = cq_obj(a->cq);
-	v->obj = o;
+	v->obj->q.keep_vlan = !(a->create_flags & IBV_WQ_FLAGS_CVLAN_STRIPPING);
 	v->len = ring + DB_SIZE;
 	v->pub.context = c;
-	v->pub.wq_num = o->id;
+	v->pub.wq_num = v->obj->id;
 	v->pub.cq = a->cq;
 	return &v->pub;
 }
@@ -217,8 +260,12 @@ modify_wq(struct ibv_wq *wq, struct ibv_wq_attr *a)
 	if (o->gone)
 		return EIO;
 	cx_lock(o->dev);
-	if (a->attr_mask & IBV_WQ_ATTR_STATE)
-		cx_obj_set_state(o, a->wq_state == IBV_WQS_RDY ? CX_QUEUE_READY : 0);
+	if (a->attr_mask & IBV_WQ_ATTR_STATE) {
+		if (a->wq_state == IBV_WQS_RDY)
+			cx_queue_state(o, CX_QUEUE_READY);
+		else
+			cx_queue_state(o, a->wq_state == IBV_WQS_ERR ? CX_QUEUE_ERROR : 0);
+	}
 	cx_unlock(o->dev);
 	return 0;
 }
@@ -228,8 +275,10 @@ destroy_wq(struct ibv_wq *wq)
 {
 	struct vobj_wq *v = (struct vobj_wq *)wq;
 	uint8_t *mem = v->obj->q.wq.buf;
+	int ret = mlx5dv_devx_obj_destroy(v->obj);
 
-	mlx5dv_devx_obj_destroy(v->obj);
+	if (ret != 0)
+		return ret;
 	munmap(mem, v->len);
 	free(v);
 	return 0;
@@ -238,25 +287,37 @@ destroy_wq(struct ibv_wq *wq)
 static struct ibv_rwq_ind_table *
 create_table(struct ibv_context *c, struct ibv_rwq_ind_table_init_attr *a)
 {
-	uint32_t i, n = 1u << a->log_ind_tbl_size;
-	struct mlx5dv_devx_obj *o;
+	struct cx_dev *d = cx_dev_of(c);
+	struct mlx5dv_devx_obj **rq;
 	struct vobj_table *v;
+	uint32_t i, n;
 
 	if (cx_context_gone(c))
 		return NULL;
+	if (a->log_ind_tbl_size > LOG_MAX_TABLE) {
+		errno = EINVAL;
+		return NULL;
+	}
+	n = 1u << a->log_ind_tbl_size;
 	v = calloc(1, sizeof(*v));
-	o = new_obj(c, CX_RQT);
-	if (v == NULL || o == NULL || (o->rqt.rqn = calloc(n, sizeof(*o->rqt.rqn))) == NULL) {
-		if (o != NULL)
-			mlx5dv_devx_obj_destroy(o);
+	rq = calloc(n, sizeof(*rq));
+	if (v != NULL && rq != NULL) {
+		cx_lock(d);
+		v->obj = cx_obj_new(d, CX_RQT);
+		for (i = 0; v->obj != NULL && i < n; i++) {
+			rq[i] = ((struct vobj_wq *)a->ind_tbl[i])->obj;
+			rq[i]->refs++;
+		}
+		if (v->obj != NULL)
+			cx_rqt_set(v->obj, rq, n);
+		cx_unlock(d);
+	}
+	if (v == NULL || rq == NULL || v->obj == NULL) {
+		free(rq);
 		free(v);
 		errno = ENOMEM;
 		return NULL;
 	}
-	for (i = 0; i < n; i++)
-		o->rqt.rqn[i] = a->ind_tbl[i]->wq_num;
-	o->rqt.n = n;
-	v->obj = o;
 	v->pub.context = c;
 	return &v->pub;
 }
@@ -265,22 +326,26 @@ static int
 destroy_table(struct ibv_rwq_ind_table *t)
 {
 	struct vobj_table *v = (struct vobj_table *)t;
+	int ret = mlx5dv_devx_obj_destroy(v->obj);
 
-	mlx5dv_devx_obj_destroy(v->obj);
-	free(v);
-	return 0;
+	if (ret == 0)
+		free(v);
+	return ret;
 }
 
 static struct mlx5dv_devx_obj *
 create_tir(struct ibv_context *c, const struct ibv_qp_init_attr_ex *a)
 {
 	uint64_t f = a->rx_hash_conf.rx_hash_fields_mask;
-	struct mlx5dv_devx_obj *o = new_obj(c, CX_TIR);
+	struct cx_dev *d = cx_dev_of(c);
+	struct mlx5dv_devx_obj *o;
 
+	cx_lock(d);
+	o = cx_obj_new(d, CX_TIR);
 	if (o == NULL)
-		return NULL;
-	o->tir.indirect = 1;
-	o->tir.rqtn = ((struct vobj_table *)a->rwq_ind_tbl)->obj->id;
+		goto out;
+	o->tir.table = ((struct vobj_table *)a->rwq_ind_tbl)->obj;
+	o->tir.table->refs++;
 	if (a->rx_hash_conf.rx_hash_key != NULL)
 		memcpy(o->tir.key, a->rx_hash_conf.rx_hash_key, CX_RSS_KEY_LEN);
 	o->tir.l3_ipv6 = (f & (IBV_RX_HASH_SRC_IPV6 | IBV_RX_HASH_DST_IPV6)) != 0;
@@ -294,9 +359,11 @@ create_tir(struct ibv_context *c, const struct ibv_qp_init_attr_ex *a)
 	if (f & (IBV_RX_HASH_DST_PORT_UDP | IBV_RX_HASH_DST_PORT_TCP))
 		o->tir.fields |= 8;
 	if (cx_rss_key(o) != 0) {
-		mlx5dv_devx_obj_destroy(o);
-		return NULL;
+		cx_obj_free(o);
+		o = NULL;
 	}
+out:
+	cx_unlock(d);
 	return o;
 }
 
@@ -306,30 +373,18 @@ create_sq(struct ibv_context *c, const struct ibv_qp_init_attr_ex *a, size_t *le
 	uint32_t blocks = 1 + (a->cap.max_inline_data + 63) / WQEBB_SIZE +
 			(a->max_tso_header + 63) / WQEBB_SIZE;
 	uint32_t log_size = log2_above(a->cap.max_send_wr * blocks);
-	struct mlx5dv_devx_obj *o = new_obj(c, CX_SQ);
-	struct cx_wq *w;
-	uint8_t *mem;
+	struct cx_wq w = { .log_entry = 6 };
+	struct mlx5dv_devx_obj *o;
 
+	w.log_size = log_size > LOG_MAX_WQ ? LOG_MAX_WQ : log_size;
+	*len = ((size_t)WQEBB_SIZE << w.log_size) + DB_SIZE;
+	w.buf = map(*len);
+	if (w.buf == NULL)
+		return NULL;
+	w.db = (uint32_t *)(w.buf + *len - DB_SIZE) + DB_SEND;
+	o = new_queue(cx_dev_of(c), CX_SQ, &w, cq_obj(a->send_cq));
 	if (o == NULL)
-		return NULL;
-	if (log_size > LOG_MAX_SQ)
-		log_size = LOG_MAX_SQ;
-	*len = ((size_t)WQEBB_SIZE << log_size) + DB_SIZE;
-	mem = map(*len);
-	if (mem == NULL) {
-		mlx5dv_devx_obj_destroy(o);
-		return NULL;
-	}
-	w = &o->q.wq;
-	w->log_size = log_size;
-	w->log_entry = 6;
-	w->buf = mem;
-	w->db = (uint32_t *)(mem + *len - DB_SIZE) + DB_SEND;
-	o->q.cq_obj = cq_obj(a->send_cq);
-	cx_lock(o->dev);
-	o->next = o->dev->sqs;
-	o->dev->sqs = o;
-	cx_unlock(o->dev);
+		munmap(w.buf, *len);
 	return o;
 }
 
@@ -390,7 +445,7 @@ ibv_modify_qp(struct ibv_qp *q, struct ibv_qp_attr *a, int mask)
 	if (mask & IBV_QP_STATE) {
 		o->state = a->qp_state == IBV_QPS_RTS ? CX_QUEUE_READY : 0;
 		if (a->qp_state == IBV_QPS_RESET && o->type == CX_SQ)
-			cx_obj_set_state(o, 0);
+			cx_queue_state(o, 0);
 	}
 	cx_unlock(o->dev);
 	return 0;
@@ -401,8 +456,10 @@ ibv_destroy_qp(struct ibv_qp *q)
 {
 	struct vobj_qp *v = (struct vobj_qp *)q;
 	uint8_t *mem = v->len != 0 ? v->obj->q.wq.buf : NULL;
+	int ret = mlx5dv_devx_obj_destroy(v->obj);
 
-	mlx5dv_devx_obj_destroy(v->obj);
+	if (ret != 0)
+		return ret;
 	if (mem != NULL)
 		munmap(mem, v->len);
 	free(v);

@@ -131,6 +131,9 @@ loop_poll(struct cx_dev *d)
 	uint32_t len;
 	int i;
 
+	/* what was sent in this turn cannot have come at its start */
+	if (l->tail != l->head)
+		d->now = cx_clock();
 	for (i = 0; i < CX_RX_BATCH && l->tail != l->head; i++) {
 		memcpy(&len, l->ring + l->tail, sizeof(len));
 		if (len == WRAP) {

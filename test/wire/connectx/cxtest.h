@@ -48,6 +48,7 @@ struct port_conf {
 	uint64_t rx_offloads, tx_offloads, rss;
 	uint32_t lro_size;
 	bool isolated, intr, lsc, rmv;
+	uint16_t buffer; /* bytes of an mbuf's, 0: one that holds a frame */
 };
 
 extern const uint8_t toeplitz_key[40];
@@ -64,6 +65,10 @@ unsigned int port_receive(struct rte_mbuf **m, uint16_t *queue, unsigned int n, 
 void port_receive_all(struct rte_mbuf **m, unsigned int n);
 /* One that is sure to come, from a port with one queue; NULL when it did not. */
 struct rte_mbuf *port_next(void);
+/* One frame out; on the loop wire it comes back. */
+void port_send(const void *frame, uint32_t len);
+/* The next frame of one of the queues, which is sure to come. */
+struct rte_mbuf *port_wait(uint16_t *queue, unsigned int rxqs, const char *what);
 struct rte_flow *port_udp_rule(uint32_t src, uint32_t dst, uint16_t sport, uint16_t dport,
 		uint32_t priority, const struct rte_flow_action *actions);
 
@@ -120,6 +125,13 @@ void case_rules(const struct test_case *c);
 void case_control(const struct test_case *c);
 void case_rss(const struct test_case *c);
 void case_lro(const struct test_case *c);
+void case_lro_rules(const struct test_case *c);
+void case_rss_fields(const struct test_case *c);
+void case_steer(const struct test_case *c);
+void case_steer_many(const struct test_case *c);
+void case_steer_churn(const struct test_case *c);
+void case_rx_error(const struct test_case *c);
+void case_timestamp(const struct test_case *c);
 void case_intr(const struct test_case *c);
 void case_restart(const struct test_case *c);
 void case_loop(const struct test_case *c);

@@ -44,6 +44,28 @@ static const struct test_case cases[] = {
 			.env = "CONNECTX_CQE_COMP=1",
 			.a = 200000,
 			.b = 3 },
+	/* the other format of a session, and the scalar paths */
+	{ .name = "gen-compressed-csum",
+			.wire = GEN_CHECKED ",burst=27",
+			.devargs = MPRQ("10", "8", ",rxq_cqe_comp_en=3"),
+			.run = case_gen,
+			.env = "CONNECTX_CQE_COMP=1",
+			.a = 200000,
+			.b = 3 },
+	{ .name = "gen-compressed-csum-scalar",
+			.wire = GEN_CHECKED ",burst=27",
+			.devargs = MPRQ("10", "8", ",rxq_cqe_comp_en=3" SCALAR),
+			.run = case_gen,
+			.env = "CONNECTX_CQE_COMP=1",
+			.a = 200000,
+			.b = 3 },
+	{ .name = "gen-compressed-sprq-scalar",
+			.wire = GEN_CHECKED ",burst=27",
+			.devargs = "mprq_en=0" SCALAR,
+			.run = case_gen,
+			.env = "CONNECTX_CQE_COMP=1",
+			.a = 200000,
+			.b = 3 },
 	/* three strides a frame, and a buffer of 64 holds 21 of them */
 	{ .name = "gen-filler",
 			.wire = GEN_CHECKED ",size=600",
@@ -139,6 +161,63 @@ static const struct test_case cases[] = {
 			.wire = "tap:" WIRE,
 			.devargs = "mprq_en=1,rxqs_min_mprq=1,lro_timeout_usec=1024",
 			.run = case_lro },
+	{ .name = "lro-rules",
+			.wire = "loop",
+			.devargs = "mprq_en=0,lro_timeout_usec=1024",
+			.run = case_lro_rules,
+			.a = 16000 },
+	{ .name = "lro-rules-strip",
+			.wire = "loop",
+			.devargs = "mprq_en=0,lro_timeout_usec=1024",
+			.run = case_lro_rules,
+			.a = 16000,
+			.b = 1 },
+	/* the PMD wants a stride to hold the largest frame */
+	{ .name = "lro-rules-mprq",
+			.wire = "loop",
+			.devargs = MPRQ("6", "13", ",lro_timeout_usec=1024"),
+			.run = case_lro_rules,
+			.a = 7936,
+			.b = 1 },
+	{ .name = "rss-fields",
+			.wire = "loop",
+			.devargs = MPRQ("6", "11", ""),
+			.run = case_rss_fields },
+	{ .name = "steer", .wire = "loop", .devargs = MPRQ("6", "11", ""), .run = case_steer },
+	{ .name = "steer-many",
+			.wire = GEN ",ports=8",
+			.devargs = MPRQ("10", "8", ""),
+			.run = case_steer_many,
+			.a = 20000 },
+	{ .name = "steer-churn",
+			.wire = GEN ",ports=8",
+			.devargs = "mprq_en=0,rx_vec_en=0",
+			.run = case_steer_churn,
+			.a = 200 },
+	/* The vector path of DPDK 22.11 does not get over an error: it looks for the end of the
+	 * completions at the one that it has consumed. */
+	{ .name = "rx-error",
+			.wire = "loop",
+			.devargs = "mprq_en=0,max_dump_files_num=1" SCALAR,
+			.run = case_rx_error },
+	{ .name = "rx-error-mprq",
+			.wire = "loop",
+			.devargs = MPRQ("6", "11", ",max_dump_files_num=1") SCALAR,
+			.run = case_rx_error },
+	{ .name = "timestamp",
+			.wire = "loop",
+			.devargs = MPRQ("6", "11", ""),
+			.run = case_timestamp },
+	{ .name = "timestamp-scatter",
+			.wire = "loop",
+			.devargs = "mprq_en=0",
+			.run = case_timestamp,
+			.a = 1 },
+	{ .name = "timestamp-scatter-mprq",
+			.wire = "loop",
+			.devargs = MPRQ("8", "8", ""),
+			.run = case_timestamp,
+			.a = 2 },
 	{ .name = "intr", .wire = "tap:" WIRE, .devargs = MPRQ("6", "11", ""), .run = case_intr },
 	{ .name = "restart",
 			.wire = "tap:" WIRE,
@@ -642,9 +721,30 @@ static const struct test_case cases[] = {
 	{ .name = "tree", .wire = "null", .devargs = "", .run = case_tree, .before = before_tree },
 };
 
+/* geometry-NUM-SIZE[-scalar]: a striding queue with those logarithms. Whole frames must be right,
+ * whatever part of a stride, or how many strides, they take. */
+static const struct test_case *
+geometry(const char *name)
+{
+	static struct test_case t = { .run = case_gen, .a = 20000, .b = 3 };
+	static char devargs[200];
+	unsigned int num, size;
+
+	if (sscanf(name, "geometry-%u-%u", &num, &size) != 2)
+		return NULL;
+	snprintf(devargs, sizeof(devargs), MPRQ("%u", "%u", "%s"), num, size,
+			strstr(name, "scalar") ? SCALAR : "");
+	t.name = name;
+	t.devargs = devargs;
+	/* 700 bytes take eleven strides of the smallest */
+	t.wire = GEN ",ports=3,flows=5,count=20000,size=700";
+	return &t;
+}
+
 int
 main(int argc, char **argv)
 {
+	const struct test_case *c;
 	char device[256], *eal[32];
 	int i, n = 0;
 	size_t k;
@@ -652,7 +752,8 @@ main(int argc, char **argv)
 	for (k = 0; k < RTE_DIM(cases) && argc > 1; k++)
 		if (strcmp(cases[k].name, argv[1]) == 0)
 			break;
-	if (argc < 2 || k == RTE_DIM(cases)) {
+	c = k < RTE_DIM(cases) ? &cases[k] : argc > 1 ? geometry(argv[1]) : NULL;
+	if (argc < 2 || c == NULL) {
 		for (k = 0; k < RTE_DIM(cases); k++)
 			printf("%s\n", cases[k].name);
 		return argc < 2 ? 0 : 2;
@@ -660,6 +761,10 @@ main(int argc, char **argv)
 	setenv("CONNECTX_WIRE", cases[k].wire, 1);
 	if (cases[k].env != NULL)
 		putenv((char *)(uintptr_t)cases[k].env);
+	setenv("CONNECTX_WIRE", c->wire, 1);
+	if (c->env != NULL)
+		putenv((char *)(uintptr_t)c->env);
+	snprintf(device, sizeof(device), "0000:03:00.0%s%s", c->devargs[0] ? "," : "", c->devargs);
 	eal[n++] = argv[0];
 	eal[n++] = (char *)(uintptr_t) "--no-telemetry";
 	if (cases[k].devargs != NULL) {
@@ -671,11 +776,11 @@ main(int argc, char **argv)
 	for (i = 2; i < argc && n < 31; i++)
 		eal[n++] = argv[i];
 	eal[n] = NULL;
-	if (cases[k].before != NULL)
-		cases[k].before();
+	if (c->before != NULL)
+		c->before();
 	CHECK(rte_eal_init(n, eal) >= 0, "EAL");
-	cases[k].run(&cases[k]);
+	c->run(c);
 	CHECK(rte_eal_cleanup() == 0, "cleanup");
-	printf("ok %s\n", cases[k].name);
+	printf("ok %s\n", c->name);
 	return 0;
 }

@@ -35,7 +35,8 @@ port_start(const struct port_conf *pc)
 
 	CHECK(rte_eth_dev_is_valid_port(port_id), "the model's port is missing");
 	if (pool == NULL)
-		pool = rte_pktmbuf_pool_create("cxtest", 16383, 0, 0, 2176, SOCKET_ID_ANY);
+		pool = rte_pktmbuf_pool_create("cxtest", 16383, 0, 0,
+				pc->buffer ? pc->buffer : 2176, SOCKET_ID_ANY);
 	CHECK(pool != NULL, "no mbuf pool");
 	if (pc->isolated)
 		CHECK(rte_flow_isolate(port_id, 1, &fe) == 0, "%s", fe.message);
@@ -166,4 +167,38 @@ port_udp_rule(uint32_t src, uint32_t dst, uint16_t sport, uint16_t dport, uint32
 
 	CHECK(f != NULL, "rule: %s", fe.message);
 	return f;
+}
+
+void
+port_send(const void *frame, uint32_t len)
+{
+	uint64_t end = rte_get_timer_cycles() + PATIENCE * rte_get_timer_hz();
+	struct rte_mbuf *m = NULL, *s;
+	uint32_t off, n;
+
+	/* several buffers when they are small */
+	for (off = 0; off < len; off += n) {
+		s = rte_pktmbuf_alloc(pool);
+		CHECK(s != NULL, "no mbuf");
+		n = RTE_MIN(len - off, (uint32_t)rte_pktmbuf_tailroom(s));
+		memcpy(rte_pktmbuf_mtod(s, void *), (const uint8_t *)frame + off, n);
+		s->data_len = s->pkt_len = n;
+		if (m == NULL)
+			m = s;
+		else
+			CHECK(rte_pktmbuf_chain(m, s) == 0, "chain");
+	}
+	while (rte_eth_tx_burst(0, 0, &m, 1) == 0)
+		CHECK(rte_get_timer_cycles() < end, "the send queue is full");
+}
+
+struct rte_mbuf *
+port_wait(uint16_t *queue, unsigned int rxqs, const char *what)
+{
+	uint64_t end = rte_get_timer_cycles() + PATIENCE * rte_get_timer_hz();
+	struct rte_mbuf *m;
+
+	while (port_receive(&m, queue, 1, rxqs) == 0)
+		CHECK(rte_get_timer_cycles() < end, "%s: no frame", what);
+	return m;
 }

@@ -197,6 +197,13 @@ remove*) expect 1 removals ;;
 shape-rate) expect 600 rx_shaped ;;
 shape-queue) expect 22 tx_shaped && expect 42 tx_queue_drop ;;
 shape-ecn) expect 7 tx_ecn_mark && expect 16 tx_queue_drop ;;
+steer-many)
+	# whatever the number of rules, a frame is compared under few masks and with few rules
+	awk '$4 == "rx_wire:" { n = $3 } $4 == "steer_masks:" { m = $3 } $4 == "steer_rules:" { r = $3 }
+		END { print n, "frames", m, "masks", r, "rules"
+			exit !(n > 0 && m > 0 && m <= 6 * n && r <= 2 * m) }' "$out" ||
+		{ echo "a lookup costs more than its masks"; exit 1; }
+	;;
 gen-filler)
 	grep -q '[1-9][0-9]* rx_fillers' "$out" || { echo "no fillers"; exit 1; }
 	;;
