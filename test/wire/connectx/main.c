@@ -758,18 +758,14 @@ main(int argc, char **argv)
 			printf("%s\n", cases[k].name);
 		return argc < 2 ? 0 : 2;
 	}
-	setenv("CONNECTX_WIRE", cases[k].wire, 1);
-	if (cases[k].env != NULL)
-		putenv((char *)(uintptr_t)cases[k].env);
 	setenv("CONNECTX_WIRE", c->wire, 1);
 	if (c->env != NULL)
 		putenv((char *)(uintptr_t)c->env);
-	snprintf(device, sizeof(device), "0000:03:00.0%s%s", c->devargs[0] ? "," : "", c->devargs);
 	eal[n++] = argv[0];
 	eal[n++] = (char *)(uintptr_t) "--no-telemetry";
-	if (cases[k].devargs != NULL) {
-		snprintf(device, sizeof(device), "0000:03:00.0%s%s", cases[k].devargs[0] ? "," : "",
-				cases[k].devargs);
+	if (c->devargs != NULL) {
+		snprintf(device, sizeof(device), "0000:03:00.0%s%s", c->devargs[0] ? "," : "",
+				c->devargs);
 		eal[n++] = (char *)(uintptr_t) "-a";
 		eal[n++] = device;
 	}
