@@ -15,14 +15,12 @@ static struct numbered got[2 * MAX];
 static void
 start(bool stamps)
 {
-	struct port_conf pc = {
-		.rxqs = 1, .rxd = 1024, .rx_offloads = RTE_ETH_RX_OFFLOAD_CHECKSUM
-	};
+	uint64_t offloads = RTE_ETH_RX_OFFLOAD_CHECKSUM;
 
 	if (stamps)
-		pc.rx_offloads |= RTE_ETH_RX_OFFLOAD_TIMESTAMP;
+		offloads |= RTE_ETH_RX_OFFLOAD_TIMESTAMP;
 	model_open();
-	port_start(&pc);
+	numbered_start(offloads);
 }
 
 /* Sends them itself when b is set: over the loop wire. */
@@ -240,7 +238,7 @@ case_fault_time(const struct test_case *c)
 				"%s too late", what[k]);
 	}
 	for (k = 0; k < RTE_DIM(what); k++)
-		CHECK(hits[k] == 1, "%s: %u times", what[k], hits[k]);
+		CHECK(hits[k] == 1, "%s: %u times in %u arrivals", what[k], hits[k], n);
 	/* one lost, one twice */
 	CHECK(n == c->a, "%u arrived", n);
 	port_stop();
