@@ -7,134 +7,12 @@
  * A frame that goes on late does so at the time it was due: the NIC's clock is set to that, so that
  * its completion carries the time of its arrival and not of the turn that noticed.
  */
-#include "connectx.h"
+#include "stage.h"
 #include "hw.h"
-#include "impair.h"
 
-#define SLAB_BYTES (256u << 10)
-#define KEPT_MAX (256u << 20) /* bytes of buffers, in each direction */
-#define LATE_MAX 65536	      /* frames delayed by faults */
-#define HELD_MAX 1024	      /* frames held back for reordering */
-#define HOLD_NS 10000000      /* they do not wait longer for others to pass */
-#define FRAME_ROOM (CX_MAX_FRAME + 64)
-#define TOO_MANY "more than %u entries in one direction"
-#define RELEASE_MAX 256 /* frames that go on in one turn */
-
-static const uint32_t class_size[] = { 256, 2048, 10240, FRAME_ROOM };
-#define CLASSES (sizeof(class_size) / sizeof(class_size[0]))
-
-struct frame {
-	uint8_t *data;
-	uint32_t len;
-	unsigned int flags;
-	uint32_t reorder;
-	uint64_t delay, queue_faults;
-};
-
-struct kept {
-	struct kept *next;
-	uint64_t due, start; /* start: of its first bit on the link */
-	uint32_t left;	     /* frames that have to pass before it */
-	uint8_t class;
-	bool waits; /* counts in the link's backlog */
-	struct frame f;
-	uint8_t data[];
-};
-
-struct slab {
-	struct slab *next;
-	uint8_t first[] __attribute__((aligned(16)));
-};
-
-struct list {
-	struct kept *head, **tail;
-};
-
-struct late {
-	uint64_t due, seq;
-	struct kept *k;
-};
-
-struct cx_stage {
-	struct cx_dev *dev;
-	unsigned int dir;
-	struct cx_faults faults;
-	uint64_t frames, seed;
-	struct cx_link link;
-	struct list crossing, held;
-	struct kept *unsent; /* of crossing: the first that still waits to be sent */
-	uint32_t n_held, n_late;
-	uint64_t seq;
-	struct late *late; /* a heap, the earliest on top */
-	struct kept *free[CLASSES];
-	struct slab *slabs;
-	size_t bytes;
-	uint8_t scratch[FRAME_ROOM];
-};
-
-struct cx_impair {
-	struct cx_faults timed; /* link events and removals at a time */
-	uint64_t seed;
-	bool remove;
-	uint64_t remove_ns;
-};
-
-#define COUNT(s, what) ((s)->dir == CX_RX ? (s)->dev->stat.rx_##what++ : (s)->dev->stat.tx_##what++)
-
-/* ---- buffers ---- */
-static bool
-grow(struct cx_stage *s, unsigned int class)
-{
-	size_t one = (sizeof(struct kept) + class_size[class] + 15) / 16 * 16;
-	size_t i, n = SLAB_BYTES / one > 0 ? SLAB_BYTES / one : 1;
-	size_t size = sizeof(struct slab) + n * one;
-	struct slab *slab;
-
-	if (s->bytes + size > KEPT_MAX)
-		return false;
-	slab = malloc(size);
-	if (slab == NULL)
-		return false;
-	s->bytes += size;
-	slab->next = s->slabs;
-	s->slabs = slab;
-	for (i = 0; i < n; i++) {
-		struct kept *k = (struct kept *)(slab->first + i * one);
-
-		k->class = class;
-		k->next = s->free[class];
-		s->free[class] = k;
-	}
-	return true;
-}
-
-/* A copy; NULL, counted, when there is no room for it. */
-static struct kept *
-keep(struct cx_stage *s, const struct frame *f)
-{
-	unsigned int class = 0;
-	struct kept *k;
-
-	while (class < CLASSES && class_size[class] < f->len)
-		class ++;
-	if (class == CLASSES || (s->free[class] == NULL && !grow(s, class))) {
-		COUNT(s, stage_full);
-		return NULL;
-	}
-	k = s->free[class];
-	s->free[class] = k->next;
-	k->f = *f;
-	k->f.data = k->data;
-	memcpy(k->data, f->data, f->len);
-	return k;
-}
-
-static void
-let_go(struct cx_stage *s, struct kept *k)
-{
-	k->next = s->free[k->class];
-	s->free[k->class] = k;
-}
+#define HELD_MAX 1024	 /* frames held back for reordering */
+#define HOLD_NS 10000000 /* they do not wait longer for others to pass */
+#define RELEASE_MAX 256	 /* frames that go on in one turn */
 
 static void
 list_add(struct list *l, struct kept *k)
@@ -152,44 +30,6 @@ list_take(struct list *l)
 	l->head = k->next;
 	if (l->head == NULL)
 		l->tail = &l->head;
-	return k;
-}
-
-/* ---- frames delayed by faults: a heap, in order of time and then of arrival ---- */
-static bool
-earlier(const struct late *a, const struct late *b)
-{
-	return a->due != b->due ? a->due < b->due : a->seq < b->seq;
-}
-
-static void
-late_add(struct cx_stage *s, struct kept *k)
-{
-	struct late x = { .due = k->due, .seq = s->seq++, .k = k };
-	uint32_t i = s->n_late++;
-
-	while (i > 0 && earlier(&x, &s->late[(i - 1) / 2])) {
-		s->late[i] = s->late[(i - 1) / 2];
-		i = (i - 1) / 2;
-	}
-	s->late[i] = x;
-}
-
-static struct kept *
-late_take(struct cx_stage *s)
-{
-	struct kept *k = s->late[0].k;
-	struct late x = s->late[--s->n_late];
-	uint32_t i = 0, child;
-
-	for (; (child = 2 * i + 1) < s->n_late; i = child) {
-		if (child + 1 < s->n_late && earlier(&s->late[child + 1], &s->late[child]))
-			child++;
-		if (!earlier(&s->late[child], &x))
-			break;
-		s->late[i] = s->late[child];
-	}
-	s->late[i] = x;
 	return k;
 }
 
@@ -232,7 +72,7 @@ count_passed(struct cx_stage *s)
 	while (rest.head != NULL) {
 		k = list_take(&rest);
 		hand_on(s, &k->f);
-		let_go(s, k);
+		cx_let_go(s, k);
 	}
 }
 
@@ -246,22 +86,22 @@ leave(struct cx_stage *s, struct frame *f, struct kept *k)
 	if (cx_likely(delay == 0 && reorder == 0)) {
 		hand_on(s, f);
 		if (k != NULL)
-			let_go(s, k);
+			cx_let_go(s, k);
 		count_passed(s);
 		return;
 	}
 	if (delay != 0 ? s->n_late == LATE_MAX : s->n_held == HELD_MAX) {
 		COUNT(s, stage_full);
 		if (k != NULL)
-			let_go(s, k);
+			cx_let_go(s, k);
 		return;
 	}
-	if (k == NULL && (k = keep(s, f)) == NULL)
+	if (k == NULL && (k = cx_keep(s, f)) == NULL)
 		return;
 	if (delay != 0) {
 		k->f.delay = 0;
 		k->due = s->dev->now + delay;
-		late_add(s, k);
+		cx_late_add(s, k);
 		return;
 	}
 	k->f.reorder = 0;
@@ -295,7 +135,7 @@ cross(struct cx_stage *s, struct frame *f)
 		COUNT(s, queue_drop);
 		return;
 	}
-	k = keep(s, f);
+	k = cx_keep(s, f);
 	if (k == NULL) {
 		if (start > now)
 			s->link.backlog -= f->len;
@@ -534,7 +374,7 @@ take(struct cx_stage *s, unsigned int which)
 	if (which == 0)
 		return list_take(&s->crossing);
 	if (which == 1)
-		return late_take(s);
+		return cx_late_take(s);
 	s->n_held--;
 	return list_take(&s->held);
 }
@@ -573,7 +413,7 @@ clear(struct cx_stage *s)
 	unsigned int which;
 
 	while (next_due(s, &which) != UINT64_MAX) {
-		let_go(s, take(s, which));
+		cx_let_go(s, take(s, which));
 		COUNT(s, no_link);
 	}
 	s->unsent = NULL;
@@ -624,207 +464,4 @@ cx_impair_poll(struct cx_dev *d)
 		if (d->stage[dir] != NULL)
 			work |= release(d->stage[dir]);
 	return work;
-}
-
-/* ---- life ---- */
-static struct cx_stage *
-stage(struct cx_dev *d, unsigned int dir)
-{
-	struct cx_stage *s = d->stage[dir];
-
-	if (s != NULL)
-		return s;
-	s = calloc(1, sizeof(*s));
-	if (s == NULL)
-		return NULL;
-	s->late = malloc(LATE_MAX * sizeof(*s->late));
-	if (s->late == NULL) {
-		free(s);
-		return NULL;
-	}
-	s->dev = d;
-	s->dir = dir;
-	s->seed = d->impair->seed;
-	s->crossing.tail = &s->crossing.head;
-	s->held.tail = &s->held.head;
-	d->stage[dir] = s;
-	return s;
-}
-
-static bool
-made(struct cx_dev *d)
-{
-	if (d->impair == NULL) {
-		d->impair = calloc(1, sizeof(*d->impair));
-		if (d->impair != NULL)
-			d->impair->seed = 1;
-	}
-	return d->impair != NULL;
-}
-
-static bool
-at_a_time(const struct cx_fault *f)
-{
-	return f->action >= FAULT_LINK && f->when == WHEN_TIME;
-}
-
-static bool
-fits(const struct cx_dev *d, const struct cx_script *s)
-{
-	unsigned int i, dir, timed = d != NULL && d->impair != NULL ? d->impair->timed.n : 0;
-	unsigned int n[CX_DIRS];
-
-	for (dir = 0; dir < CX_DIRS; dir++)
-		n[dir] = d != NULL && d->stage[dir] != NULL ? d->stage[dir]->faults.n : 0;
-	for (i = 0; i < s->n; i++) {
-		if (at_a_time(&s->at[i]))
-			timed++;
-		for (dir = 0; dir < CX_DIRS && !at_a_time(&s->at[i]); dir++)
-			n[dir] += s->at[i].dir[dir];
-	}
-	return timed <= CX_FAULTS_MAX && n[CX_RX] <= CX_FAULTS_MAX && n[CX_TX] <= CX_FAULTS_MAX;
-}
-
-static void
-add_to(struct cx_stage *s, const struct cx_fault *f)
-{
-	struct cx_fault *to = &s->faults.at[s->faults.n++];
-
-	*to = *f;
-	if (f->relative && f->when == WHEN_PACKET) {
-		to->from += s->frames;
-		to->to = f->to > UINT64_MAX - s->frames ? UINT64_MAX : f->to + s->frames;
-	}
-}
-
-/* 0, or -1 and one line in error. */
-static int
-add(struct cx_dev *d, const struct cx_script *s, char *error, size_t size)
-{
-	unsigned int i, dir;
-
-	if (!fits(d, s)) {
-		snprintf(error, size, TOO_MANY, CX_FAULTS_MAX);
-		return -1;
-	}
-	if (!made(d))
-		goto no_memory;
-	if (s->seeded)
-		d->impair->seed = s->seed;
-	for (i = 0; i < s->n; i++) {
-		const struct cx_fault *f = &s->at[i];
-
-		if (at_a_time(f)) {
-			d->impair->timed.at[d->impair->timed.n++] = *f;
-			continue;
-		}
-		for (dir = 0; dir < CX_DIRS; dir++) {
-			if (!f->dir[dir])
-				continue;
-			if (stage(d, dir) == NULL)
-				goto no_memory;
-			add_to(d->stage[dir], f);
-		}
-	}
-	for (dir = 0; dir < CX_DIRS; dir++)
-		if (d->stage[dir] != NULL)
-			d->stage[dir]->seed = d->impair->seed;
-	return 0;
-no_memory:
-	snprintf(error, size, "no memory");
-	return -1;
-}
-
-int
-cx_faults_add(struct cx_dev *d, const char *text, char *error, size_t size)
-{
-	uint64_t now = cx_clock();
-	struct cx_script s;
-	int ret;
-
-	cx_lock(d);
-	ret = cx_script_parse(text, &s, d->epoch != 0 ? now - d->epoch : 0, error, size);
-	if (ret == 0)
-		ret = add(d, &s, error, size);
-	cx_unlock(d);
-	return ret;
-}
-
-/* The same for a program that finds it with dlsym(). nic: NULL is the first. */
-CX_EXPORT int
-connectx_faults_add(const char *nic, const char *text, char *error, size_t size)
-{
-	unsigned int i;
-
-	for (i = 0; i < cx_n_devs; i++)
-		if (nic == NULL || strcmp(cx_devs[i]->conf.name, nic) == 0)
-			return cx_faults_add(cx_devs[i], text, error, size);
-	snprintf(error, size, "no NIC %s", nic != NULL ? nic : "at all");
-	return -1;
-}
-
-int
-cx_impair_check(const struct cx_nic_conf *c)
-{
-	struct cx_link link[CX_DIRS];
-	struct cx_script s;
-	char error[400];
-
-	if (cx_script_parse(c->faults, &s, 0, error, sizeof(error)) != 0) {
-		cx_log(0, "%s: faults: %s", c->name, error);
-		return -1;
-	}
-	if (!fits(NULL, &s)) {
-		cx_log(0, "%s: faults: " TOO_MANY, c->name, CX_FAULTS_MAX);
-		return -1;
-	}
-	if (cx_shape_parse(c->shape, link, error, sizeof(error)) != 0) {
-		cx_log(0, "%s: shape: %s", c->name, error);
-		return -1;
-	}
-	return 0;
-}
-
-int
-cx_impair_init(struct cx_dev *d)
-{
-	struct cx_link link[CX_DIRS];
-	char error[400];
-	unsigned int dir;
-
-	if (d->conf.faults[0] != '\0' &&
-			cx_faults_add(d, d->conf.faults, error, sizeof(error)) != 0)
-		return -1;
-	if (cx_shape_parse(d->conf.shape, link, error, sizeof(error)) != 0)
-		return -1;
-	for (dir = 0; dir < CX_DIRS; dir++) {
-		if (!link[dir].on)
-			continue;
-		if (!made(d) || stage(d, dir) == NULL)
-			return -1;
-		d->stage[dir]->link = link[dir];
-		d->stage[dir]->link.seed = cx_mix(d->impair->seed, UINT64_MAX - dir);
-	}
-	return 0;
-}
-
-void
-cx_impair_free(struct cx_dev *d)
-{
-	struct slab *slab, *next;
-	unsigned int dir;
-
-	for (dir = 0; dir < CX_DIRS; dir++) {
-		if (d->stage[dir] == NULL)
-			continue;
-		for (slab = d->stage[dir]->slabs; slab != NULL; slab = next) {
-			next = slab->next;
-			free(slab);
-		}
-		free(d->stage[dir]->late);
-		free(d->stage[dir]);
-		d->stage[dir] = NULL;
-	}
-	free(d->impair);
-	d->impair = NULL;
 }

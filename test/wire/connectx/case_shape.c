@@ -7,16 +7,6 @@
 
 static struct numbered got[1000];
 
-static void
-start(void)
-{
-	struct port_conf pc = {
-		.rxqs = 1, .rxd = 1024, .rx_offloads = RTE_ETH_RX_OFFLOAD_TIMESTAMP
-	};
-
-	port_start(&pc);
-}
-
 /* a: datagrams of 1000 bytes, b: bit/s, which do not divide what a frame takes */
 void
 case_shape_rate(const struct test_case *c)
@@ -26,7 +16,7 @@ case_shape_rate(const struct test_case *c)
 	unsigned int i, n, exact = 0;
 	uint64_t gap, all, should;
 
-	start();
+	numbered_start(RTE_ETH_RX_OFFLOAD_TIMESTAMP);
 	n = numbered_receive(got, RTE_DIM(got));
 	CHECK(n == c->a, "%u of %u", n, c->a);
 	for (i = 1; i < n; i++) {
@@ -53,7 +43,7 @@ case_shape_delay(const struct test_case *c)
 	uint64_t d, min = UINT64_MAX, max = 0;
 	unsigned int i, n;
 
-	start();
+	numbered_start(RTE_ETH_RX_OFFLOAD_TIMESTAMP);
 	n = numbered_receive(got, RTE_DIM(got));
 	CHECK(n == c->a, "%u of %u", n, c->a);
 	for (i = 0; i < n; i++) {
@@ -76,7 +66,7 @@ case_shape_queue(const struct test_case *c)
 {
 	unsigned int i, n;
 
-	start();
+	numbered_start(RTE_ETH_RX_OFFLOAD_TIMESTAMP);
 	numbered_send(0, BURST);
 	n = numbered_receive(got, RTE_DIM(got));
 	CHECK(n == 11, "%u arrived", n);
@@ -132,11 +122,12 @@ ecn_frame(unsigned int i)
 void
 case_shape_ecn(const struct test_case *c)
 {
+	struct port_conf pc = { .rxqs = 1, .rxd = 1024 };
 	struct rte_mbuf *m[BURST];
 	unsigned int i, n, ecn, expected;
 
 	(void)c;
-	start();
+	port_start(&pc);
 	for (i = 0; i < BURST; i++)
 		m[i] = ecn_frame(i);
 	CHECK(rte_eth_tx_burst(0, 0, m, BURST) == BURST, "not sent");

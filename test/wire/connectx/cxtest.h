@@ -83,6 +83,7 @@ uint64_t now_ns(void);
 /* Looks up what the model offers to its process. */
 void model_open(void);
 void add_faults(const char *text);
+void numbered_start(uint64_t rx_offloads);
 void numbered_read(const struct rte_mbuf *m, struct numbered *n);
 /* Receives until max came or none for a second; returns how many. */
 unsigned int numbered_receive(struct numbered *n, unsigned int max);

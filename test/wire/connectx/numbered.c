@@ -8,6 +8,7 @@
 #include <rte_mbuf_dyn.h>
 
 #define PAYLOAD 42
+#define DST_PORT 5000
 #define BURST 64
 
 int (*faults_add)(const char *nic, const char *text, char *error, size_t size);
@@ -36,6 +37,26 @@ add_faults(const char *text)
 	char error[256];
 
 	CHECK(faults_add(NULL, text, error, sizeof(error)) == 0, "%s: %s", text, error);
+}
+
+/*
+ * The port gets them, and nothing else, from one rule that stays: rules that are made anew while it
+ * starts would lose what is on its way for long.
+ */
+void
+numbered_start(uint64_t rx_offloads)
+{
+	struct port_conf pc = {
+		.rxqs = 1, .rxd = 1024, .rx_offloads = rx_offloads, .isolated = true
+	};
+	struct rte_flow_action_queue queue = { .index = 0 };
+	struct rte_flow_action actions[] = {
+		{ .type = RTE_FLOW_ACTION_TYPE_QUEUE, .conf = &queue },
+		{ .type = RTE_FLOW_ACTION_TYPE_END },
+	};
+
+	port_start(&pc);
+	port_udp_rule(0, 0, 0, DST_PORT, 0, actions);
 }
 
 /* Frames of the kernel's own would be counted too: none without IPv6. */
@@ -100,7 +121,7 @@ make(uint64_t number)
 	struct segment seg = { .src = 0x0a630002,
 		.dst = 0x0a630001,
 		.sport = 1,
-		.dport = 5000,
+		.dport = DST_PORT,
 		.proto = IPPROTO_UDP,
 		.len = 58 };
 	uint64_t v = rte_cpu_to_be_64(number), t = rte_cpu_to_be_64(now_ns());

@@ -187,6 +187,7 @@ fault-tx-dup) expect 7 tx_fault_dup ;;
 fault-rx-reorder) expect 3 rx_fault_reorder ;;
 fault-tx-reorder) expect 3 tx_fault_reorder ;;
 fault-stamp) expect 1 rx_fault_delay && expect 2 rx_fault_corrupt ;;
+fault-time) expect 1 rx_fault_dup && expect 1 rx_fault_drop && expect 1 rx_fault_delay ;;
 fault-error-tx) expect 1 tx_fault_cqe_error ;;
 fault-error-*-vector) expect 1 rx_fault_cqe_error ;;
 fault-error-*) expect 2 rx_fault_cqe_error ;;
