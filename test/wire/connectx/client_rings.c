@@ -28,6 +28,12 @@ expect_error(struct set *s, uint8_t syndrome, const char *what)
 	CHECK(((uint8_t *)&c)[CQE_SYNDROME_AT] == syndrome, "%s: syndrome %#x", what,
 			((uint8_t *)&c)[CQE_SYNDROME_AT]);
 	CHECK(stats().rx_errors == before + 1, "%s: not counted", what);
+	/* the driver resets a queue for its own mistakes; after a frame too long it goes on */
+	if (syndrome == SYNDROME_LOCAL_LENGTH) {
+		CHECK(s->rq->state == CX_QUEUE_READY, "%s: queue in state %u", what, s->rq->state);
+		check_traffic(s, what);
+		return;
+	}
 	CHECK(s->rq->state == CX_QUEUE_ERROR, "%s: queue in state %u", what, s->rq->state);
 	/* nothing comes to a queue in error */
 	post_receive(s, s->mr->lkey, (uintptr_t)s->buf + 0x8000, 2048);
