@@ -21,6 +21,7 @@
 #define IDLE_TURNS_SHARED 2
 #define TURNS_BETWEEN_LOOKS 5000
 #define NICER 5
+#define HAND_OVER_NS 2000
 #define SLICE_NS 100000 /* a device is soon done, and should not wait for a poller's time slice */
 #define JOIN_S 5	/* a turn takes far less */
 #define IMPAIR_SLEEP_NS 20000
@@ -102,9 +103,12 @@ choose_cpus(cpu_set_t *set, unsigned int thread)
 static void
 device_lock(struct cx_dev *d)
 {
-	/* Mutexes are not fair: without this a control call might wait for ever. */
+	const struct timespec ts = { .tv_nsec = HAND_OVER_NS };
+
+	/* Mutexes are not fair: without this a control call might wait for ever. It needs the CPU
+	 * to take the lock, and this may be the one it runs on. */
 	while (__atomic_load_n(&d->waiters, __ATOMIC_ACQUIRE) != 0)
-		sched_yield();
+		nanosleep(&ts, NULL);
 	pthread_mutex_lock(&d->lock);
 }
 
