@@ -559,6 +559,8 @@ int cx_netdev_mac(const struct cx_dev *d, uint8_t mac[6]);
 bool cx_netdev_fits(struct cx_dev *d, uint32_t len);
 
 /* mr.c: memory the device may touch */
+/* The caller holds the lock. */
+void cx_mr_unmapped(struct cx_dev *d, uintptr_t from, uintptr_t to);
 void *cx_mr_check(struct cx_dev *d, uint32_t lkey, uint64_t addr, uint64_t len);
 /* A range of a umem at an address that is a multiple of align; the umem cannot go before
  * cx_umem_put(). NULL when there is none. The caller holds the lock. */

@@ -51,6 +51,20 @@ cx_mr_check(struct cx_dev *d, uint32_t lkey, uint64_t addr, uint64_t len)
 	return m->addr + (addr - m->iova);
 }
 
+/* A region of which something is unmapped becomes an empty one, which any access is outside of. */
+void
+cx_mr_unmapped(struct cx_dev *d, uintptr_t from, uintptr_t to)
+{
+	uint32_t id;
+
+	for (id = 0; id < d->mrs.n_slots; id++) {
+		struct mr *m = d->mrs.slot[id];
+
+		if (m != NULL && from < (uintptr_t)m->addr + m->len && (uintptr_t)m->addr < to)
+			m->len = 0;
+	}
+}
+
 #undef ibv_reg_mr
 #undef ibv_reg_mr_iova
 

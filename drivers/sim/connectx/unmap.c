@@ -19,20 +19,6 @@ overlaps(const struct range *r, const void *addr, size_t len)
 	return (uintptr_t)addr < r->to && (uintptr_t)addr + len > r->from;
 }
 
-/* A region becomes an empty one, which any access is outside of. */
-static void
-forget_regions(struct cx_dev *d, const struct range *r)
-{
-	uint32_t id;
-
-	for (id = 0; id < d->mrs.n_slots; id++) {
-		struct ibv_mr *m = d->mrs.slot[id];
-
-		if (m != NULL && overlaps(r, m->addr, m->length))
-			m->length = 0;
-	}
-}
-
 static bool
 has_ring(const struct cx_dev *d, const struct range *r)
 {
@@ -58,7 +44,7 @@ forget(const struct range *r)
 		if (__atomic_load_n(&d->contexts, __ATOMIC_ACQUIRE) == 0)
 			continue;
 		cx_lock(d);
-		forget_regions(d, r);
+		cx_mr_unmapped(d, r->from, r->to);
 		if (!d->halted && has_ring(d, r)) {
 			d->halted = true;
 			cx_log(1, "%s: stands still: its rings were unmapped while it was in use",

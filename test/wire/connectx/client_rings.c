@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Wrong ring contents and doorbells, one at a time: what the device says, and that it goes on. */
 #include "cxclient.h"
+#include <sys/mman.h>
 
 /* A frame for the RQ, whatever its ring holds. */
 static void
@@ -49,6 +50,7 @@ wrong_entries(struct set *s)
 {
 	uint64_t buf = (uintptr_t)s->buf;
 	struct ibv_mr *gone;
+	uint8_t *memory;
 	uint32_t key;
 
 	post_receive(s, s->mr->lkey ^ 0x100000, buf, 2048);
@@ -69,6 +71,15 @@ wrong_entries(struct set *s)
 	post_receive(s, key, buf + 0x8000, 2048);
 	CHECK(ibv_dereg_mr(gone) == 0, "dereg");
 	expect_error(s, SYNDROME_LOCAL_PROTECTION, "a region that is gone");
+	/* memory that goes while a region and an entry name it */
+	memory = mmap(NULL, 2 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	CHECK(memory != MAP_FAILED, "mmap: %m");
+	gone = ibv_reg_mr(pd, memory, 2 * 4096, IBV_ACCESS_LOCAL_WRITE);
+	CHECK(gone != NULL, "region: %m");
+	post_receive(s, gone->lkey, (uintptr_t)memory + 4096, 2048);
+	CHECK(munmap(memory + 4096, 4096) == 0, "munmap: %m");
+	expect_error(s, SYNDROME_LOCAL_PROTECTION, "memory that was unmapped");
+	CHECK(ibv_dereg_mr(gone) == 0 && munmap(memory, 4096) == 0, "%m");
 }
 
 static void
