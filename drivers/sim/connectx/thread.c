@@ -106,9 +106,14 @@ device_lock(struct cx_dev *d)
 	const struct timespec ts = { .tv_nsec = HAND_OVER_NS };
 
 	/* Mutexes are not fair: without this a control call might wait for ever. It needs the CPU
-	 * to take the lock, and this may be the one it runs on. */
-	while (__atomic_load_n(&d->waiters, __ATOMIC_ACQUIRE) != 0)
-		nanosleep(&ts, NULL);
+	 * to take the lock, and this may be the one it runs on, where a thread that goes before
+	 * others must sleep to let them. */
+	while (__atomic_load_n(&d->waiters, __ATOMIC_ACQUIRE) != 0) {
+		if (d->wire.busy)
+			sched_yield();
+		else
+			nanosleep(&ts, NULL);
+	}
 	pthread_mutex_lock(&d->lock);
 }
 
