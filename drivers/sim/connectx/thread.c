@@ -100,6 +100,9 @@ choose_cpus(cpu_set_t *set, unsigned int thread)
 		*set = cpus;
 }
 
+/* Whether this thread goes before others on its CPU. */
+static __thread bool goes_before;
+
 static void
 device_lock(struct cx_dev *d)
 {
@@ -109,10 +112,10 @@ device_lock(struct cx_dev *d)
 	 * to take the lock, and this may be the one it runs on, where a thread that goes before
 	 * others must sleep to let them. */
 	while (__atomic_load_n(&d->waiters, __ATOMIC_ACQUIRE) != 0) {
-		if (d->wire.busy)
-			sched_yield();
-		else
+		if (goes_before)
 			nanosleep(&ts, NULL);
+		else
+			sched_yield();
 	}
 	pthread_mutex_lock(&d->lock);
 }
@@ -225,7 +228,8 @@ set_up_scheduling(const struct worker *w)
 	pid_t tid = gettid();
 
 	prctl(PR_SET_TIMERSLACK, 1000ul, 0, 0, 0);
-	if (!makes_traffic(w) && cx_conf.sleep_us != 0)
+	goes_before = !makes_traffic(w) && cx_conf.sleep_us != 0;
+	if (goes_before)
 		setpriority(PRIO_PROCESS, tid, getpriority(PRIO_PROCESS, tid) - NICER);
 	attr.nice = getpriority(PRIO_PROCESS, tid);
 	syscall(SYS_sched_setattr, 0, &attr, 0);
