@@ -181,6 +181,7 @@ deliver_striding(struct mlx5dv_devx_obj *rq, struct cx_wq *w, const struct cx_pk
 
 	if (cx_unlikely(need > strides)) {
 		rq->dev->stat.rx_too_long++;
+		rq->q.errors++;
 		return CX_RX_ERROR;
 	}
 	if (avail == 0 || !cx_cq_room(q))
@@ -285,8 +286,6 @@ cx_rxq_deliver(struct mlx5dv_devx_obj *rq, struct cx_pkt *p, const struct cx_lro
 		rq->dev->stat.rx_delivered++;
 		rq->q.done.pkts++;
 		rq->q.done.bytes += p->len;
-	} else if (ret == CX_RX_ERROR) {
-		rq->q.errors++;
 	}
 	return ret;
 }

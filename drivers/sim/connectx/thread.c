@@ -380,7 +380,7 @@ cx_threads_stop(void)
 	int ret = 0;
 
 	/* held for good when a signal handler ends the process in the midst of a call */
-	if (pthread_mutex_clocklock(&starting, CLOCK_MONOTONIC, &ts) != 0)
+	if (pthread_mutex_timedlock(&starting, &ts) != 0)
 		return -1;
 	for (i = 0; i < CX_MAX_NICS; i++) {
 		if (workers[i].users == 0)
