@@ -2,6 +2,8 @@
 /* See capture.h. */
 #include "connectx.h"
 #include "capture.h"
+#include <fcntl.h>
+#include <unistd.h>
 #include <dlfcn.h>
 #include <net/ethernet.h>
 #include <pcap/pcap.h>
@@ -217,6 +219,7 @@ cx_capture_free(struct cx_capture *c)
 /* ---- writing ---- */
 struct cx_dump {
 	pcap_dumper_t *dumper;
+	int fd;
 	char buffer[DUMP_BUFFER];
 };
 
@@ -237,6 +240,7 @@ cx_dump_open(const char *who, const char *file)
 	o = malloc(sizeof(*o));
 	p = lib.open_dead(DLT_EN10MB, SNAPLEN, PCAP_TSTAMP_PRECISION_NANO);
 	if (o != NULL && p != NULL) {
+		o->fd = fileno(f);
 		setvbuf(f, o->buffer, _IOFBF, sizeof(o->buffer));
 		o->dumper = lib.dump_open(p, f);
 	}
@@ -266,6 +270,18 @@ int
 cx_dump_flush(struct cx_dump *o)
 {
 	return lib.dump_flush(o->dumper);
+}
+
+/* The child has a copy of the buffer, which stdio writes when the child ends: nowhere. */
+void
+cx_dump_forget(struct cx_dump *o)
+{
+	int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
+	if (null < 0 || dup3(null, o->fd, O_CLOEXEC) < 0)
+		close(o->fd);
+	if (null >= 0)
+		close(null);
 }
 
 void

@@ -32,5 +32,7 @@ void cx_dump_frame(struct cx_dump *o, uint64_t ns, const uint8_t *frame, uint32_
 /* What was written is to be seen in the file: 0, or -1 with errno. */
 int cx_dump_flush(struct cx_dump *o);
 void cx_dump_close(struct cx_dump *o);
+/* In a forked child: the file is the parent's. */
+void cx_dump_forget(struct cx_dump *o);
 
 #endif

@@ -160,7 +160,7 @@ struct mlx5dv_devx_obj {
 			struct mlx5dv_devx_obj *cq_obj, *rmp, *q_counter;
 			uint32_t user_index;
 			bool keep_vlan;
-			struct cx_count done; /* put into the queue, or sent */
+			struct cx_count done; /* put into the queue, or handed to the port */
 			uint64_t no_buf, errors;
 			uint64_t no_buf_until, stall_until; /* ns; RQ, SQ */
 		} q;					    /* RQ, RMP, SQ */

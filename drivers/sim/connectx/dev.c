@@ -88,6 +88,9 @@ cx_dev_open(struct cx_dev *d)
 	if (!d->opened) {
 		d->opened = true;
 		d->broken = cx_netdev_open(d) != 0 || cx_wire_open(d) != 0;
+		/* a new interface has its carrier, the wire perhaps no other end */
+		if (!d->broken)
+			cx_netdev_carrier(d, d->wire.carrier);
 	}
 	pthread_mutex_unlock(&opening);
 	return !d->broken;

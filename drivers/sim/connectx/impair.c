@@ -254,6 +254,9 @@ cx_stage_rx(struct cx_stage *s, uint8_t *frame, uint32_t len, unsigned int flags
 		ret = cx_rx_would_take(s->dev, frame, len, flags);
 		if (ret != CX_RX_TAKEN)
 			return ret;
+	} else if (flags & CX_RX_PAUSE &&
+			cx_rx_would_take(s->dev, frame, len, flags) == CX_RX_NO_BUF) {
+		return CX_RX_NO_BUF;
 	}
 	meet(s, &f);
 	return CX_RX_TAKEN;

@@ -47,11 +47,22 @@ cx_port_reserve(struct cx_dev *d, size_t max)
 	return d->wire.ops->reserve(d, max);
 }
 
+/* What a send queue handed over, whatever becomes of it on the way. */
+static inline void
+count_sent(struct cx_dev *d, size_t len)
+{
+	if (d->tx_sq != NULL) {
+		d->tx_sq->q.done.pkts++;
+		d->tx_sq->q.done.bytes += len;
+	}
+}
+
 void
 cx_port_commit(struct cx_dev *d, size_t len, unsigned int flags)
 {
 	d->stat.tx_frames++;
 	d->stat.tx_bytes += len;
+	count_sent(d, len);
 	d->wire.ops->commit(d, len, flags);
 }
 
@@ -70,6 +81,8 @@ cx_port_transmit(struct cx_dev *d, const uint8_t *frame, size_t len, unsigned in
 void
 cx_port_send(struct cx_dev *d, const uint8_t *frame, size_t len, unsigned int flags)
 {
+	if (d->link_up)
+		count_sent(d, len);
 	if (cx_unlikely(d->stage[CX_TX] != NULL) && d->link_up)
 		cx_stage_tx(d->stage[CX_TX], frame, len, flags);
 	else

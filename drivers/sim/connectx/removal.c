@@ -29,6 +29,7 @@ come_back(struct cx_dev *d)
 		cx_sysfs_del(d);
 		cx_netdev_close(d);
 	} else {
+		cx_netdev_carrier(d, d->wire.carrier);
 		d->down_until = 0;
 		d->max_frame = 0;
 		d->mtu_asked = 0;

@@ -191,6 +191,9 @@ make_ib(struct ibv_device *ib, const struct cx_nic_conf *c, unsigned int index)
 int
 cx_sysfs_add(struct cx_dev *d)
 {
+	/* at the end of the process there is no tree any more */
+	if (root[0] == '\0')
+		return -1;
 	return make_pci(&d->conf) | make_ib(&d->ibdev, &d->conf, d->index);
 }
 
@@ -199,6 +202,8 @@ cx_sysfs_del(const struct cx_dev *d)
 {
 	char path[256];
 
+	if (root[0] == '\0')
+		return;
 	snprintf(path, sizeof(path), "%s/pci/%s", root, d->conf.pci);
 	remove_tree(path);
 	snprintf(path, sizeof(path), "%s/ib/%s", root, d->conf.name);

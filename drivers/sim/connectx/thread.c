@@ -131,7 +131,7 @@ idle(const struct worker *w)
 	for (i = w->first; i < cx_n_devs; i += cx_conf.threads) {
 		const struct cx_dev *d = cx_devs[i];
 
-		if (__atomic_load_n(&d->contexts, __ATOMIC_ACQUIRE) == 0)
+		if (__atomic_load_n(&d->contexts, __ATOMIC_ACQUIRE) == 0 || d->halted)
 			continue;
 		busy |= d->wire.busy;
 		/* frames and events of its own that come in time */
@@ -341,6 +341,11 @@ cx_thread_use(struct cx_dev *d)
 	struct worker *w = &workers[d->index % cx_conf.threads];
 	int ret = 0;
 
+	/* a NIC is its parent's */
+	if (cx_forked) {
+		errno = EIO;
+		return -1;
+	}
 	pthread_mutex_lock(&starting);
 	if (w->users == 0) {
 		w->first = d->index % cx_conf.threads;

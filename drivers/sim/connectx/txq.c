@@ -378,7 +378,6 @@ cx_tx_poll(struct cx_dev *d)
 	bool work = false;
 
 	for (sq = d->sqs; sq != NULL; sq = sq->next) {
-		const struct cx_count before = { d->stat.tx_frames, d->stat.tx_bytes };
 		struct cx_wq *w = &sq->q.wq;
 		int budget = BURST;
 		uint16_t pi;
@@ -405,8 +404,6 @@ cx_tx_poll(struct cx_dev *d)
 			if (cx_unlikely((uint16_t)(pi - w->ci) > 1u << w->log_size))
 				w->ci = pi;
 		}
-		sq->q.done.pkts += d->stat.tx_frames - before.pkts;
-		sq->q.done.bytes += d->stat.tx_bytes - before.bytes;
 		work |= budget < BURST;
 	}
 	return work;

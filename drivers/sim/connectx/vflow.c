@@ -174,7 +174,8 @@ root_table(struct ibv_context *c)
 	struct cx_dev *dev = cx_dev_of(c);
 	struct mlx5dv_dr_domain *d;
 
-	if (dev->verbs_table == NULL) {
+	/* one of before a removal is dead */
+	if (dev->verbs_table == NULL || dev->verbs_table->domain->gone) {
 		d = mlx5dv_dr_domain_create(c, MLX5DV_DR_DOMAIN_TYPE_NIC_RX);
 		dev->verbs_table = d != NULL ? mlx5dv_dr_table_create(d, 0) : NULL;
 	}

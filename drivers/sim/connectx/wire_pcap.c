@@ -341,6 +341,15 @@ wire_close(struct cx_dev *d)
 	free(w);
 }
 
+static void
+wire_forget(struct cx_dev *d)
+{
+	struct pcap_wire *w = d->wire.priv;
+
+	if (w->out != NULL)
+		cx_dump_forget(w->out);
+}
+
 const struct cx_wire_ops cx_wire_pcap = {
 	.name = "pcap",
 	.help = "pcap:[in=FILE][,out=FILE][,pace=0|1][,rate=PPS][,loop=N][,lossless=0|1|2]: the "
@@ -350,4 +359,5 @@ const struct cx_wire_ops cx_wire_pcap = {
 	.poll = wire_poll,
 	.send = wire_send,
 	.flush = wire_flush,
+	.forget = wire_forget,
 };

@@ -224,6 +224,13 @@ map(struct shm *s)
 		s->h = NULL;
 		return -1;
 	}
+	/* a child's copy would keep our end taken: the lock ends with the last reference to the
+	 * file */
+	if (madvise(s->h, s->map_len, MADV_DONTFORK) != 0) {
+		munmap(s->h, s->map_len);
+		s->h = NULL;
+		return -1;
+	}
 	/* where the kernel has them for shared memory */
 	madvise(s->h, s->map_len, MADV_HUGEPAGE);
 	return 0;
