@@ -152,7 +152,9 @@ def third():
 def killed():
     """An end dies: the other's link goes down, and up again with the next one in its place."""
     here, there = hosts("killed")
-    server, client = there.agent(), here.agent()
+    client = here.agent()
+    check(not here.carrier(), "a carrier, and nobody at the other end")
+    server = there.agent()
     wait_for(here.carrier, "carrier")
     exchange(server, client, there.ip, [100, 1400])
     server.kill()
