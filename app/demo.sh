@@ -11,7 +11,7 @@ seconds=${SECONDS_EACH:-4}
 
 cd "$top"
 install_packages
-take_huge_pages 400
+take_huge_pages 560 # two processes of 512 MB
 say "building"
 build_all
 
