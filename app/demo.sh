@@ -11,7 +11,7 @@ seconds=${SECONDS_EACH:-4}
 
 cd "$top"
 install_packages
-take_huge_pages 560 # two processes of 512 MB
+take_huge_pages 640 # the largest receiver and a sender beside it
 say "building"
 build_all
 
@@ -126,7 +126,8 @@ for size in 64 1400; do
 		receiver=$started
 		# shellcheck disable=SC2046
 		ip netns exec "$peer" env LD_PRELOAD="$sim" CONNECTX_NETDEV=nic0 CONNECTX_WIRE="shm:demo-$$" \
-			"$testpmd" -l 1 --no-telemetry --file-prefix=sender $(eal_memory 512) -a 0000:03:00.0 -- \
+			VMA_RX_BUFS=16384 VMA_RX_WRE=1024 \
+			"$testpmd" -l 1 --no-telemetry --file-prefix=sender $(eal_memory 256) -a 0000:03:00.0 -- \
 			--modes=send --peer=10.99.0.2 --size=$size --rate=500000 --duration="$seconds" >"$tmp/send" 2>&1 ||
 			{ cat "$tmp/send" >&2; die "the sender failed"; }
 		started=$receiver
