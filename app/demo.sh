@@ -121,14 +121,14 @@ for size in 64 1400; do
 	geometry "$size"
 	for mode in cyclic recv; do
 		say "mlx5 in two processes, $size B, $mode: every byte and number compared"
-		on_mlx5 "shm-$mode-$size" "shm:demo-$$" $log $num --modes=$mode --size=$size --stride-bytes=$stride --check --idle=1 \
+		on_mlx5 "shm-$mode-$size" "shm:demo-$$,lossless=1" $log $num --modes=$mode --size=$size --stride-bytes=$stride --check --idle=1 \
 			--duration=30 --min-packets=1000
 		receiver=$started
 		# shellcheck disable=SC2046
-		ip netns exec "$peer" env LD_PRELOAD="$sim" CONNECTX_NETDEV=nic0 CONNECTX_WIRE="shm:demo-$$" \
+		ip netns exec "$peer" env LD_PRELOAD="$sim" CONNECTX_NETDEV=nic0 CONNECTX_WIRE="shm:demo-$$,lossless=1" \
 			VMA_RX_BUFS=16384 VMA_RX_WRE=1024 \
 			"$testpmd" -l 1 --no-telemetry --file-prefix=sender $(eal_memory 256) -a 0000:03:00.0 -- \
-			--modes=send --peer=10.99.0.2 --size=$size --rate=500000 --duration="$seconds" >"$tmp/send" 2>&1 ||
+			--modes=send --peer=10.99.0.2 --size=$size --rate=250000 --duration="$seconds" >"$tmp/send" 2>&1 ||
 			{ cat "$tmp/send" >&2; die "the sender failed"; }
 		started=$receiver
 		finish "shm-$mode-$size"
