@@ -175,8 +175,9 @@ run_stats_json(FILE *out, unsigned int argc, char **argv)
 	fputs("]\n", out);
 }
 
+/* A NIC's name, and what show() tells of it, for each. */
 static void
-run_queues(FILE *out, unsigned int argc, char **argv)
+tell(FILE *out, unsigned int argc, char **argv, void (*show)(FILE *out, struct cx_dev *d))
 {
 	unsigned int i = 0;
 	struct cx_dev *d;
@@ -185,8 +186,14 @@ run_queues(FILE *out, unsigned int argc, char **argv)
 		return;
 	while ((d = next_nic(&i, argc, argv)) != NULL) {
 		fprintf(out, "%s:\n", d->conf.name);
-		cx_ctl_queues(out, d);
+		show(out, d);
 	}
+}
+
+static void
+run_queues(FILE *out, unsigned int argc, char **argv)
+{
+	tell(out, argc, argv, cx_ctl_queues);
 }
 
 static void
@@ -209,15 +216,7 @@ run_queues_json(FILE *out, unsigned int argc, char **argv)
 static void
 run_objects(FILE *out, unsigned int argc, char **argv)
 {
-	unsigned int i = 0;
-	struct cx_dev *d;
-
-	if (!check_args(out, argc, argv, 2))
-		return;
-	while ((d = next_nic(&i, argc, argv)) != NULL) {
-		fprintf(out, "%s:\n", d->conf.name);
-		cx_ctl_objects(out, d);
-	}
+	tell(out, argc, argv, cx_ctl_objects);
 }
 
 static bool

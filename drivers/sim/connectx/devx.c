@@ -8,38 +8,12 @@
 #include "hw.h"
 #include "prm.h"
 
-enum {
-	OP_QUERY_HCA_CAP = 0x100,
-	OP_CREATE_CQ = 0x400,
-	OP_ALLOC_Q_COUNTER = 0x771,
-	OP_QUERY_Q_COUNTER = 0x773,
-	OP_ALLOC_TD = 0x816,
-	OP_CREATE_TIR = 0x900,
-	OP_MODIFY_TIR = 0x901,
-	OP_CREATE_SQ = 0x904,
-	OP_MODIFY_SQ = 0x905,
-	OP_CREATE_RQ = 0x908,
-	OP_MODIFY_RQ = 0x909,
-	OP_CREATE_RMP = 0x90c,
-	OP_CREATE_TIS = 0x912,
-	OP_CREATE_RQT = 0x916,
-	OP_MODIFY_RQT = 0x917,
-	OP_ALLOC_FLOW_COUNTER = 0x939,
-	OP_QUERY_FLOW_COUNTER = 0x93b,
-};
-
 /* Every command starts with its code; every answer with a status, a syndrome and an object id. */
 #define CMD_OPCODE 0, 16
 #define CMD_BYTES 16
 #define OUT_STATUS 0, 8
 #define OUT_SYNDROME 0x20, 32
 #define OUT_ID 0x40, 32
-#define STATUS_INTERNAL 0x1
-#define STATUS_BAD_OPCODE 0x2
-#define STATUS_BAD_PARAM 0x3
-#define STATUS_NO_RESOURCES 0xf
-#define STATUS_BAD_INPUT_LEN 0x50
-#define STATUS_BAD_OUTPUT_LEN 0x51
 #define SYNDROME 0x51e51e
 
 #define COUNTERS_PER_BULK 128

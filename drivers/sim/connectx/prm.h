@@ -1,4 +1,39 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Commands: their codes, the status of an answer, and their fields as pairs "offset, width" in
+ * bits, see bits.h. Layouts of rings are in hw.h.
+ */
+#ifndef CONNECTX_PRM_H
+#define CONNECTX_PRM_H
+
+enum {
+	OP_QUERY_HCA_CAP = 0x100,
+	OP_CREATE_MKEY = 0x200,
+	OP_CREATE_CQ = 0x400,
+	OP_ALLOC_Q_COUNTER = 0x771,
+	OP_QUERY_Q_COUNTER = 0x773,
+	OP_ALLOC_TD = 0x816,
+	OP_CREATE_TIR = 0x900,
+	OP_MODIFY_TIR = 0x901,
+	OP_CREATE_SQ = 0x904,
+	OP_MODIFY_SQ = 0x905,
+	OP_CREATE_RQ = 0x908,
+	OP_MODIFY_RQ = 0x909,
+	OP_CREATE_RMP = 0x90c,
+	OP_CREATE_TIS = 0x912,
+	OP_CREATE_RQT = 0x916,
+	OP_MODIFY_RQT = 0x917,
+	OP_ALLOC_FLOW_COUNTER = 0x939,
+	OP_QUERY_FLOW_COUNTER = 0x93b,
+};
+
+#define STATUS_INTERNAL 0x1
+#define STATUS_BAD_OPCODE 0x2
+#define STATUS_BAD_PARAM 0x3
+#define STATUS_NO_RESOURCES 0xf
+#define STATUS_BAD_INPUT_LEN 0x50
+#define STATUS_BAD_OUTPUT_LEN 0x51
+
 #define F_cmd_hca_cap__max_wqe_sz_sq 656, 16
 #define F_cmd_hca_cap__flow_counter_bulk_alloc 784, 8
 #define F_cmd_hca_cap__flow_counters_dump 865, 1
@@ -156,3 +191,5 @@
 #define F_fte_match_param__misc_parameters_3 2048, 512
 #define F_fte_match_set_misc2__metadata_reg_a 384, 32
 #define F_fte_match_set_misc2__metadata_reg_c_0 352, 32
+
+#endif

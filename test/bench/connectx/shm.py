@@ -46,10 +46,13 @@ class Testpmd:
         """Until the words stand in the output from start on."""
         end = time.monotonic() + PATIENCE
         while words not in self.out[start:]:
-            if time.monotonic() > end or self.p.poll() is not None:
+            if time.monotonic() > end:
                 sys.exit(f"no \"{words}\" from dpdk-testpmd:\n{self.out}")
             if select.select([self.tty], [], [], 0.1)[0]:
-                self.out += os.read(self.tty, 65536).decode(errors="replace")
+                try:
+                    self.out += os.read(self.tty, 65536).decode(errors="replace")
+                except OSError:  # EIO: it has ended, and all is read
+                    sys.exit(f"dpdk-testpmd ended without \"{words}\":\n{self.out}")
         return self.out[start:]
 
     def ask(self, line, words="testpmd> "):

@@ -13,7 +13,6 @@
 #include <rte_errno.h>
 
 #define PCI "0000:03:00.0"
-#define FRAMES 20
 
 static unsigned int downs, ups, removals;
 static int s;
@@ -57,31 +56,6 @@ static unsigned int
 value(const unsigned int *counter)
 {
 	return __atomic_load_n(counter, __ATOMIC_ACQUIRE);
-}
-
-static void
-traffic(const char *when)
-{
-	struct rte_mbuf *m[FRAMES];
-	unsigned int i, n;
-
-	for (i = 0; i < FRAMES; i++) {
-		struct segment seg = { .src = 0x0a630001,
-			.dst = 0x0a630002,
-			.sport = 1000 + i,
-			.dport = 5000,
-			.proto = IPPROTO_UDP,
-			.fill = i,
-			.len = 100 };
-
-		peer_segment(s, &seg);
-	}
-	n = port_receive(m, NULL, FRAMES, 1);
-	CHECK(n == FRAMES, "%s: %u of %u frames", when, n, FRAMES);
-	for (i = 0; i < n; i++) {
-		CHECK(rte_pktmbuf_mtod(m[i], uint8_t *)[42 + 50] == i, "%s: frame %u", when, i);
-		rte_pktmbuf_free(m[i]);
-	}
 }
 
 static struct rte_mbuf *
@@ -226,7 +200,7 @@ case_link(const struct test_case *c)
 	expect_none(ctx);
 	WAIT_FOR(rte_eth_link_get_nowait(0, &link) == 0 && link.link_status == RTE_ETH_LINK_UP,
 			"not up at first");
-	traffic("up");
+	peer_traffic(s, "up");
 	/* the link stays down long enough for the kernel to tell */
 	add_faults("link=3s@time:+0s");
 	expect_event(ctx, IBV_EVENT_PORT_ERR, 1);
@@ -243,7 +217,7 @@ case_link(const struct test_case *c)
 	WAIT_FOR(value(&ups) > 0, "no event of the link coming up");
 	CHECK(rte_eth_link_get_nowait(0, &link) == 0 && link.link_status == RTE_ETH_LINK_UP,
 			"down?");
-	traffic("up again");
+	peer_traffic(s, "up again");
 	expect_none(ctx);
 	CHECK(verbs.close(ctx) == 0, "close");
 	port_stop();
@@ -368,7 +342,7 @@ case_remove(const struct test_case *c)
 	port_start(&pc);
 	s = peer_open(WIRE);
 	open_old(&old);
-	traffic("before");
+	peer_traffic(s, "before");
 	CHECK(pci_there(), "no PCI directory");
 	CHECK(rte_eth_dev_is_removed(0) == 0, "removed already");
 	add_faults("remove=4s@time:+0s");
@@ -388,8 +362,8 @@ case_remove(const struct test_case *c)
 	CHECK(rte_eth_dev_count_avail() == 1, "no port");
 	CHECK(rte_eth_dev_is_removed(0) == 0, "removed still");
 	port_start(&pc);
-	traffic("after");
+	peer_traffic(s, "after");
 	close_old(&old);
-	traffic("without the old context");
+	peer_traffic(s, "without the old context");
 	port_stop();
 }

@@ -24,32 +24,6 @@
 		}                                                                                  \
 	} while (0)
 
-enum {
-	OP_QUERY_HCA_CAP = 0x100,
-	OP_CREATE_MKEY = 0x200,
-	OP_CREATE_CQ = 0x400,
-	OP_ALLOC_Q_COUNTER = 0x771,
-	OP_QUERY_Q_COUNTER = 0x773,
-	OP_ALLOC_TD = 0x816,
-	OP_CREATE_TIR = 0x900,
-	OP_MODIFY_TIR = 0x901,
-	OP_CREATE_SQ = 0x904,
-	OP_MODIFY_SQ = 0x905,
-	OP_CREATE_RQ = 0x908,
-	OP_MODIFY_RQ = 0x909,
-	OP_CREATE_RMP = 0x90c,
-	OP_CREATE_TIS = 0x912,
-	OP_CREATE_RQT = 0x916,
-	OP_MODIFY_RQT = 0x917,
-	OP_ALLOC_FLOW_COUNTER = 0x939,
-	OP_QUERY_FLOW_COUNTER = 0x93b,
-};
-
-#define STATUS_BAD_OPCODE 0x2
-#define STATUS_BAD_PARAM 0x3
-#define STATUS_BAD_INPUT_LEN 0x50
-#define STATUS_BAD_OUTPUT_LEN 0x51
-
 #define BLOB 512 /* bytes, more than any command here */
 #define OUT 64
 #define LOG_CQ 6

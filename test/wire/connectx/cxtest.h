@@ -105,6 +105,8 @@ int peer_open(const char *ifname);
 uint32_t peer_frame(uint8_t *frame, const struct segment *s);
 void peer_send(int s, const void *frame, uint32_t len);
 void peer_segment(int s, const struct segment *seg);
+/* Datagrams from the peer, which the first queue gets whole and in order. */
+void peer_traffic(int s, const char *when);
 /* The next frame of UDP or TCP over IPv4, or 0 when none came in ms. The kernel takes a VLAN tag
  * out of what it receives: it is in peer_vlan then, 0 without. */
 extern uint16_t peer_vlan;

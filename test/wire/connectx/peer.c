@@ -11,6 +11,8 @@
 #include <rte_tcp.h>
 #include <rte_udp.h>
 
+#define TRAFFIC 100 /* datagrams: more than one buffer of 64 strides */
+
 uint16_t peer_vlan;
 
 int
@@ -154,4 +156,29 @@ peer_receive(int s, uint8_t *frame, size_t room, int ms)
 			return n;
 	}
 	return 0;
+}
+
+void
+peer_traffic(int s, const char *when)
+{
+	struct rte_mbuf *m[TRAFFIC];
+	unsigned int i, n;
+
+	for (i = 0; i < TRAFFIC; i++) {
+		struct segment seg = { .src = 0x0a630001,
+			.dst = 0x0a630002,
+			.sport = 1000 + i,
+			.dport = 5000,
+			.proto = IPPROTO_UDP,
+			.fill = i,
+			.len = 100 };
+
+		peer_segment(s, &seg);
+	}
+	n = port_receive(m, NULL, TRAFFIC, 1);
+	CHECK(n == TRAFFIC, "%s: %u of %u frames", when, n, TRAFFIC);
+	for (i = 0; i < n; i++) {
+		CHECK(rte_pktmbuf_mtod(m[i], uint8_t *)[42 + 50] == i, "%s: frame %u", when, i);
+		rte_pktmbuf_free(m[i]);
+	}
 }

@@ -14,6 +14,8 @@ import time
 
 PRELOADED = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'preload.sh')
 PROMPT = 'testpmd> '
+# of another thread of testpmd's, anywhere: in the midst of an echo, or of the prompt
+EVENT = re.compile(r'\nPort \d+: [a-z ]+ event\n')
 PATIENCE = float(os.environ.get('PATIENCE', 60))  # s, for what is sure to come
 ESCAPES = re.compile(r'\x1b\[[0-9;]*[A-Za-z]')
 
@@ -87,7 +89,7 @@ class Testpmd:
         """The match of a pattern in what was printed from position start on."""
         end = time.monotonic() + PATIENCE
         while True:
-            found = re.search(pattern, self.text[start:])
+            found = re.search(pattern, EVENT.sub('', self.text[start:]))
             if found:
                 return found
             if time.monotonic() > end:
@@ -97,10 +99,9 @@ class Testpmd:
     def command(self, line):
         start = len(self.text)
         os.write(self.fd, line.encode() + b'\n')
-        # What the terminal echoes, what the command prints, the next prompt. The echo may be torn by
-        # what testpmd prints of an event, so it is not looked for.
+        # what the terminal echoes, what the command prints, the next prompt
         self.wait_for(PROMPT, start)
-        return self.text[start:]
+        return EVENT.sub('', self.text[start:])
 
     def commands(self, *lines):
         return [self.command(line) for line in lines]
