@@ -10,7 +10,6 @@
 #include <sched.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #define NETDEV_PERIOD_NS 10000 /* an empty read() of the TAP costs more than a frame */
@@ -22,8 +21,7 @@
 #define TURNS_BETWEEN_LOOKS 5000
 #define NICER 5
 #define HAND_OVER_NS 2000
-#define SLICE_NS 100000 /* a device is soon done, and should not wait for a poller's time slice */
-#define JOIN_S 5	/* a turn takes far less */
+#define JOIN_S 5 /* a turn takes far less */
 #define IMPAIR_SLEEP_NS 20000
 
 /* NIC i is turned by thread i modulo CONNECTX_THREADS, which is there while one of its NICs is
@@ -212,27 +210,17 @@ makes_traffic(const struct worker *w)
 /*
  * A device has nothing to share a CPU with. So where its thread must, and sleeps when there is
  * nothing to do, it goes before the pollers, if the process may ask for that. The default slack of
- * timers, 50 us, is longer than the sleep. Kernels from 6.12 on take a time slice for an ordinary
- * thread: one that asks for a short one runs soon when it wakes.
+ * timers, 50 us, is longer than the sleep.
  */
 static void
 set_up_scheduling(const struct worker *w)
 {
-	struct {
-		uint32_t size, policy;
-		uint64_t flags;
-		int32_t nice;
-		uint32_t priority;
-		uint64_t runtime, deadline, period;
-	} attr = { .size = sizeof(attr), .policy = SCHED_OTHER, .runtime = SLICE_NS };
 	pid_t tid = gettid();
 
 	prctl(PR_SET_TIMERSLACK, 1000ul, 0, 0, 0);
 	goes_before = !makes_traffic(w) && cx_conf.sleep_us != 0;
 	if (goes_before)
 		setpriority(PRIO_PROCESS, tid, getpriority(PRIO_PROCESS, tid) - NICER);
-	attr.nice = getpriority(PRIO_PROCESS, tid);
-	syscall(SYS_sched_setattr, 0, &attr, 0);
 }
 
 static void *

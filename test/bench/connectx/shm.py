@@ -77,7 +77,13 @@ class Testpmd:
 
     def end(self):
         self.ask("stop", "Done.")
-        self.ask("quit", "Bye...")
+        os.write(self.tty, b"quit\n")
+        # to the last word: who ends waits for its terminal to be read
+        try:
+            while os.read(self.tty, 65536):
+                pass
+        except OSError:  # EIO: it has closed its end
+            pass
         self.p.wait(PATIENCE)
         os.close(self.tty)
 
