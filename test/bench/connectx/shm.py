@@ -14,6 +14,7 @@ import os
 import pty
 import re
 import select
+import shutil
 import subprocess
 import sys
 import time
@@ -33,11 +34,12 @@ class Testpmd:
         env = dict(os.environ, LD_PRELOAD=LIBRARY, CONNECTX_WIRE=f"shm:{CABLE},lossless=1",
                    CONNECTX_MTU=str(mtu), CONNECTX_CPU=str(device_core))
         self.out = ""
+        self.prefix = f"{name}-{os.getpid()}"
         # a terminal, so that it says what it has to say at once
         self.tty, other = pty.openpty()
         self.p = subprocess.Popen(
             ["unshare", "-n", "dpdk-testpmd", f"--lcores=0@{core},1@{core}", "--no-telemetry",
-             f"--file-prefix={name}-{os.getpid()}", *memory.split(), "-m", str(megabytes),
+             f"--file-prefix={self.prefix}", *memory.split(), "-m", str(megabytes),
              "-a", f"0000:03:00.0,{devargs}", "--", "-i", "--nb-cores=1", "--no-lsc-interrupt",
              *options], env=env, stdin=other, stdout=other, stderr=other)
         os.close(other)
@@ -86,6 +88,8 @@ class Testpmd:
             pass
         self.p.wait(PATIENCE)
         os.close(self.tty)
+        # EAL leaves the directory of its file prefix
+        shutil.rmtree(f"/var/run/dpdk/{self.prefix}", ignore_errors=True)
 
 
 def run(size, mprq, rxd, txd, mbufs, megabytes):
