@@ -32,7 +32,7 @@ stop_pid() {
 }
 
 packages=(gcc meson ninja-build pkg-config libdpdk-dev dpdk-dev libibverbs-dev rdma-core
-	ibverbs-providers libnl-3-dev libnl-route-3-dev libbsd-dev libcmocka-dev libpcap-dev iproute2
+	ibverbs-providers libnl-3-dev libnl-route-3-dev libbsd-dev libmd-dev libcmocka-dev libpcap-dev iproute2
 	iputils-ping ethtool
 	sockperf python3 binutils procps "$@")
 

@@ -15,7 +15,7 @@ for f in "${sources[@]}" $(git ls-files '*.sh' '*.py' '*meson.build' 'meson_opti
 done
 
 # A room includes its own files and the public headers of lower rooms, nothing else.
-rooms=(base conf stat kern port ring net udp cyclic sock vma)
+rooms=(base conf stat tcp kern port ring net udp stream cyclic sock vma)
 for i in "${!rooms[@]}"; do
 	room=${rooms[$i]}
 	for j in "${!rooms[@]}"; do

@@ -17,11 +17,14 @@ static const char *const ring_names[] = { RING_COUNTERS(NAME) };
 static const char *const ring_helps[] = { RING_COUNTERS(HELP) };
 static const char *const sock_names[] = { SOCK_COUNTERS(NAME) };
 static const char *const sock_helps[] = { SOCK_COUNTERS(HELP) };
+static const char *const tcp_names[] = { TCP_COUNTERS(NAME) };
+static const char *const tcp_helps[] = { TCP_COUNTERS(HELP) };
 static const char *const cyclic_names[] = { CYCLIC_COUNTERS(NAME) };
 static const char *const cyclic_helps[] = { CYCLIC_COUNTERS(HELP) };
 
 const struct stat_desc stat_ring = { "ring", RING_STAT_MAX, ring_names, ring_helps };
 const struct stat_desc stat_sock = { "socket", SOCK_STAT_MAX, sock_names, sock_helps };
+const struct stat_desc stat_tcp = { "tcp", TCP_STAT_MAX, tcp_names, tcp_helps };
 const struct stat_desc stat_cyclic = { "cyclic", CYCLIC_STAT_MAX, cyclic_names, cyclic_helps };
 
 void
@@ -59,6 +62,7 @@ stat_doc(FILE *f)
 	} kinds[] = {
 		{ &stat_ring, "Rings" },
 		{ &stat_sock, "Sockets" },
+		{ &stat_tcp, "TCP" },
 		{ &stat_cyclic, "Cyclic readers" },
 	};
 	unsigned int k, i;

@@ -69,6 +69,82 @@
 	X(tx_os, "datagrams sent through the kernel's socket")                                     \
 	X(errors, "asynchronous errors (ICMP) recorded on the socket")
 
+/** What a TCP engine counts. */
+#define TCP_COUNTERS(X)										   \
+	X(segs_in, "segments received, those put together by LRO or GRO counted one by one")	   \
+	X(bytes_in, "payload bytes received in order")						   \
+	X(fast_in, "segments that the short way of an established connection took")		   \
+	X(segs_out, "segments sent, those that the device splits counted one by one")		   \
+	X(bytes_out, "payload bytes sent, those sent again included")				   \
+	X(acks_out, "segments sent without data")						   \
+	X(retransmits, "segments sent again")							   \
+	X(retransmit_copies, "segments copied to be sent again, as the device still held the first") \
+	X(opens_active, "connections begun by connect")						   \
+	X(opens_passive, "connections begun by a peer")						   \
+	X(established, "handshakes completed")							   \
+	X(accepted, "connections taken by accept")						   \
+	X(resets_in, "connections ended by a good RST")						   \
+	X(resets_out, "RST segments sent")							   \
+	X(timeouts, "connections ended because the peer did not answer")			   \
+	X(rtos, "retransmission timeouts")							   \
+	X(tlp_probes, "tail loss probes sent")							   \
+	X(tlp_recoveries, "losses that a tail loss probe repaired")				   \
+	X(rack_timeouts, "times the reordering window ran out")					   \
+	X(recoveries, "fast recoveries begun")							   \
+	X(undos, "recoveries and timeouts that proved spurious and were undone")		   \
+	X(frto_spurious, "timeouts found spurious by F-RTO")					   \
+	X(limited_transmit, "new segments sent on early duplicate acknowledgements")		   \
+	X(dsacks_in, "duplicate SACK blocks received")						   \
+	X(dsacks_out, "duplicate SACK blocks sent")						   \
+	X(sacks_in, "acknowledgements with SACK blocks")					   \
+	X(dup_acks_in, "duplicate acknowledgements received")					   \
+	X(delayed_acks, "acknowledgements that the timer sent")					   \
+	X(window_updates, "acknowledgements sent because the application had read")		   \
+	X(zero_windows_in, "times the peer closed its window")					   \
+	X(zero_window_probes, "probes of a closed window sent")					   \
+	X(zero_windows_out, "times our window closed")						   \
+	X(keepalives_out, "keepalive probes sent")						   \
+	X(time_wait_reused, "connections in TIME-WAIT that a new SYN replaced")			   \
+	X(syn_cookies_out, "SYN cookies sent because the listener's queue was full")		   \
+	X(syn_cookies_in, "connections made from a good SYN cookie")				   \
+	X(ecn_ce_in, "segments that arrived marked Congestion Experienced")			   \
+	X(ecn_reduced, "times the window was reduced for ECN-Echo")				   \
+	X(pmtu_reduced, "segment sizes reduced by ICMP")					   \
+	X(black_holes, "segment sizes reduced because large segments vanished")			   \
+	X(urgent_in, "urgent pointers that announced new urgent data")				   \
+	X(ooo_in, "segments received out of order and kept")					   \
+	X(ooo_pruned, "out-of-order segments dropped for want of room")				   \
+	X(challenge_acks, "challenge acknowledgements sent")					   \
+	X(paced, "times pacing held segments back")						   \
+	X(cwnd_limited, "times the congestion window held segments back")			   \
+	X(rwnd_limited, "times the peer's window held segments back")				   \
+	X(drop_short, "segments shorter than the headers they announce")			   \
+	X(drop_options, "segments whose options are malformed")					   \
+	X(drop_no_listener, "segments for which there is no connection and no listener")	   \
+	X(drop_not_syn, "segments for a listener that carry neither SYN nor a good cookie")	   \
+	X(drop_bad_cookie, "acknowledgements for a listener that are no cookie of ours")	   \
+	X(drop_syn_rate, "SYNs beyond VMA_TCP_MAX_SYN_RATE")					   \
+	X(drop_backlog, "handshakes that ended while the accept queue was full")		   \
+	X(drop_broadcast, "segments from or to an address that is no single host's")		   \
+	X(drop_seq, "segments outside of the window")						   \
+	X(drop_old, "segments that bring nothing new")						   \
+	X(drop_paws, "segments with an old timestamp")						   \
+	X(drop_no_timestamp, "segments without the timestamp that was agreed on")		   \
+	X(drop_ack_future, "segments that acknowledge what was never sent")			   \
+	X(drop_ack_old, "segments that acknowledge what is too old")				   \
+	X(drop_no_ack, "segments without ACK where one must be")				   \
+	X(drop_syn_in_window, "SYNs on a connection, answered by a challenge")			   \
+	X(drop_rst_in_window, "RSTs not exactly at the next sequence number, answered by a challenge") \
+	X(drop_rst_seq, "RSTs outside of the window")						   \
+	X(drop_state, "segments that the connection's state does not allow")			   \
+	X(drop_after_close, "data that arrived after the application had gone")			   \
+	X(drop_window, "payload beyond the window offered")					   \
+	X(drop_no_memory, "segments dropped for want of memory")				   \
+	X(challenge_limited, "challenge acknowledgements not sent because of their rate limit")	   \
+	X(tx_no_mbuf, "segments not sent for want of a transmit buffer")			   \
+	X(icmp_in, "ICMP errors for a connection")						   \
+	X(icmp_ignored, "ICMP errors whose sequence number was not on the way")
+
 /** What a cyclic reader counts. */
 #define CYCLIC_COUNTERS(X)                                                                         \
 	X(packets, "packets returned by reads")                                                    \
@@ -95,12 +171,15 @@
 
 #define STAT_ENUM_RING(name, help) RING_STAT_##name,
 #define STAT_ENUM_SOCK(name, help) SOCK_STAT_##name,
+#define STAT_ENUM_TCP(name, help) TCP_STAT_##name,
 #define STAT_ENUM_CYCLIC(name, help) CYCLIC_STAT_##name,
 enum ring_stat { RING_COUNTERS(STAT_ENUM_RING) RING_STAT_MAX };
 enum sock_stat { SOCK_COUNTERS(STAT_ENUM_SOCK) SOCK_STAT_MAX };
+enum tcp_stat { TCP_COUNTERS(STAT_ENUM_TCP) TCP_STAT_MAX };
 enum cyclic_stat { CYCLIC_COUNTERS(STAT_ENUM_CYCLIC) CYCLIC_STAT_MAX };
 #undef STAT_ENUM_RING
 #undef STAT_ENUM_SOCK
+#undef STAT_ENUM_TCP
 #undef STAT_ENUM_CYCLIC
 
 struct ring_stats {
@@ -108,6 +187,9 @@ struct ring_stats {
 };
 struct sock_stats {
 	uint64_t c[SOCK_STAT_MAX];
+};
+struct tcp_stats {
+	uint64_t c[TCP_STAT_MAX];
 };
 struct cyclic_stats {
 	uint64_t c[CYCLIC_STAT_MAX];
@@ -120,12 +202,12 @@ struct cyclic_stats {
 
 /** One kind of counter block, for everything that prints or exports one. */
 struct stat_desc {
-	const char *kind; /**< "ring", "socket", "cyclic" */
+	const char *kind; /**< "ring", "socket", "tcp", "cyclic" */
 	unsigned int n;
 	const char *const *names;
 	const char *const *helps;
 };
-extern const struct stat_desc stat_ring, stat_sock, stat_cyclic;
+extern const struct stat_desc stat_ring, stat_sock, stat_tcp, stat_cyclic;
 
 /** "name value" pairs of the counters that are not zero, as one line with its end. */
 void stat_print(FILE *f, const struct stat_desc *desc, const uint64_t *c);

@@ -39,7 +39,7 @@ label_block(unsigned int index, char *buf, size_t len)
 static void
 test_tables(void **state)
 {
-	const struct stat_desc *all[] = { &stat_ring, &stat_sock, &stat_cyclic };
+	const struct stat_desc *all[] = { &stat_ring, &stat_sock, &stat_tcp, &stat_cyclic };
 	unsigned int k, i, j;
 
 	(void)state;

@@ -1,0 +1,730 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What the files of this room share and nobody else sees: the connection, its send and receive
+ * queues, the engine, and the functions by which the parts reach each other.
+ *
+ * A segment's way in: input.c (parse, lookup, RFC 9293 3.10.7 in its order) -> ack.c (what the peer
+ * has: scoreboard, round trip, loss, congestion) -> rcvq.c (what we have) -> output.c (what may go
+ * now, acknowledgements last). output.c is the only place where segments of a connection are made.
+ * listen.c and cookie.c have what comes before a connection, stray.c what has none; conn.c makes
+ * and ends connections; timer.c runs what is due.
+ *
+ * Sequence numbers are host order and compared with seq_lt() and its kin. Times are ns.
+ */
+#ifndef DPVMA_TCP_PRIV_H
+#define DPVMA_TCP_PRIV_H
+
+#include <errno.h>
+#include <string.h>
+#include <sys/queue.h>
+
+#include <rte_branch_prediction.h>
+#include <rte_byteorder.h>
+#include <rte_common.h>
+#include <rte_tcp.h>
+
+#include "tcp/tcp.h"
+
+#define MSEC UINT64_C(1000000)
+#define SEC UINT64_C(1000000000)
+
+#define TCP_HDR_MIN 20u
+#define TCP_HDR_MAX 60u
+#define MSS_DEFAULT 536u /* RFC 9293 3.7.1 */
+#define MSS_MIN 88u	 /* smaller ones are an attack on our header overhead */
+#define WSCALE_MAX 14u	 /* RFC 7323 2.3 */
+#define SACK_MAX 4u	 /* blocks that fit the options */
+#define RTO_MIN (200 * MSEC)
+#define RTO_INIT (1000 * MSEC) /* RFC 6298 2.1 */
+#define RTO_MAX (120 * SEC)
+#define DELACK_MIN (40 * MSEC)
+#define DELACK_MAX (200 * MSEC)
+#define DUPTHRESH 3u
+
+/** @name Sequence numbers, modulo 2^32 (RFC 9293 3.4) */
+/** @{ */
+static inline bool
+seq_lt(uint32_t a, uint32_t b)
+{
+	return (int32_t)(a - b) < 0;
+}
+static inline bool
+seq_leq(uint32_t a, uint32_t b)
+{
+	return (int32_t)(a - b) <= 0;
+}
+static inline bool
+seq_gt(uint32_t a, uint32_t b)
+{
+	return (int32_t)(a - b) > 0;
+}
+static inline bool
+seq_geq(uint32_t a, uint32_t b)
+{
+	return (int32_t)(a - b) >= 0;
+}
+static inline uint32_t
+seq_max(uint32_t a, uint32_t b)
+{
+	return seq_gt(a, b) ? a : b;
+}
+/** @} */
+
+/** @name Options on the wire (option.c) */
+/** @{ */
+struct sack_block {
+	uint32_t start, end; /**< host order, end not included */
+};
+enum { OPT_MSS = 0x01, OPT_WS = 0x02, OPT_TS = 0x04, OPT_SACK_OK = 0x08, OPT_SACK = 0x10 };
+struct tcp_opts {
+	uint8_t have; /**< OPT_* */
+	uint8_t wscale;
+	uint8_t n_sack;
+	uint16_t mss;
+	uint32_t ts_val, ts_ecr;
+	struct sack_block sack[SACK_MAX];
+};
+/**
+ * Parse the options of a header of @p hdr_len bytes, all of it in memory. Unknown ones are skipped,
+ * repeated ones count once (the last), those of a wrong length are ignored; MSS, window scale and
+ * SACK-permitted are read in SYNs only (RFC 9293 3.1, RFC 7323 2.2, RFC 2018 2).
+ * @return 0, -EBADMSG: an option runs over the end or has a length below 2
+ */
+int opts_parse(const struct rte_tcp_hdr *th, unsigned int hdr_len, struct tcp_opts *opts);
+/** The short way: no options, or NOP NOP TS alone. False: ask opts_parse(). */
+static inline bool
+opts_parse_fast(const struct rte_tcp_hdr *th, unsigned int hdr_len, struct tcp_opts *opts)
+{
+	const uint8_t *p = (const uint8_t *)(th + 1);
+	uint32_t w[3];
+
+	opts->have = 0;
+	opts->n_sack = 0;
+	if (hdr_len == TCP_HDR_MIN)
+		return true;
+	if (hdr_len != TCP_HDR_MIN + 12)
+		return false;
+	memcpy(w, p, sizeof(w));
+	if (w[0] != RTE_BE32(UINT32_C(0x0101080a)))
+		return false;
+	opts->have = OPT_TS;
+	opts->ts_val = rte_be_to_cpu_32(w[1]);
+	opts->ts_ecr = rte_be_to_cpu_32(w[2]);
+	return true;
+}
+/**
+ * Write the options in opts->have, padded to four bytes, as many SACK blocks of n_sack as fit in
+ * TCP_HDR_MAX. @return bytes written
+ */
+unsigned int opts_write(uint8_t *p, const struct tcp_opts *opts);
+/** The bytes opts_write() will write. */
+unsigned int opts_len(const struct tcp_opts *opts);
+/** @} */
+
+/** @name Timers: a hierarchical wheel (wheel.c) */
+/** @{ */
+/**
+ * A connection has one entry in the wheel and several deadlines; the entry stands for the earliest
+ * or for a time before it. A deadline that moves back costs nothing: the entry fires early and is
+ * put in again.
+ */
+#define WHEEL_TICK_SHIFT 16 /**< 65.5 us */
+#define WHEEL_BITS 8
+#define WHEEL_LEVELS 4 /**< 2^48 ns: 78 hours; what is later fires early */
+#define WHEEL_SLOTS (1u << WHEEL_BITS)
+struct wheel_entry {
+	struct wheel_entry *next, **prev; /**< prev NULL: not in the wheel */
+	uint64_t at;			  /**< ns */
+};
+struct wheel {
+	uint64_t tick; /**< all before have run */
+	uint64_t filled[WHEEL_LEVELS][WHEEL_SLOTS / 64];
+	struct wheel_entry *slot[WHEEL_LEVELS][WHEEL_SLOTS];
+};
+void wheel_init(struct wheel *w, uint64_t now);
+/** Put in, or move. Never fires before @p at, at most a tick after. */
+void wheel_set(struct wheel *w, struct wheel_entry *e, uint64_t at);
+void wheel_del(struct wheel *w, struct wheel_entry *e);
+/**
+ * Take one entry that is due out of the wheel, NULL when there is none up to @p now. The caller may
+ * set and delete any entry before it calls again.
+ */
+struct wheel_entry *wheel_take(struct wheel *w, uint64_t now);
+/** A lower bound of when the next is due; UINT64_MAX: none. A few instructions. */
+uint64_t wheel_next(const struct wheel *w);
+/** @} */
+
+/** @name Connections by key (table.c) */
+/** @{ */
+struct table_slot {
+	uint32_t hash;
+	uint32_t index; /**< free for the table's use */
+	struct tcp_conn *conn;
+};
+/** Open addressing; grows a little with each insertion, so that none takes long. */
+struct table {
+	struct table_slot *slots, *old; /**< old: being moved out of */
+	uint32_t mask, old_mask, used, old_used, moved;
+	uint32_t seed;
+};
+int table_init(struct table *t, uint32_t seed);
+void table_fini(struct table *t);
+uint32_t table_hash(const struct table *t, const struct tcp_key *key);
+struct tcp_conn *table_find(const struct table *t, const struct tcp_key *key, uint32_t hash);
+/** The key is not there. conn->key and conn->hash are set. 0, -ENOMEM */
+int table_add(struct table *t, struct tcp_conn *conn);
+void table_del(struct table *t, struct tcp_conn *conn);
+void table_foreach(struct table *t, void (*cb)(struct tcp_conn *conn, void *ctx), void *ctx);
+/** @} */
+
+/** @name Secrets (secret.c): keyed MD5, as RFC 6528 section 3 has it */
+/** @{ */
+struct secret {
+	uint8_t key[16];
+};
+/** RFC 6528: a clock of 4 us plus a hash of the key. */
+uint32_t isn_make(const struct secret *s, const struct tcp_key *key, uint64_t now);
+/** Added to the millisecond clock, so that timestamps tell nothing (RFC 7323 7.1). */
+uint32_t ts_offset(const struct secret *s, const struct tcp_key *key);
+/**
+ * SYN cookie: a sequence number that holds, under a hash, the minute and the index of an MSS.
+ * @param peer_isn of the SYN
+ */
+uint32_t cookie_make(const struct secret *s, const struct tcp_key *key, uint32_t peer_isn,
+		uint16_t mss, uint64_t now);
+/** @return the MSS (a value of the table at or below the peer's), or 0: no cookie of the last two
+ * minutes */
+uint16_t cookie_check(const struct secret *s, const struct tcp_key *key, uint32_t peer_isn,
+		uint32_t cookie, uint64_t now);
+/** Seeded random numbers for everything that needs no secrecy: xorshift. */
+uint64_t random_next(uint64_t *state);
+/** @} */
+
+/** @name Congestion control (cc.c, newreno.c, cubic.c) */
+/** @{ */
+/** All window sizes in bytes. */
+struct cc {
+	uint32_t cwnd, ssthresh;
+	uint32_t acked;	     /**< bytes that did not yet make cwnd grow */
+	uint32_t prior_cwnd; /**< before the last reduction, for an undo */
+	uint32_t prior_ssthresh;
+	uint8_t algo; /**< enum tcp_cc_algo */
+	bool hystart_css;
+	uint8_t hystart_rounds;
+	uint32_t hystart_end; /**< sequence number at which the round ends */
+	/** Of one algorithm; newreno.c and cubic.c define what they keep. */
+	uint64_t priv[8];
+};
+struct cc_ack {
+	uint32_t acked;	    /**< bytes newly acknowledged, cumulative and SACK */
+	uint32_t in_flight; /**< bytes before this acknowledgement */
+	uint32_t mss;
+	uint32_t snd_una, snd_nxt;
+	uint64_t rtt; /**< of this acknowledgement, 0: none */
+	uint64_t srtt, min_rtt;
+	uint64_t now;
+	bool cwnd_limited; /**< the window was full: else it must not grow (RFC 9293, 7661) */
+};
+struct cc_ops {
+	const char *name;
+	void (*init)(struct cc *cc, uint64_t now);
+	/** Outside of recovery: slow start and congestion avoidance. */
+	void (*ack)(struct cc *cc, const struct cc_ack *a);
+	/** Enter recovery, or ECN: @return the new ssthresh; the caller sets cwnd by PRR. */
+	uint32_t (*congestion)(
+			struct cc *cc, uint32_t in_flight, uint32_t mss, bool ecn, uint64_t now);
+	/** A retransmission timeout. @return the new ssthresh */
+	uint32_t (*timeout)(struct cc *cc, uint32_t in_flight, uint32_t mss, uint64_t now);
+	/** The reduction was spurious; cwnd and ssthresh are restored by the caller. */
+	void (*undo)(struct cc *cc, uint64_t now);
+	/** The first data after @p idle ns without any (RFC 5681 4.1, RFC 9438 5.8). */
+	void (*idle)(struct cc *cc, uint64_t idle, uint64_t rto, uint32_t mss, uint64_t now);
+};
+extern const struct cc_ops cc_newreno, cc_cubic, cc_none;
+const struct cc_ops *cc_ops(const struct cc *cc);
+/** RFC 6928: min(10 mss, max(2 mss, 14600)). */
+uint32_t cc_initial_window(uint32_t mss);
+void cc_init(struct cc *cc, enum tcp_cc_algo algo, uint32_t mss, uint64_t now);
+/** Another algorithm in mid-connection; cwnd and ssthresh stay. */
+void cc_change(struct cc *cc, enum tcp_cc_algo algo, uint64_t now);
+/** bytes/s at which a window goes in a round trip: 2 cwnd in slow start, 1.2 after; 0: no srtt. */
+uint64_t cc_pacing_rate(const struct cc *cc, uint64_t srtt);
+/** @} */
+
+/** @name Send queue (sndq.c) */
+/** @{ */
+enum {
+	SEG_SENT = 0x01,    /**< has been sent at least once */
+	SEG_SACKED = 0x02,  /**< the peer has it */
+	SEG_LOST = 0x04,    /**< and not sent again since */
+	SEG_RETRANS = 0x08, /**< has been sent more than once */
+	SEG_FIN = 0x10,	    /**< carries our FIN, after its data; counts one sequence number */
+	SEG_PUSH = 0x20,    /**< the end of what a send call gave */
+	SEG_OPEN = 0x40,    /**< unsent and growing: MSG_MORE */
+};
+/**
+ * A piece of the send queue: at most one segment (snd_mss) and one buffer of data. 32 bytes, in one
+ * array in order of sequence numbers, so that looking through the scoreboard is a walk over few
+ * cache lines and finding a number is a binary search.
+ */
+struct seg {
+	struct rte_mbuf *m; /**< NULL: a FIN alone */
+	uint64_t sent_at;   /**< the last time */
+	uint32_t seq;
+	uint16_t len;  /**< bytes of data */
+	uint16_t off;  /**< of the data from m->buf_addr */
+	uint8_t flags; /**< SEG_* */
+	uint8_t times; /**< transmissions, saturating */
+	uint16_t zero;
+	uint32_t zero2;
+};
+_Static_assert(sizeof(struct seg) == 32, "two a cache line");
+/** Indices count from the oldest unacknowledged piece; a FIFO ring of a power of two. */
+struct sndq {
+	struct seg *ring; /**< NULL while empty */
+	uint32_t mask, head;
+	uint32_t n;	 /**< pieces */
+	uint32_t n_sent; /**< of these, with SEG_SENT: the first n_sent */
+	uint32_t bytes;	 /**< of data in all pieces */
+	uint32_t charge; /**< what counts against sndbuf: bytes, and SEG_CHARGE a piece */
+};
+#define SEG_CHARGE 64u
+
+static inline struct seg *
+sndq_at(const struct sndq *q, uint32_t i)
+{
+	return &q->ring[(q->head + i) & q->mask];
+}
+static inline uint32_t
+seg_seqs(const struct seg *s)
+{
+	return s->len + ((s->flags & SEG_FIN) != 0);
+}
+static inline uint32_t
+seg_end(const struct seg *s)
+{
+	return s->seq + seg_seqs(s);
+}
+/**
+ * Copy data to the end: first into the room of the last piece while that is unsent, then into new
+ * pieces of at most snd_mss bytes.
+ * @return bytes copied, less than asked when buffers or sndbuf end; -ENOBUFS for none at all
+ */
+ssize_t sndq_append(struct tcp_conn *conn, const struct iovec *iov, int iovcnt, size_t skip,
+		uint32_t max, bool push);
+/** Put our FIN at the end. 0, -ENOMEM */
+int sndq_fin(struct tcp_conn *conn);
+/** Cut piece @p i behind @p len bytes; flags and times go to both. 0, -ENOBUFS, -ENOMEM */
+int sndq_split(struct tcp_conn *conn, uint32_t i, uint16_t len);
+/** Free what is acknowledged up to @p una; a piece in part acknowledged is cut at its start. */
+void sndq_trim(struct tcp_conn *conn, uint32_t una);
+/** Index of the piece that holds @p seq, or that begins first after it; n for none. */
+uint32_t sndq_find(const struct sndq *q, uint32_t seq);
+void sndq_free(struct tcp_conn *conn);
+/** @} */
+
+/** @name Receive queue (rcvq.c, rcvread.c) */
+/** @{ */
+/** Out of order data that hang together. */
+struct ooo {
+	uint32_t start, end;
+	struct rte_mbuf *head, *tail; /**< chained by next, trimmed so that nothing overlaps */
+};
+struct rcvq {
+	struct rte_mbuf *head, *tail; /**< in order, chained by next; packet fields are not kept */
+	uint32_t bytes;		      /**< that can be read */
+	uint32_t lent;		      /**< taken by tcp_recv_mbufs(), not yet given back */
+	struct ooo *ooo;	      /**< by sequence number, NULL while there is none */
+	uint16_t n_ooo, cap_ooo;
+	uint16_t bufs;	/**< buffers in both, for the limit against tiny segments */
+	bool has_dsack; /**< dsack is to be reported once */
+	uint32_t ooo_bytes;
+	uint32_t recent[SACK_MAX]; /**< a number in each block, latest first (RFC 2018 4) */
+	uint8_t n_recent;
+	bool fin; /**< a FIN is known, at fin_seq */
+	uint32_t fin_seq;
+	struct sack_block dsack; /**< RFC 2883 */
+};
+/**
+ * Data of a segment: in order it is appended and what waited behind it follows, out of order it is
+ * kept, what is old is dropped and, with SACK, becomes a D-SACK. Data before rcv_nxt and beyond
+ * the window are cut off. conn->rcv_nxt moves. Takes @p m.
+ *
+ * @param m data begin at data_off, @p len bytes in one or several buffers
+ * @return bits: what happened
+ */
+enum {
+	RCVQ_IN_ORDER = 0x1, /**< rcv_nxt moved */
+	RCVQ_FILLED = 0x2,   /**< and a hole was filled, in whole or in part: acknowledge at once */
+	RCVQ_OOO = 0x4,	     /**< kept out of order: acknowledge at once */
+	RCVQ_OLD = 0x8,	     /**< nothing new: acknowledge at once */
+	RCVQ_DROPPED = 0x10, /**< beyond the window, or no room */
+	RCVQ_FIN = 0x20,     /**< rcv_nxt moved over the peer's FIN */
+};
+unsigned int rcvq_put(
+		struct tcp_conn *conn, struct rte_mbuf *m, uint32_t seq, uint32_t len, bool fin);
+/** SACK blocks for an acknowledgement: a D-SACK first, then the latest. @return their number */
+unsigned int rcvq_sack(struct tcp_conn *conn, struct sack_block blocks[SACK_MAX]);
+/** The window to offer now, bytes (not scaled): what the buffer has free, never taking back what
+ * was offered, and SWS avoidance (RFC 9293 3.8.6.2.2). */
+uint32_t rcvq_window(const struct tcp_conn *conn);
+/** A reader has taken data: whether the window grew enough to tell the peer. */
+bool rcvq_update_due(const struct tcp_conn *conn);
+void rcvq_free(struct tcp_conn *conn);
+/** @} */
+
+/** @name The connection */
+/** @{ */
+enum timer {
+	TIMER_LOSS, /**< RTO, tail loss probe, reordering, or window probe: conn->loss_timer says */
+	TIMER_ACK,  /**< delayed acknowledgement */
+	TIMER_LIFE, /**< handshake, keepalive, FIN-WAIT-2, TIME-WAIT, user timeout, cork */
+	TIMER_PACE,
+	TIMER_MAX
+};
+enum loss_timer { LOSS_NONE, LOSS_RTO, LOSS_TLP, LOSS_REO, LOSS_PROBE };
+enum recovery { REC_OPEN, REC_DISORDER, REC_CWR, REC_RECOVERY, REC_LOSS };
+
+enum {
+	F_TS = 0x1, /**< timestamps were agreed on */
+	F_SACK = 0x2,
+	F_WSCALE = 0x4,
+	F_ECN = 0x8,	      /**< agreed on */
+	F_PASSIVE = 0x10,     /**< opened by the peer */
+	F_ACK_NOW = 0x20,     /**< acknowledge before tcp_input() returns */
+	F_ACK_PENDING = 0x40, /**< TIMER_ACK runs */
+	F_ORPHAN = 0x80,      /**< the owner has closed it */
+	F_SHUT_RD = 0x100,
+	F_FIN_QUEUED = 0x200,	  /**< our FIN is in the send queue */
+	F_WANT_SPACE = 0x400,	  /**< a send was refused: TCP_E_WRITABLE is due */
+	F_ECE = 0x800,		  /**< echo congestion until CWR comes (RFC 3168 6.1.3) */
+	F_CWR = 0x1000,		  /**< say CWR with the next new data */
+	F_URG_OUT = 0x2000,	  /**< urgent data up to snd_up */
+	F_URG_IN = 0x4000,	  /**< urgent mark at rcv_up, not yet passed */
+	F_URG_BYTE = 0x8000,	  /**< urg_byte is there to be read */
+	F_COOKIE = 0x10000,	  /**< made from a SYN cookie */
+	F_DUE = 0x20000,	  /**< in the engine's list of those that have to send */
+	F_KEEPALIVE = 0x40000,	  /**< the next acknowledgement is a keepalive probe's */
+	F_CWND_LIMITED = 0x80000, /**< in this round trip the window was full */
+	F_SYN_ACKED = 0x100000,	  /**< our SYN is acknowledged */
+	F_ACCEPTED = 0x200000,
+	F_FIN_IN = 0x400000,   /**< the peer's FIN was received in order */
+	F_DEFERRED = 0x800000, /**< TCP_DEFER_ACCEPT waits for data */
+	F_MORE = 0x1000000,    /**< the last send said MORE */
+	F_TIME_WAIT_2MSL = 0x2000000,
+};
+
+/** Loss recovery: RFC 8985, 6298, 5682, 6937, 6675 (ack.c, rack.c, rto.c). */
+struct loss {
+	uint8_t state;	  /**< enum recovery */
+	uint8_t timer;	  /**< enum loss_timer */
+	uint8_t backoff;  /**< RTOs in a row */
+	uint8_t dup_acks; /**< without SACK: RFC 5681 */
+	uint8_t probes;	  /**< window probes in a row */
+	uint8_t reo_mult; /**< reordering window, quarters of min_rtt (RFC 8985 6.2 step 4) */
+	uint8_t reo_persist;
+	bool reordering; /**< has been seen */
+	bool dsack_round;
+	bool tlp_retrans; /**< the probe was a retransmission */
+	bool tlp_out;	  /**< a probe is on the way, ends at tlp_end */
+	bool rtt_rack_ok;
+	uint8_t frto; /**< 0: off, else the step of RFC 5682 2.1 */
+	uint8_t ecn_state;
+	uint8_t sample_n;
+	bool undo_ok;	       /**< an undo is possible: undo_marker is set */
+	uint32_t sacked;       /**< bytes */
+	uint32_t lost;	       /**< bytes marked and not sent again */
+	uint32_t retrans;      /**< bytes sent again and not yet acknowledged */
+	uint32_t fack;	       /**< highest SACKed number */
+	uint32_t recover;      /**< snd_nxt when recovery began */
+	uint32_t undo_marker;  /**< snd_una when it began */
+	uint32_t undo_retrans; /**< retransmissions since that no D-SACK has answered */
+	uint32_t frto_mark;
+	uint32_t tlp_end;
+	uint32_t reo_round; /**< snd_nxt of the round in which reo_mult grew */
+	uint32_t prr_delivered, prr_out, prr_flight; /**< RFC 6937 */
+	uint32_t cwr_end;  /**< snd_nxt when the window was reduced for ECN */
+	uint32_t rack_end; /**< RACK.end_seq */
+	uint64_t rack_at;  /**< RACK.xmit_ts */
+	uint64_t rack_rtt;
+	uint64_t srtt, rttvar, rto; /**< srtt 0: no sample */
+	uint64_t min_rtt, min_rtt_at;
+	uint64_t retrans_ts; /**< of the first retransmission in this recovery, our TS clock (Eifel)
+			      */
+	uint64_t first_rto_at; /**< when the peer last made progress before the timeouts */
+};
+
+struct tcp_conn {
+	/* Lookup and the in-order way in. */
+	struct tcp_key key;
+	uint32_t hash;
+	uint8_t state; /**< enum tcp_state */
+	uint8_t snd_wscale, rcv_wscale;
+	uint8_t quick; /**< segments still to acknowledge at once: start, after idle, TCP_QUICKACK
+			*/
+	struct tcp_engine *engine;
+	uint32_t flags; /**< F_* */
+	uint32_t rcv_nxt;
+	uint32_t rcv_adv;   /**< right edge of the window we offered */
+	uint32_t rcv_acked; /**< rcv_nxt as the last segment we sent had it */
+	uint32_t rcv_mss;   /**< the peer's segments, estimated, for delayed acknowledgement and SWS
+			     */
+	uint32_t ts_recent;
+	uint32_t snd_una, snd_nxt;
+	uint32_t snd_wnd, snd_wl1, snd_wl2, snd_wnd_max;
+	uint32_t ts_off;
+	uint16_t snd_mss;      /**< data bytes of a segment, options taken off */
+	uint16_t snd_mss_base; /**< with the options of no segment taken off: by MTU and the peer */
+	uint64_t ts_recent_at;
+	struct sndq sndq;
+	struct rcvq rcvq;
+	struct loss loss;
+	struct cc cc;
+	uint64_t deadline[TIMER_MAX]; /**< UINT64_MAX: off */
+	struct wheel_entry timer;
+	struct tcp_options opt;
+	/* Rarely. */
+	void *owner;
+	struct tcp_listener *listener; /**< until accepted */
+	TAILQ_ENTRY(tcp_conn) link;    /**< of the listener's half open or waiting ones */
+	TAILQ_ENTRY(tcp_conn) due;     /**< has something to send */
+	uint32_t iss, irs;
+	uint32_t snd_up, rcv_up;
+	uint32_t ack_segs; /**< segments' worth of data since the last acknowledgement */
+	uint16_t mtu;
+	uint16_t peer_mss;
+	uint8_t urg_byte;
+	uint8_t syn_times; /**< SYNs or SYN-ACKs sent */
+	uint8_t keep_sent;
+	uint8_t error;			   /**< errno pending */
+	uint8_t soft_error;		   /**< reported if the connection times out */
+	uint64_t pace_next;		   /**< no data before */
+	uint64_t last_sent, last_received; /**< of data; last_received of any segment */
+	uint64_t life_at;		   /**< when the state's life timer began */
+	uint64_t bytes_sent, bytes_acked, bytes_received, bytes_retrans;
+	uint32_t segs_out, segs_in, segs_retrans;
+	uint32_t undos;
+	uint64_t challenge_at;	      /**< RFC 5961 7: of the last challenge */
+	uint64_t rate_at, rate_bytes; /**< delivery rate over the last round */
+	uint64_t delivery_rate;
+	uint32_t ato;	    /**< delayed acknowledgement in us */
+	uint32_t rcv_space; /**< auto tuning of rcvbuf is not done: SO_RCVBUF counts */
+};
+
+/** One connection as callers and tests see the extra bytes. */
+static inline void *
+conn_extra(struct tcp_conn *conn)
+{
+	return conn + 1;
+}
+struct tcp_engine {
+	struct tcp_config config;
+	uint64_t now;
+	struct table conns;
+	struct wheel wheel;
+	struct tcp_stats stats;
+	TAILQ_HEAD(, tcp_conn) due;		 /**< to send when the burst has been taken in */
+	LIST_HEAD(, tcp_listener) listeners[64]; /**< by local port */
+	struct secret secret;
+	uint64_t random;
+	unsigned int n_conns;
+	struct tcp_conn *free_conns; /**< cache of objects, linked by their owner field */
+	unsigned int n_free;
+	uint64_t challenge_second; /**< engine-wide limit of RFC 5961 7 */
+	uint32_t challenge_count;
+	uint32_t next_id;
+};
+
+static inline uint64_t
+conn_now(const struct tcp_conn *conn)
+{
+	return conn->engine->now;
+}
+
+#define COUNT_ADD(engine, name, n) STAT_ADD(&(engine)->stats, TCP, name, n)
+#define COUNT(engine, name) COUNT_ADD(engine, name, 1)
+
+/** A connection in a state in which data may be sent or are still to be acknowledged. */
+static inline bool
+conn_synchronized(const struct tcp_conn *conn)
+{
+	return conn->state >= TCP_S_ESTABLISHED;
+}
+/** Sequence numbers sent and not acknowledged. */
+static inline uint32_t
+conn_flight(const struct tcp_conn *conn)
+{
+	return conn->snd_nxt - conn->snd_una;
+}
+/** RFC 6675 "pipe": what is thought to be in the network, bytes. */
+static inline uint32_t
+conn_pipe(const struct tcp_conn *conn)
+{
+	uint32_t out = conn->snd_nxt - conn->snd_una;
+	uint32_t gone = conn->loss.sacked + conn->loss.lost;
+
+	return gone < out ? out - gone : 0;
+}
+/** @} */
+
+/** @name Input */
+/** @{ */
+/** A segment, parsed. */
+struct tcp_in {
+	struct tcp_key key;
+	uint32_t hash;
+	uint32_t seq, ack;
+	uint32_t len;	   /**< bytes of data */
+	uint32_t wnd;	   /**< as in the header, not scaled */
+	uint16_t urg;	   /**< urgent pointer */
+	uint8_t flags;	   /**< RTE_TCP_*_FLAG */
+	uint8_t ecn;	   /**< of the IP header */
+	uint16_t segs;	   /**< segments on the wire: more than one when coalesced */
+	uint16_t seg_size; /**< data bytes of one of them */
+	uint16_t hdr_len;  /**< of TCP */
+	struct tcp_opts opts;
+	struct rte_mbuf *m; /**< data begin at data_off when it is given to rcvq_put(); NULL: taken
+			     */
+};
+static inline uint32_t
+in_end(const struct tcp_in *in)
+{
+	return in->seq + in->len + ((in->flags & RTE_TCP_SYN_FLAG) != 0) +
+			((in->flags & RTE_TCP_FIN_FLAG) != 0);
+}
+/** Free the packet and count why. */
+#define DROP(engine, in, why)                                                                      \
+	do {                                                                                       \
+		COUNT(engine, why);                                                                \
+		in_free(in);                                                                       \
+	} while (0)
+static inline void
+in_free(struct tcp_in *in)
+{
+	rte_pktmbuf_free(in->m);
+	in->m = NULL;
+}
+
+/* listen.c */
+struct tcp_listener {
+	LIST_ENTRY(tcp_listener) next;
+	struct tcp_engine *engine;
+	struct ip_addr local; /**< all zeros: any */
+	uint16_t lport;
+	bool cookies; /**< sent not long ago: an ACK may be one */
+	unsigned int backlog, n_half, n_ready;
+	struct tcp_options opt;
+	void *owner;
+	TAILQ_HEAD(, tcp_conn) half, ready;
+	uint64_t cookie_at;
+	uint64_t syn_second;
+	uint32_t syn_count;
+};
+struct tcp_listener *listener_find(struct tcp_engine *engine, const struct tcp_key *key);
+/** A segment for a listener: RFC 9293 3.10.7.2. Takes in->m. @return the connection, to go on with
+ * the segment (a good cookie), or NULL */
+struct tcp_conn *listen_input(struct tcp_listener *l, struct tcp_in *in);
+/** The handshake of a passive connection is done: to the ready ones. False: no room, it stays. */
+bool listen_established(struct tcp_conn *conn);
+/** It goes, or is accepted: out of the listener's lists. */
+void listen_forget(struct tcp_conn *conn);
+
+/* stray.c: answers without a connection; take nothing */
+/** RST for a segment (RFC 9293 3.10.7.1). */
+void stray_reset(struct tcp_engine *engine, const struct tcp_in *in);
+/** SYN-ACK with a cookie. */
+void stray_cookie(struct tcp_listener *l, const struct tcp_in *in);
+
+/* conn.c */
+/** A new object in the table, options and defaults set, no timer. @return 0, -ENOMEM */
+int conn_create(struct tcp_engine *engine, const struct tcp_key *key, uint32_t hash,
+		const struct tcp_options *opt, struct tcp_conn **conn);
+/** Options of the peer's SYN, ours taken into account: flags, scales, snd_mss. */
+void conn_negotiate(struct tcp_conn *conn, const struct tcp_opts *opts);
+/** snd_mss from mtu, peer_mss, options; when smaller, the unsent is cut on its way out. */
+void conn_set_mss(struct tcp_conn *conn);
+/** Established: congestion control, timers, events. */
+void conn_established(struct tcp_conn *conn);
+/** End with an error for the owner (0: none), then as conn_free(). Sends nothing. */
+void conn_drop(struct tcp_conn *conn, int error);
+/** Out of every list and freed, at once if nobody owns it; else when the owner closes it. */
+void conn_finish(struct tcp_conn *conn);
+void conn_event(struct tcp_conn *conn, unsigned int events);
+void conn_time_wait(struct tcp_conn *conn);
+
+/* timer.c */
+void timer_set(struct tcp_conn *conn, enum timer t, uint64_t at);
+static inline void
+timer_stop(struct tcp_conn *conn, enum timer t)
+{
+	conn->deadline[t] = UINT64_MAX;
+}
+static inline bool
+timer_runs(const struct tcp_conn *conn, enum timer t)
+{
+	return conn->deadline[t] != UINT64_MAX;
+}
+/** TIMER_LIFE as state, options and what is on the way ask for. */
+void life_arm(struct tcp_conn *conn);
+/** @} */
+
+/** @name Acknowledgements and loss (ack.c, sack.c, rack.c, rto.c, recovery.c) */
+/** @{ */
+/** At the start of a connection; RTO_INIT. */
+void loss_init(struct tcp_conn *conn);
+/**
+ * An acceptable acknowledgement in a synchronized state: snd_una <= ack <= snd_nxt. SACK blocks and
+ * D-SACK, round trip, RACK, F-RTO, recovery, congestion control; the queue is trimmed, snd_una and
+ * the window move, TIMER_LOSS is set anew. Sends nothing: output follows.
+ * @param data the segment carries data or FIN, so that it is no duplicate acknowledgement
+ * @return true when something new was acknowledged
+ */
+bool ack_process(struct tcp_conn *conn, const struct tcp_in *in);
+/** A round trip was measured, @p rtt > 0: RFC 6298 2. */
+void rtt_sample(struct tcp_conn *conn, uint64_t rtt);
+/** TIMER_LOSS ran out: RTO, tail loss probe, reordering or window probe by loss.timer. Sends. */
+void loss_timeout(struct tcp_conn *conn);
+/** Set TIMER_LOSS as what is on the way asks for: probe of a closed window, reordering, tail loss
+ * probe, RTO. After each transmission and acknowledgement. */
+void loss_arm(struct tcp_conn *conn);
+/**
+ * Output sent piece @p i: times, flags and the counts of struct loss follow.
+ */
+void loss_sent(struct tcp_conn *conn, uint32_t i);
+/** Bytes that congestion control lets go now, in recovery by PRR; with @p new_data also what
+ * limited transmit adds (RFC 3042). */
+uint32_t loss_room(const struct tcp_conn *conn, bool new_data);
+/** Index of the next piece to send again, the first SEG_LOST from @p from on; n_sent for none. */
+uint32_t loss_next(const struct tcp_conn *conn, uint32_t from);
+/** An ICMP said that segments were too big: what is on the way and too big is lost, without
+ * congestion (RFC 8899 and RFC 5681 say nothing of loss here). */
+void loss_too_big(struct tcp_conn *conn);
+/** @} */
+
+/** @name Output (output.c, segment.c) */
+/** @{ */
+/** Send what may go, retransmissions first; an acknowledgement if one is due and nothing carried
+ * it. */
+void output(struct tcp_conn *conn);
+/** Call output() for it at the end of the burst. */
+void output_later(struct tcp_conn *conn);
+/** All that output_later() asked for. */
+void output_due(struct tcp_engine *engine);
+/** Piece @p i now, whatever the windows say: tail loss probe, RTO. @return 0, -ENOBUFS */
+int output_piece(struct tcp_conn *conn, uint32_t i);
+/** One new piece, if there is one and the peer's window takes it: tail loss probe. False: none. */
+bool output_new_piece(struct tcp_conn *conn);
+void output_ack(struct tcp_conn *conn);
+/** An acknowledgement with an old sequence number, which makes the peer answer: keepalive, window
+ * probe. */
+void output_probe(struct tcp_conn *conn);
+/** SYN or SYN-ACK, by the state. */
+void output_syn(struct tcp_conn *conn);
+void output_reset(struct tcp_conn *conn);
+/** RFC 5961: an acknowledgement, at most so many a second. */
+void output_challenge(struct tcp_conn *conn);
+/** The clock behind our timestamps. */
+uint32_t ts_now(const struct tcp_conn *conn);
+/** @} */
+
+#endif
