@@ -227,18 +227,20 @@ uint16_t cookie_check(const struct secret *s, const struct tcp_key *key, uint32_
 uint64_t random_next(uint64_t *state);
 /** @} */
 
-/** @name Congestion control (cc.c, newreno.c, cubic.c) */
+/** @name Congestion control (cc.c, newreno.c, cubic.c, hystart.c; cc_priv.h is theirs alone) */
 /** @{ */
 /** All window sizes in bytes. */
 struct cc {
 	uint32_t cwnd, ssthresh;
-	uint32_t acked;	     /**< bytes that did not yet make cwnd grow */
+	uint32_t acked;	     /**< what growth left over, in the algorithm's own unit */
 	uint32_t prior_cwnd; /**< before the last reduction, for an undo */
 	uint32_t prior_ssthresh;
 	uint8_t algo; /**< enum tcp_cc_algo */
 	bool hystart_css;
 	uint8_t hystart_rounds;
+	uint8_t hystart_samples;
 	uint32_t hystart_end; /**< sequence number at which the round ends */
+	uint32_t hystart_last, hystart_now, hystart_base; /**< least round trips, us (hystart.c) */
 	/** Of one algorithm; newreno.c and cubic.c define what they keep. */
 	uint64_t priv[8];
 };
@@ -251,6 +253,7 @@ struct cc_ack {
 	uint64_t srtt, min_rtt;
 	uint64_t now;
 	bool cwnd_limited; /**< the window was full: else it must not grow (RFC 9293, 7661) */
+	bool paced; /**< segments are spread: bursts need no limit in slow start (RFC 9406) */
 };
 struct cc_ops {
 	const char *name;
