@@ -539,6 +539,7 @@ struct tcp_conn {
 	uint32_t snd_sml;   /**< end of the last small segment: Nagle in Minshall's form */
 	uint64_t last_sent, last_received; /**< of data; last_received of any segment */
 	uint64_t life_at;		   /**< when the state's life timer began */
+	uint32_t life_una; /**< snd_una of an orphan then: whether it still gets on */
 	uint64_t bytes_sent, bytes_acked, bytes_received, bytes_retrans;
 	uint32_t segs_out, segs_in, segs_retrans;
 	uint32_t undos;
@@ -682,6 +683,10 @@ void listen_data(struct tcp_conn *conn);
 /* stray.c: answers without a connection; take nothing */
 /** RST for a segment (RFC 9293 3.10.7.1). */
 void stray_reset(struct tcp_engine *engine, const struct tcp_in *in);
+/** What a cookie's timestamp says of the SYN: the window scale, and SACK-permitted. */
+#define COOKIE_NO_SCALE UINT32_C(0xf)
+#define COOKIE_SACK UINT32_C(0x10)
+#define COOKIE_BITS UINT32_C(0x1f)
 /** SYN-ACK with a cookie. */
 void stray_cookie(struct tcp_listener *l, const struct tcp_in *in);
 
