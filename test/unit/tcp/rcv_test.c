@@ -9,6 +9,7 @@ struct tcp_engine engine;
 struct tcp_conn conn;
 struct rte_mempool *pool;
 unsigned int events, n_events, acks;
+bool loose;
 static uint64_t random_state;
 /* what tests hold of BUF_SHARED, until rcv_end() */
 static struct rte_mbuf *shared[N_MBUFS];
@@ -96,6 +97,7 @@ rcv_begin(uint32_t nxt, uint32_t rcvbuf)
 	conn.rcv_adv = nxt;
 	conn.rcv_mss = 1448;
 	events = n_events = acks = 0;
+	loose = false;
 	rcv_ack();
 }
 
@@ -103,8 +105,12 @@ void
 rcv_end(void)
 {
 	rcvq_free(&conn);
-	while (n_shared != 0)
-		rte_pktmbuf_free(shared[--n_shared]);
+	while (n_shared != 0) {
+		struct rte_mbuf *m = shared[--n_shared];
+
+		m->next = NULL; /* the queue's link is still in it */
+		rte_pktmbuf_free(m);
+	}
 	assert_int_equal(rte_mempool_avail_count(pool), N_MBUFS);
 	assert_int_equal(n_ext, 0);
 	assert_null(conn.rcvq.ooo);
@@ -220,7 +226,7 @@ check_chain(const struct rte_mbuf *head, const struct rte_mbuf *tail, uint32_t b
 		assert_true(m->data_len != 0);
 		assert_true(m->data_len <= bytes);
 		bytes -= m->data_len;
-		if (last != NULL)
+		if (last != NULL && !loose)
 			assert_false(chain_fits(last, m));
 		last = m;
 		n++;

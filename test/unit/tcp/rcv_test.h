@@ -24,6 +24,8 @@ extern struct rte_mempool *pool;
 extern unsigned int events;   /* raised since rcv_begin() or since a test cleared them */
 extern unsigned int n_events; /* calls */
 extern unsigned int acks;     /* by output_ack() */
+/** Buffers were lent in part, so that rcv_check() cannot say where small data should be. */
+extern bool loose;
 
 int rcv_setup(void **state);
 int rcv_teardown(void **state);
