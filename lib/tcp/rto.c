@@ -168,12 +168,13 @@ retransmission_timeout(struct tcp_conn *conn)
 
 	if (l->first_rto_at == 0)
 		l->first_rto_at = l->rto_from;
-	/* a peer that took its window back and answers is alive (RFC 9293 3.8.6) */
-	if (conn->snd_wnd == 0 && conn->last_received >= l->rto_from)
-		l->first_rto_at = conn_now(conn);
-	else if (l->backoff < UINT8_MAX)
+	if (l->backoff < UINT8_MAX)
 		l->backoff++;
-	if (expired(conn, l->backoff)) {
+	if (conn->snd_wnd == 0 && conn->last_received >= l->rto_from) {
+		/* a peer that took its window back and answers is alive (RFC 9293 3.8.6) */
+		l->first_rto_at = conn_now(conn);
+		l->backoff = RTE_MIN(l->backoff, conn->opt.retries);
+	} else if (expired(conn, l->backoff)) {
 		give_up(conn);
 		return;
 	}
