@@ -303,6 +303,7 @@ grow(struct tcp_conn *conn, const struct acked *a)
 		.srtt = l->srtt,
 		.min_rtt = l->min_rtt,
 		.now = a->now,
+		.paced = conn->opt.pacing,
 		.cwnd_limited = (conn->flags & F_CWND_LIMITED) != 0 || l->state == REC_LOSS,
 	};
 
