@@ -123,7 +123,6 @@ cumulative(struct tcp_conn *conn, struct acked *a)
 	l->backoff = 0;
 	l->first_rto_at = 0;
 	l->rto_from = a->now;
-	l->tlp_from = a->now;
 	l->hold = false;
 	if (seq_lt(l->fack, ack))
 		l->fack = ack;
@@ -248,7 +247,6 @@ loss_sent(struct tcp_conn *conn, uint32_t i)
 			l->rto_from = conn_now(conn); /* RFC 6298 5.1 */
 			l->fack = l->scan = s->seq;
 		}
-		l->tlp_from = conn_now(conn);
 		q->n_sent = i + 1;
 		if (unlikely(l->state == REC_DISORDER && conn_flight(conn) > conn->cc.cwnd))
 			COUNT(conn->engine, limited_transmit);

@@ -44,7 +44,6 @@ undo_init(struct tcp_conn *conn, uint32_t retrans)
 	l->undo_ok = true;
 	l->undo_sent = false;
 	l->undo_marker = conn->snd_una;
-	l->undo_end = conn->snd_nxt;
 	l->undo_retrans = retrans;
 }
 
@@ -194,7 +193,7 @@ leave(struct tcp_conn *conn)
 	if (l->state != REC_CWR)
 		rack_recovered(conn);
 	l->hold = conn->snd_una == l->recover;
-	l->undo_end = conn->snd_nxt;
+	l->recover = conn->snd_nxt;
 	l->frto = 0;
 	if ((conn->flags & F_SACK) == 0)
 		l->sacked = l->dup_acks = 0;
@@ -262,7 +261,7 @@ try_undo(struct tcp_conn *conn, const struct acked *a)
 
 	if (was_spurious(conn, a))
 		recovery_undo(conn, a->advance);
-	else if (l->state < REC_CWR && seq_gt(conn->snd_una, l->undo_end))
+	else if (l->state < REC_CWR && seq_gt(conn->snd_una, l->recover))
 		l->undo_ok = false;
 	/* congestion was told of in another way: RFC 4015 3.2 */
 	if (l->undo_ok && (a->in->flags & RTE_TCP_ECE_FLAG) != 0 && (conn->flags & F_ECN) != 0)

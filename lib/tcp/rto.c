@@ -8,9 +8,9 @@
  */
 #include "tcp/loss_priv.h"
 
-#define MIN_RTT_LIFE (300 * SEC) /* a path may become longer */
-#define MTU_SAFE 1200u		 /* IPv6's minimum less a tunnel */
-#define MTU_LEAST 576u		 /* RFC 9293 3.7.1 */
+#define MIN_RTT_LIFE 300000u /* ms; a path may become longer */
+#define MTU_SAFE 1200u	     /* IPv6's minimum less a tunnel */
+#define MTU_LEAST 576u	     /* RFC 9293 3.7.1 */
 
 void
 loss_init(struct tcp_conn *conn)
@@ -29,10 +29,12 @@ loss_init(struct tcp_conn *conn)
 static void
 min_rtt(struct loss *l, uint64_t rtt, uint64_t now)
 {
-	if (l->min_rtt != 0 && rtt > l->min_rtt && now - l->min_rtt_at < MIN_RTT_LIFE)
+	uint32_t ms = (uint32_t)(now / MSEC);
+
+	if (l->min_rtt != 0 && rtt > l->min_rtt && ms - l->min_rtt_at < MIN_RTT_LIFE)
 		return;
 	l->min_rtt = rtt;
-	l->min_rtt_at = now;
+	l->min_rtt_at = ms;
 }
 
 /*
@@ -111,8 +113,10 @@ loss_arm(struct tcp_conn *conn)
 			at = l->reo_at;
 		}
 	} else if ((probe = tlp_timeout(conn)) != 0) {
+		/* after the last transmission or acknowledgement, but not after the RTO */
 		l->timer = LOSS_TLP;
-		at = RTE_MIN(at, l->tlp_from + probe);
+		probe += RTE_MAX(l->rto_from, conn->last_sent);
+		at = RTE_MIN(at, probe);
 	} else if (unlikely(l->backoff != 0 && conn->opt.user_timeout_ms != 0)) {
 		limit = l->first_rto_at + conn->opt.user_timeout_ms * MSEC;
 		at = RTE_MIN(at, limit);

@@ -58,6 +58,7 @@ output_piece(struct tcp_conn *conn, uint32_t i)
 		conn->snd_nxt = seg_end(s);
 	}
 	loss_sent(conn, i);
+	conn->last_sent = conn_now(conn);
 	assert_true(w.n_sent < RTE_DIM(w.sent));
 	w.sent[w.n_sent++] = (struct sent){ conn_now(conn), s->seq - FIRST, s->len, s->times,
 		(s->flags & SEG_FIN) != 0 };
