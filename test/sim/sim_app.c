@@ -422,5 +422,7 @@ sim_app_next(const struct sim_app *app)
 bool
 sim_app_done(const struct sim_app *app)
 {
-	return app->closed;
+	/* one whose peer gave up before it was there */
+	return app->closed ||
+			(app->conn == NULL && app->flow->params.may_reset && app->peer->closed);
 }

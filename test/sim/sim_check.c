@@ -64,7 +64,7 @@ check_send(struct sim *sim, const struct tcp_conn *conn)
 			conn->mtu);
 	CHECK((conn->flags & F_SACK) != 0 || conn->loss.sacked == 0 || conn->loss.dup_acks > 0);
 	/* something is on the way, or waits for the window: somebody will look */
-	CHECK(conn->sndq.n == 0 || timer_runs(conn, TIMER_LOSS) || timer_runs(conn, TIMER_PACE) ||
+	CHECK(conn->sndq.n == 0 || timer_runs(conn, TIMER_LOSS) || timer_runs(conn, TIMER_SEND) ||
 			(conn->flags & F_DUE) != 0 || timer_runs(conn, TIMER_LIFE));
 	CHECK(conn_flight(conn) == 0 || timer_runs(conn, TIMER_LOSS));
 	CHECK((conn->flags & F_ACK_PENDING) == 0 || timer_runs(conn, TIMER_ACK));

@@ -12,6 +12,7 @@
 
 #define SEC UINT64_C(1000000000)
 #define SAME_TIME_MAX 200000 /* rounds of the loop without the clock moving: nobody gets on */
+#define LINGER (400 * SEC)   /* TIME-WAIT, and FIN-WAIT-2 whose peer is gone */
 
 struct rte_mempool *sim_tx_pool, *sim_wire_pool;
 
