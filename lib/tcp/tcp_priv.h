@@ -131,7 +131,8 @@ unsigned int opts_len(const struct tcp_opts *opts);
  */
 #define WHEEL_TICK_SHIFT 16 /**< 65.5 us */
 #define WHEEL_BITS 8
-#define WHEEL_LEVELS 4 /**< 2^48 ns: 78 hours; what is later fires early */
+#define WHEEL_STEP 7   /**< a slot lasts 2^7 slots of the level below: half of its round */
+#define WHEEL_LEVELS 4 /**< 2^45 ns: 9.7 hours; what is later waits at the far end */
 #define WHEEL_SLOTS (1u << WHEEL_BITS)
 struct wheel_entry {
 	struct wheel_entry *next, **prev; /**< prev NULL: not in the wheel */
@@ -139,6 +140,7 @@ struct wheel_entry {
 };
 struct wheel {
 	uint64_t tick; /**< all before have run */
+	uint64_t next; /**< ns: nothing to do before; UINT64_MAX: empty */
 	uint64_t filled[WHEEL_LEVELS][WHEEL_SLOTS / 64];
 	struct wheel_entry *slot[WHEEL_LEVELS][WHEEL_SLOTS];
 };
@@ -148,36 +150,57 @@ void wheel_set(struct wheel *w, struct wheel_entry *e, uint64_t at);
 void wheel_del(struct wheel *w, struct wheel_entry *e);
 /**
  * Take one entry that is due out of the wheel, NULL when there is none up to @p now. The caller may
- * set and delete any entry before it calls again.
+ * set and delete any entry before it calls again. Call it until it says NULL: that moves the wheel
+ * on, with a bounded part of the entries that go from one level to the next.
  */
 struct wheel_entry *wheel_take(struct wheel *w, uint64_t now);
-/** A lower bound of when the next is due; UINT64_MAX: none. A few instructions. */
-uint64_t wheel_next(const struct wheel *w);
+/**
+ * A lower bound of when the next is due, or wheel_take() has entries to move; UINT64_MAX: none.
+ * After wheel_take() said NULL it is later than the time given there.
+ */
+static inline uint64_t
+wheel_next(const struct wheel *w)
+{
+	return w->next;
+}
 /** @} */
 
 /** @name Connections by key (table.c) */
 /** @{ */
 struct table_slot {
 	uint32_t hash;
-	uint32_t index; /**< free for the table's use */
+	uint32_t used; /**< 0 ends a search; 1 with conn NULL: deleted while being moved out of */
 	struct tcp_conn *conn;
 };
-/** Open addressing; grows a little with each insertion, so that none takes long. */
+/** Open addressing; grows and shrinks a little with each call, so that none takes long. */
 struct table {
-	struct table_slot *slots, *old; /**< old: being moved out of */
-	uint32_t mask, old_mask, used, old_used, moved;
+	struct table_slot *slots, *old; /**< old: being moved out of, NULL mostly */
+	uint32_t mask, old_mask;
+	uint32_t used, old_used; /**< connections in each */
+	uint32_t moved;		 /**< slots of old below are empty, and their memory may be gone */
+	uint32_t freed;		 /**< of these, slots whose memory is */
 	uint32_t seed;
+	bool frozen;	  /**< table_foreach() runs: nothing is moved */
+	uint64_t key[11]; /**< of the hash, made from seed */
 };
 int table_init(struct table *t, uint32_t seed);
 void table_fini(struct table *t);
+/** Strongly universal: whoever does not know the seed finds no two keys with one hash. */
 uint32_t table_hash(const struct table *t, const struct tcp_key *key);
 struct tcp_conn *table_find(const struct table *t, const struct tcp_key *key, uint32_t hash);
-/** The key is not there. conn->key and conn->hash are set. 0, -ENOMEM */
-int table_add(struct table *t, struct tcp_conn *conn);
-void table_del(struct table *t, struct tcp_conn *conn);
-/** Several at once, whose cache misses overlap; NULL where there is none. */
+/** The same for a burst: the cache misses of slots and connections overlap. NULL: not there. */
 void table_find_bulk(const struct table *t, const struct tcp_key *const *keys,
 		const uint32_t *hashes, struct tcp_conn **conns, unsigned int n);
+static inline uint32_t
+table_count(const struct table *t)
+{
+	return t->used + t->old_used;
+}
+/** The key is not there. conn->key and conn->hash are set. 0, -ENOMEM */
+int table_add(struct table *t, struct tcp_conn *conn);
+/** It is there. */
+void table_del(struct table *t, struct tcp_conn *conn);
+/** Each once; @p cb may delete the one it is given and no other, and may not add. */
 void table_foreach(struct table *t, void (*cb)(struct tcp_conn *conn, void *ctx), void *ctx);
 /** @} */
 
@@ -204,18 +227,20 @@ uint16_t cookie_check(const struct secret *s, const struct tcp_key *key, uint32_
 uint64_t random_next(uint64_t *state);
 /** @} */
 
-/** @name Congestion control (cc.c, newreno.c, cubic.c) */
+/** @name Congestion control (cc.c, newreno.c, cubic.c, hystart.c; cc_priv.h is theirs alone) */
 /** @{ */
 /** All window sizes in bytes. */
 struct cc {
 	uint32_t cwnd, ssthresh;
-	uint32_t acked;	     /**< bytes that did not yet make cwnd grow */
+	uint32_t acked;	     /**< what growth left over, in the algorithm's own unit */
 	uint32_t prior_cwnd; /**< before the last reduction, for an undo */
 	uint32_t prior_ssthresh;
 	uint8_t algo; /**< enum tcp_cc_algo */
 	bool hystart_css;
 	uint8_t hystart_rounds;
+	uint8_t hystart_samples;
 	uint32_t hystart_end; /**< sequence number at which the round ends */
+	uint32_t hystart_last, hystart_now, hystart_base; /**< least round trips, us (hystart.c) */
 	/** Of one algorithm; newreno.c and cubic.c define what they keep. */
 	uint64_t priv[8];
 };
@@ -228,6 +253,7 @@ struct cc_ack {
 	uint64_t srtt, min_rtt;
 	uint64_t now;
 	bool cwnd_limited; /**< the window was full: else it must not grow (RFC 9293, 7661) */
+	bool paced; /**< segments are spread: bursts need no limit in slow start (RFC 9406) */
 };
 struct cc_ops {
 	const char *name;
@@ -513,6 +539,7 @@ struct tcp_conn {
 	uint32_t snd_sml;   /**< end of the last small segment: Nagle in Minshall's form */
 	uint64_t last_sent, last_received; /**< of data; last_received of any segment */
 	uint64_t life_at;		   /**< when the state's life timer began */
+	uint32_t life_una; /**< snd_una of an orphan then: whether it still gets on */
 	uint64_t bytes_sent, bytes_acked, bytes_received, bytes_retrans;
 	uint32_t segs_out, segs_in, segs_retrans;
 	uint32_t undos;
@@ -656,6 +683,10 @@ void listen_data(struct tcp_conn *conn);
 /* stray.c: answers without a connection; take nothing */
 /** RST for a segment (RFC 9293 3.10.7.1). */
 void stray_reset(struct tcp_engine *engine, const struct tcp_in *in);
+/** What a cookie's timestamp says of the SYN: the window scale, and SACK-permitted. */
+#define COOKIE_NO_SCALE UINT32_C(0xf)
+#define COOKIE_SACK UINT32_C(0x10)
+#define COOKIE_BITS UINT32_C(0x1f)
 /** SYN-ACK with a cookie. */
 void stray_cookie(struct tcp_listener *l, const struct tcp_in *in);
 
