@@ -3,7 +3,6 @@
  * The loop: what is next, links or hosts or applications, happens. Time stands still meanwhile.
  */
 #include <errno.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,31 +12,6 @@
 #define SEC UINT64_C(1000000000)
 #define SAME_TIME_MAX 200000 /* rounds of the loop without the clock moving: nobody gets on */
 #define LINGER (400 * SEC)   /* TIME-WAIT, and FIN-WAIT-2 whose peer is gone */
-
-struct rte_mempool *sim_tx_pool, *sim_wire_pool;
-
-int
-sim_pools(unsigned int tx, unsigned int wire)
-{
-	sim_tx_pool = rte_pktmbuf_pool_create("sim_tx", tx, 256, 0, 2048 + RTE_PKTMBUF_HEADROOM, 0);
-	sim_wire_pool = rte_pktmbuf_pool_create(
-			"sim_wire", wire, 256, 0, 2048 + RTE_PKTMBUF_HEADROOM, 0);
-	return sim_tx_pool == NULL || sim_wire_pool == NULL ? -ENOMEM : 0;
-}
-
-void
-sim_fail(struct sim *sim, const char *fmt, ...)
-{
-	va_list ap;
-	int n;
-
-	if (sim->failure[0] != '\0')
-		return;
-	n = snprintf(sim->failure, sizeof(sim->failure), "%.6f s: ", (double)sim->now / 1e9);
-	va_start(ap, fmt);
-	vsnprintf(sim->failure + n, sizeof(sim->failure) - (size_t)n, fmt, ap);
-	va_end(ap);
-}
 
 static int
 failed(const struct sim *sim)
