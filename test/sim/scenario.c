@@ -4,6 +4,7 @@
  */
 #include "scenario.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "sim_rand.h"
@@ -40,15 +41,12 @@ chance(uint64_t *r, double p)
 	return sim_rand_unit(r) < p;
 }
 
-/** Every order of magnitude is as likely as any other. */
+/** Every order of magnitude is as likely as any other; @p low > 0. */
 static uint64_t
 between(uint64_t *r, uint64_t low, uint64_t high)
 {
-	uint64_t v = low;
+	uint64_t v = (uint64_t)((double)low * pow((double)high / (double)low, sim_rand_unit(r)));
 
-	while (v < high && !chance(r, 0.2))
-		v *= 2;
-	v = v / 2 + sim_rand_below(r, v / 2 + 1);
 	v = RTE_MIN(v, high);
 	return RTE_MAX(low, v);
 }

@@ -57,8 +57,9 @@ hold(struct sim_host *host, struct rte_mbuf *m)
 		return;
 	}
 	if (host->held_head + host->held_n == host->held_room) {
-		memmove(host->held, host->held + host->held_head,
-				host->held_n * sizeof(*host->held));
+		if (host->held_n > 0)
+			memmove(host->held, host->held + host->held_head,
+					host->held_n * sizeof(*host->held));
 		host->held_head = 0;
 		if (host->held_n * 2 >= host->held_room) {
 			host->held_room = host->held_room * 2 + 64;

@@ -104,7 +104,7 @@ start_flows(struct sim *sim)
 }
 
 static bool
-all_done(const struct sim *sim)
+apps_done(const struct sim *sim)
 {
 	for (unsigned int i = 0; i < sim->n_flows; i++) {
 		const struct sim_flow *flow = &sim->flow[i];
@@ -112,6 +112,14 @@ all_done(const struct sim *sim)
 		if (!flow->started || !sim_app_done(&flow->app[0]) || !sim_app_done(&flow->app[1]))
 			return false;
 	}
+	return true;
+}
+
+static bool
+all_done(const struct sim *sim)
+{
+	if (!apps_done(sim))
+		return false;
 	return !sim->params.linger ||
 			(tcp_engine_conns(sim->host[0].engine) == 0 &&
 					tcp_engine_conns(sim->host[1].engine) == 0);
@@ -194,9 +202,9 @@ sim_run(struct sim *sim, uint64_t until)
 	until = RTE_MIN(until, sim->params.until);
 	while (!failed(sim) && !all_done(sim)) {
 		uint64_t at = next_event(sim);
+		uint64_t stuck = sim->moved_at + sim->params.stall + (apps_done(sim) ? LINGER : 0);
 
-		if (at > sim->moved_at + sim->params.stall &&
-				sim->moved_at + sim->params.stall < until) {
+		if (at > stuck && stuck < until) {
 			fail_stalled(sim);
 			break;
 		}

@@ -122,8 +122,10 @@ main(int argc, char **argv)
 				argv[0]);
 		return 2;
 	}
-	if (sim_eal_up("test_scenarios", "160") != 0 || sim_pools(24575, 24575) != 0)
+	if (sim_eal_up("test_scenarios", "256") != 0 || sim_pools(24575, 24575) != 0) {
+		fprintf(stderr, "no EAL or no memory for packets\n");
 		return 1;
+	}
 	for (int kind = first; kind <= last; kind++) {
 		if (strcmp(argv[2], "--seed") == 0) {
 			failures += !one((enum scenario_kind)kind, strtoull(argv[3], NULL, 0),
