@@ -5,8 +5,8 @@
  *  - bulk: two engines back to back, one connection, full segments in order: cycles a segment at
  *    the sender (send call, acknowledgements) and at the receiver (input, read);
  *  - from ten connections to a million held by a server: accepting one more (SYN, ACK, accept, and
- *    its abort apart), and a segment of 64 bytes to any of them (input, read, timers), whose
- *    acknowledgement the timer sends; and the memory of an idle one.
+ *    its abort apart); a segment of 64 bytes to any of them (input and read), and the timer that
+ *    acknowledges it; the memory of an idle one.
  *
  * The lowest of several rounds. Peers of the second part are packets made here.
  * Usage: engine_bench [MOST-CONNECTIONS]
@@ -28,6 +28,37 @@
 #define ROUNDS 7
 #define PORT RTE_BE16(80)
 #define SEGMENT 64u
+
+/* A span of a burst that took longer was interrupted by another process, and does not count. */
+#define INTERRUPTED UINT64_C(1000000)
+
+/* What calls cost, and for how many things. */
+struct meter {
+	uint64_t cycles, n, start;
+};
+
+static inline void
+meter_start(struct meter *m)
+{
+	m->start = rte_rdtsc_precise();
+}
+
+static inline void
+meter_stop(struct meter *m, unsigned int n)
+{
+	uint64_t cycles = rte_rdtsc_precise() - m->start;
+
+	if (cycles >= INTERRUPTED)
+		return;
+	m->cycles += cycles;
+	m->n += n;
+}
+
+static double
+meter_each(const struct meter *m)
+{
+	return (double)m->cycles / (double)RTE_MAX(m->n, UINT64_C(1));
+}
 
 /* An engine and what it has sent. */
 struct end {
@@ -114,30 +145,29 @@ packet(uint32_t src, uint32_t dst, unsigned int len)
 	return m;
 }
 
-/* Cycles of the engine at the other end for all that from has sent; the number of packets in n. */
-static uint64_t
-wire(struct end *from, struct end *to, unsigned int *n)
+/* What from has sent goes in at the other end, in bursts; the number of packets. */
+static unsigned int
+wire(struct end *from, struct end *to, unsigned int burst, struct meter *meter)
 {
-	struct rte_mbuf *burst[BURST];
-	uint64_t cycles = 0, start;
+	struct rte_mbuf *in[BURST];
+	unsigned int n = from->n_out;
 
-	*n = from->n_out;
-	for (unsigned int done = 0, k; done < from->n_out; done += k) {
-		for (k = 0; k < BURST && done + k < from->n_out; k++) {
+	for (unsigned int done = 0, k; done < n; done += k) {
+		for (k = 0; k < burst && done + k < n; k++) {
 			const struct rte_mbuf *m = from->out[done + k];
 			char *p;
 
-			burst[k] = packet(from->src[done + k], from->dst[done + k], m->pkt_len);
-			p = rte_pktmbuf_mtod_offset(burst[k], char *, sizeof(struct rte_ipv4_hdr));
+			in[k] = packet(from->src[done + k], from->dst[done + k], m->pkt_len);
+			p = rte_pktmbuf_mtod_offset(in[k], char *, sizeof(struct rte_ipv4_hdr));
 			for (; m != NULL; p += m->data_len, m = m->next)
 				memcpy(p, rte_pktmbuf_mtod(m, void *), m->data_len);
 		}
-		start = rte_rdtsc_precise();
-		tcp_input(to->engine, burst, (uint16_t)k);
-		cycles += rte_rdtsc_precise() - start;
+		meter_start(meter);
+		tcp_input(to->engine, in, (uint16_t)k);
+		meter_stop(meter, k);
 	}
 	end_clear(from);
-	return cycles;
+	return n;
 }
 
 static void
@@ -159,14 +189,14 @@ connect_ends(struct end *a, struct end *b, const struct tcp_options *opt,
 	struct ip_addr any = { .d = { 0, 0 } };
 	struct tcp_listener *l;
 	struct tcp_conn *conn;
-	unsigned int n;
+	struct meter unused = { .n = 0 };
 
 	if (tcp_listen(b->engine, &any, PORT, 16, opt, NULL, &l) != 0 ||
 			tcp_connect(a->engine, &key, opt, a, &conn) != 0)
 		DIE("no connection\n");
 	for (unsigned int i = 0; i < 4; i++) {
-		wire(a, b, &n);
-		wire(b, a, &n);
+		wire(a, b, BURST, &unused);
+		wire(b, a, BURST, &unused);
 	}
 	*accepted = tcp_accept(l);
 	if (*accepted == NULL)
@@ -176,46 +206,52 @@ connect_ends(struct end *a, struct end *b, const struct tcp_options *opt,
 }
 
 struct bulk {
-	uint64_t send, acks, input, read;
-	unsigned int segs, ack_segs;
+	struct meter send, acks, input, read;
 };
 
+/* A segment's cycles at both ends; acknowledgements are fewer. */
+static double
+bulk_cost(const struct bulk *r)
+{
+	return meter_each(&r->send) + (double)r->acks.cycles / (double)r->input.n +
+			meter_each(&r->input) + meter_each(&r->read);
+}
+
 static struct bulk
-bulk_round(struct end *a, struct end *b, struct tcp_conn *from, struct tcp_conn *to)
+bulk_round(struct end *a, struct end *b, struct tcp_conn *from, struct tcp_conn *to,
+		unsigned int burst)
 {
 	static char data[32 * 1448];
 	struct iovec iov = { data, sizeof(data) };
-	struct bulk r = { .segs = 0 };
-	unsigned int n;
+	struct bulk r = { .send = { 0 } };
 
 	for (unsigned int i = 0; i < 1000; i++) {
-		uint64_t start;
+		unsigned int n;
 
 		tick(a, b, 50000);
-		start = rte_rdtsc_precise();
+		meter_start(&r.send);
 		tcp_send(from, &iov, 1, 0, 0);
 		tcp_timers(a->engine);
-		r.send += rte_rdtsc_precise() - start;
-		r.input += wire(a, b, &n);
-		r.segs += n;
-		start = rte_rdtsc_precise();
+		meter_stop(&r.send, a->n_out);
+		n = wire(a, b, burst, &r.input);
+		meter_start(&r.read);
 		while (tcp_recv(to, &iov, 1, 0, 0) > 0)
 			;
 		tcp_timers(b->engine);
-		r.read += rte_rdtsc_precise() - start;
-		r.acks += wire(b, a, &n);
-		r.ack_segs += n;
+		meter_stop(&r.read, n);
+		wire(b, a, BURST, &r.acks);
 	}
 	return r;
 }
 
+/* @param burst packets that arrive at once; what is in order gets one acknowledgement a burst */
 static void
-bulk(void)
+bulk(unsigned int burst)
 {
 	static struct end a, b;
 	struct tcp_options opt;
 	struct tcp_conn *from, *to;
-	struct bulk best = { .segs = 0 };
+	struct bulk best = { .send = { 0 } };
 
 	end_open(&a);
 	end_open(&b);
@@ -223,21 +259,19 @@ bulk(void)
 	opt.sndbuf = opt.rcvbuf = 1 << 20;
 	from = connect_ends(&a, &b, &opt, &to);
 	for (unsigned int i = 0; i < ROUNDS; i++) {
-		struct bulk r = bulk_round(&a, &b, from, to);
+		struct bulk r = bulk_round(&a, &b, from, to, burst);
 
-		if (r.segs == 0)
+		if (r.input.n == 0)
 			DIE("nothing moves\n");
-		if (best.segs == 0 ||
-				(r.send + r.acks + r.input + r.read) / r.segs <
-						(best.send + best.acks + best.input + best.read) /
-								best.segs)
+		if (best.input.n == 0 || bulk_cost(&r) < bulk_cost(&best))
 			best = r;
 	}
-	printf("bulk, cycles a segment of %u: send %.0f, acknowledgements %.0f; input %.0f, read "
-	       "%.0f; %.2f segments an acknowledgement; %u at once\n",
-			MTU - 52, (double)best.send / best.segs, (double)best.acks / best.segs,
-			(double)best.input / best.segs, (double)best.read / best.segs,
-			(double)best.segs / RTE_MAX(best.ack_segs, 1u), best.segs / 1000);
+	printf("bulk, bursts of %2u: cycles a segment of %u bytes: send %.0f, acknowledgements "
+	       "%.0f "
+	       "(%.0f each); input %.0f, read %.0f\n",
+			burst, MTU - 52, meter_each(&best.send),
+			(double)best.acks.cycles / (double)best.input.n, meter_each(&best.acks),
+			meter_each(&best.input), meter_each(&best.read));
 	tcp_engine_destroy(a.engine);
 	tcp_engine_destroy(b.engine);
 }
@@ -283,14 +317,19 @@ segment(uint32_t i, uint8_t flags, unsigned int len)
 	return m;
 }
 
+static uint32_t
+peer_of(uint32_t addr, uint16_t port)
+{
+	return (rte_be_to_cpu_32(addr) - 0x0b000001) * 50000 + rte_be_to_cpu_16(port) - 1024;
+}
+
 static void
 take_syn_acks(uint32_t first)
 {
 	for (unsigned int k = 0; k < server.n_out; k++) {
 		const struct rte_mbuf *m = server.out[k];
 		const struct rte_tcp_hdr *th = rte_pktmbuf_mtod(m, const struct rte_tcp_hdr *);
-		uint32_t i = (rte_be_to_cpu_32(server.dst[k]) - 0x0b000001) * 50000 +
-				rte_be_to_cpu_16(th->dst_port) - 1024;
+		uint32_t i = peer_of(server.dst[k], th->dst_port);
 		struct tcp_opts o;
 
 		if (i - first >= BURST || opts_parse(th, m->data_len, &o) != 0)
@@ -302,96 +341,91 @@ take_syn_acks(uint32_t first)
 	end_clear(&server);
 }
 
-/* Peers first to first + n - 1 become connections; the cycles of it. */
-static uint64_t
-accept_burst(uint32_t first, unsigned int n)
+/* Peers first to first + n - 1 become connections. */
+static void
+accept_burst(uint32_t first, unsigned int n, struct meter *meter)
 {
 	struct rte_mbuf *burst[BURST];
 	struct tcp_conn *conn[BURST];
-	uint64_t cycles, start;
 
 	for (unsigned int k = 0; k < n; k++) {
 		peers[first + k] = (struct peer){ .seq = 1000 };
 		burst[k] = segment(first + k, RTE_TCP_SYN_FLAG, 0);
 	}
-	start = rte_rdtsc_precise();
+	meter_start(meter);
 	tcp_input(server.engine, burst, (uint16_t)n);
-	cycles = rte_rdtsc_precise() - start;
+	meter_stop(meter, 0);
 	take_syn_acks(first);
 	for (unsigned int k = 0; k < n; k++)
 		burst[k] = segment(first + k, RTE_TCP_ACK_FLAG, 0);
-	start = rte_rdtsc_precise();
+	meter_start(meter);
 	tcp_input(server.engine, burst, (uint16_t)n);
 	for (unsigned int k = 0; k < n; k++) {
 		conn[k] = tcp_accept(listener);
 		if (conn[k] != NULL)
 			tcp_set_owner(conn[k], &server);
 	}
-	cycles += rte_rdtsc_precise() - start;
+	meter_stop(meter, n);
 	for (unsigned int k = 0; k < n; k++) {
-		uint32_t i;
-
 		if (conn[k] == NULL)
 			DIE("peer %u is not accepted\n", first + k);
-		i = (rte_be_to_cpu_32(ip_v4(&tcp_conn_key(conn[k])->remote)) - 0x0b000001) * 50000 +
-				rte_be_to_cpu_16(tcp_conn_key(conn[k])->rport) - 1024;
-		peers[i].conn = conn[k];
+		peers[peer_of(ip_v4(&tcp_conn_key(conn[k])->remote), tcp_conn_key(conn[k])->rport)]
+				.conn = conn[k];
 	}
 	end_clear(&server);
-	return cycles;
 }
 
-/* With n held: as many as make a number worth dividing by come and go. Cycles each. */
-static double
-accept_more(uint32_t n, double *abort_cycles)
+/* With n held: some come and go. */
+static void
+accept_more(uint32_t n, struct meter *accept, struct meter *abortion)
 {
-	uint64_t cycles = 0, aborts = 0;
-	enum { TIMES = 64 };
-
-	for (unsigned int t = 0; t < TIMES; t++) {
-		uint64_t start;
-
+	for (unsigned int t = 0; t < 64; t++) {
 		now += 20000;
 		tcp_clock(server.engine, now);
-		cycles += accept_burst(n, BURST);
-		start = rte_rdtsc_precise();
+		accept_burst(n, BURST, accept);
+		meter_start(abortion);
 		for (unsigned int k = 0; k < BURST; k++)
 			tcp_abort(peers[n + k].conn);
-		aborts += rte_rdtsc_precise() - start;
+		meter_stop(abortion, BURST);
 		end_clear(&server);
 	}
-	*abort_cycles = (double)aborts / (TIMES * BURST);
-	return (double)cycles / (TIMES * BURST);
 }
 
-/* Segments to any of n, the reading of them, and the timers that acknowledge. Cycles each. */
-static double
-segments(uint32_t n)
+/*
+ * A burst of segments to different ones of n, the reading of them, and then as much time as makes
+ * every acknowledgement wait for its timer, whatever n is.
+ */
+static void
+segments(uint32_t n, struct meter *input, struct meter *timers)
 {
 	static char data[SEGMENT];
 	struct iovec iov = { data, sizeof(data) };
 	struct rte_mbuf *burst[BURST];
-	uint32_t who[BURST];
-	uint64_t cycles = 0, start;
-	enum { TIMES = 1024 };
+	uint32_t who[BURST], some = RTE_MIN(n, BURST);
 
-	for (unsigned int t = 0; t < TIMES; t++) {
-		now += 100000;
-		tcp_clock(server.engine, now);
-		for (unsigned int k = 0; k < BURST; k++) {
-			who[k] = (uint32_t)rte_rand_max(n);
+	for (unsigned int t = 0; t < 1024; t++) {
+		uint32_t first = (uint32_t)rte_rand_max(n);
+
+		for (unsigned int k = 0; k < some; k++) {
+			/* different ones, far apart */
+			who[k] = (uint32_t)((first + (uint64_t)k * n / some) % n);
 			burst[k] = segment(who[k], RTE_TCP_ACK_FLAG | RTE_TCP_PSH_FLAG, SEGMENT);
 			peers[who[k]].seq += SEGMENT;
 		}
-		start = rte_rdtsc_precise();
-		tcp_input(server.engine, burst, BURST);
-		for (unsigned int k = 0; k < BURST; k++)
+		meter_start(input);
+		tcp_input(server.engine, burst, (uint16_t)some);
+		for (unsigned int k = 0; k < some; k++)
 			tcp_recv(peers[who[k]].conn, &iov, 1, 0, 0);
-		tcp_timers(server.engine);
-		cycles += rte_rdtsc_precise() - start;
+		meter_stop(input, some);
+		for (unsigned int i = 0; i < 50; i++) {
+			now += 50 * MSEC / 10;
+			tcp_clock(server.engine, now);
+			meter_start(timers);
+			tcp_timers(server.engine);
+			meter_stop(timers, i == 0 ? some : 0);
+		}
 		end_clear(&server);
 	}
-	return (double)cycles / (TIMES * BURST);
 }
 
 static size_t
@@ -412,7 +446,8 @@ many(uint32_t most)
 {
 	struct tcp_options opt;
 	struct ip_addr any = { .d = { 0, 0 } };
-	double first[3] = { 0 };
+	double first[4] = { 0 };
+	struct meter unused = { .n = 0 };
 	uint32_t held = 0;
 	size_t before;
 
@@ -420,38 +455,39 @@ many(uint32_t most)
 	tcp_options_default(&opt);
 	if (tcp_listen(server.engine, &any, PORT, 1024, &opt, NULL, &listener) != 0)
 		DIE("cannot listen\n");
-	peers = calloc(most + BURST, sizeof(*peers));
+	peers = malloc((most + BURST) * sizeof(*peers));
 	memset(peers, 1, (most + BURST) * sizeof(*peers));
 	before = resident();
-	printf("%8s %16s %16s %16s %14s   cycles each (times ten's)\n", "held", "accept", "abort",
-			"64 B segment", "bytes each");
+	printf("%8s %14s %14s %14s %14s %8s   cycles each (times ten's)\n", "held", "accept",
+			"abort", "64 B segment", "its timers", "bytes");
 	for (uint32_t n = 10; n <= most; n *= 10) {
-		double best[3] = { 1e12, 1e12, 1e12 };
+		double best[4] = { 1e12, 1e12, 1e12, 1e12 };
 
-		while (held < n) {
-			unsigned int k = RTE_MIN(n - held, BURST);
-
+		for (unsigned int k; held < n; held += k) {
+			k = RTE_MIN(n - held, BURST);
 			now += 20000;
 			tcp_clock(server.engine, now);
-			accept_burst(held, k);
+			accept_burst(held, k, &unused);
 			tcp_timers(server.engine);
 			end_clear(&server);
-			held += k;
 		}
 		for (unsigned int r = 0; r < ROUNDS; r++) {
-			double c[3];
+			struct meter m[4] = { { .n = 0 } };
 
-			c[0] = accept_more(n, &c[1]);
-			c[2] = segments(n);
-			for (unsigned int i = 0; i < 3; i++)
-				best[i] = RTE_MIN(best[i], c[i]);
+			accept_more(n, &m[0], &m[1]);
+			segments(n, &m[2], &m[3]);
+			for (unsigned int i = 0; i < RTE_DIM(m); i++) {
+				double c = meter_each(&m[i]);
+
+				best[i] = RTE_MIN(best[i], c);
+			}
 		}
 		printf("%8u", n);
-		for (unsigned int i = 0; i < 3; i++) {
+		for (unsigned int i = 0; i < RTE_DIM(best); i++) {
 			first[i] = n == 10 ? best[i] : first[i];
-			printf(" %9.0f (%4.2f)", best[i], best[i] / first[i]);
+			printf(" %7.0f (%4.2f)", best[i], best[i] / first[i]);
 		}
-		printf(" %14zu\n", (resident() - before) / n);
+		printf(" %8zu\n", (resident() - before) / n);
 	}
 	free(peers);
 	tcp_engine_destroy(server.engine);
@@ -472,7 +508,8 @@ main(int argc, char **argv)
 	if (pool == NULL)
 		DIE("no pool\n");
 	rte_srand(1);
-	bulk();
+	bulk(BURST);
+	bulk(2);
 	many(argc > 1 ? (uint32_t)atoi(argv[1]) : 1000000);
 	return rte_eal_cleanup() == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
