@@ -35,7 +35,9 @@ cubic(struct cc *cc)
 	return (struct cubic *)cc->priv;
 }
 
-/* Largest r with r^3 <= v, bit by bit: once in a stage. */
+#define ROOT_BITS 8
+
+/* The cube root of v < 2^63, with ROOT_BITS behind the point: once in a stage. */
 static uint32_t
 cube_root(uint64_t v)
 {
@@ -47,7 +49,11 @@ cube_root(uint64_t v)
 		if (try * try * try <= v)
 			r = try;
 	}
-	return (uint32_t)r;
+	if (r == 0)
+		return 0;
+	/* the rest is at most 3 r^2 + 3 r, some 2^44: a line is as good as the curve */
+	v -= r * r * r;
+	return (uint32_t)((r << ROOT_BITS) + (v << ROOT_BITS) / (3 * r * r + 3 * r + 1));
 }
 
 /* Equation 2: K = cbrt((W_max - cwnd_epoch) / (C mss)), in ticks. */
@@ -56,7 +62,7 @@ curve_k(uint32_t rise, uint32_t mss)
 {
 	/* rise / 0.4 <= 2^31.4, so v <= 2^61.4 / 88, in 2^-30 s^3 */
 	uint64_t v = (uint64_t)rise * 5 / 2 << 30;
-	unsigned int scale = 10; /* of the root, in bits */
+	unsigned int scale = 10 + ROOT_BITS;
 
 	v /= mss;
 	/* as many bits as there is room for: three of v are one of the root */
