@@ -99,8 +99,7 @@ cc_restart(struct cc *cc, uint64_t idle, uint64_t rto, uint32_t mss)
 
 	if (idle <= rto || cc->cwnd <= restart)
 		return false;
-	if (cc->ssthresh != UINT32_MAX)
-		cc->ssthresh = RTE_MAX(cc->ssthresh, cc->cwnd - cc->cwnd / 4);
+	cc->ssthresh = RTE_MAX(cc->ssthresh, cc->cwnd - cc->cwnd / 4);
 	cc->cwnd = restart;
 	cc->acked = 0;
 	return true;

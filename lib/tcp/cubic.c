@@ -3,7 +3,7 @@
  * CUBIC (RFC 9438), with HyStart++ in its first slow start. Windows are bytes, so that Equation 1
  *is W_cubic(t) = C * mss * (t - K)^3 + W_max,	C = 0.4 with times in ticks of 2^-20 s. All
  *arithmetic is of 64 bits; what each step can reach stands beside it, for windows up to 2^30 and
- *segments from 88 to 65535 bytes.
+ *segments from 20 to 65535 bytes.
  *
  * Choices: after ECN beta stays 0.7 (4.6), as RFC 8511's 0.85 is an experiment that counts on every
  * marking queue being short. Flight size, not cwnd, makes ssthresh (4.6).
@@ -11,8 +11,7 @@
 #include "cc_priv.h"
 
 #define TICK_BITS 20
-#define TICKS_MAX (UINT64_C(1) << 29) /* 512 s; C * 88 B * (312 s)^3 is 2^30 already */
-#define NS_MAX (512 * SEC - 1)
+#define NS_MAX (512 * SEC - 1) /* 2^29 ticks; C * 20 B * (512 s)^3 is 2^30 already */
 
 /* The curve of one stage of congestion avoidance; a copy of it is what an undo brings back. */
 struct curve {
@@ -60,7 +59,7 @@ cube_root(uint64_t v)
 static uint32_t
 curve_k(uint32_t rise, uint32_t mss)
 {
-	/* rise / 0.4 <= 2^31.4, so v <= 2^61.4 / 88, in 2^-30 s^3 */
+	/* rise / 0.4 <= 2^31.4, so v <= 2^61.4 / mss, in 2^-30 s^3 */
 	uint64_t v = (uint64_t)rise * 5 / 2 << 30;
 	unsigned int scale = 10 + ROOT_BITS;
 
@@ -69,11 +68,11 @@ curve_k(uint32_t rise, uint32_t mss)
 	for (; v != 0 && v < UINT64_C(1) << 60; scale++)
 		v <<= 3;
 	v = cube_root(v);
-	v = scale > TICK_BITS ? v >> (scale - TICK_BITS) : v << (TICK_BITS - scale);
-	return (uint32_t)RTE_MIN(v, TICKS_MAX);
+	/* some 382 s for 48 bytes, which is 88 without options */
+	return (uint32_t)(scale > TICK_BITS ? v >> (scale - TICK_BITS) : v << (TICK_BITS - scale));
 }
 
-/* C * mss * t^3 in bytes, of a time of at most TICKS_MAX. */
+/* C * mss * t^3 in bytes, of a time below 2^29. */
 static uint64_t
 cube_bytes(uint64_t t, uint32_t mss)
 {
