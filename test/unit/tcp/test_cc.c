@@ -718,7 +718,7 @@ test_newreno(void **state)
 	ack(&cc, 1, 1000, MSEC, 1);
 	assert_int_equal(cc.cwnd, before + 1000);
 	/* what is over goes on to the next window */
-	cc.cwnd = 10000;
+	cc.cwnd = cc.ssthresh = 10000;
 	cc.acked = 0;
 	for (i = 0; i < 4; i++)
 		ack(&cc, 6000, 1000, MSEC, 1);
