@@ -184,10 +184,11 @@ run(struct tcp_conn *conn)
 		output(conn);
 	if (due(conn, TIMER_LIFE))
 		life(conn);
-	if (conn->state != TCP_S_CLOSED && conn->timer.prev == NULL) {
+	if (conn->state != TCP_S_CLOSED) {
 		uint64_t at = earliest(conn);
 
-		if (at != UINT64_MAX)
+		/* what was set above knew nothing of the deadlines that were not due */
+		if (at != UINT64_MAX && (conn->timer.prev == NULL || at < conn->timer.at))
 			wheel_set(&conn->engine->wheel, &conn->timer, at);
 	}
 }

@@ -18,6 +18,27 @@ int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 struct world w;
+static bool trace; /* FUZZ_TRACE is set: what an input does */
+
+static void
+say(unsigned int op, const struct peer *peer)
+{
+	const struct tcp_conn *conn = conn_of(peer);
+
+	fprintf(stderr, "%.6f op %u peer %u", (double)w.now / 1e9, op,
+			(unsigned int)(peer - w.peers));
+	if (conn != NULL)
+		fprintf(stderr,
+				": %s una %u nxt %u queued %u+%u wnd %u cwnd %u, rcv_nxt %u adv "
+				"%u, "
+				"%u bytes",
+				tcp_state_name(conn->state), conn->snd_una - conn->iss,
+				conn->snd_nxt - conn->iss, conn->sndq.n_sent,
+				conn->sndq.n - conn->sndq.n_sent, conn->snd_wnd, conn->cc.cwnd,
+				conn->rcv_nxt - conn->irs, conn->rcv_adv - conn->irs,
+				conn->rcvq.bytes);
+	fputc('\n', stderr);
+}
 
 struct peer *
 peer_of(const struct tcp_key *key)
@@ -268,6 +289,7 @@ LLVMFuzzerInitialize(int *argc, char ***argv)
 
 	(void)argc;
 	(void)argv;
+	trace = getenv("FUZZ_TRACE") != NULL;
 	for (i = 0; i < RTE_DIM(args); i++)
 		eal_argv[i] = args[i];
 	if (rte_eal_init((int)RTE_DIM(args), eal_argv) < 0)
@@ -291,6 +313,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (n = 0; w.p < w.end && n < OPS_MAX; n++) {
 		uint8_t op = u8();
 
+		if (trace)
+			say((op & 31) % OP_MAX, &w.peers[op >> 5]);
 		op_run((op & 31) % OP_MAX, &w.peers[op >> 5]);
 		check_engine(w.engine);
 	}

@@ -769,8 +769,11 @@ test_none(void **state)
 	cc.ssthresh = GB;
 	cc_change(&cc, TCP_CC_NEWRENO, 1);
 	assert_int_equal(cc.cwnd, 10000);
-	assert_int_equal(cc.ssthresh, UINT32_MAX);
+	assert_int_equal(cc.ssthresh, 10000);
 	assert_int_equal(cc.prior_cwnd, 10000);
+	cc_init(&cc, TCP_CC_NONE, 1000, 1); /* never lost anything */
+	cc_change(&cc, TCP_CC_CUBIC, 1);
+	assert_int_equal(cc.ssthresh, UINT32_MAX);
 	cc.cwnd = 70000;
 	cc.ssthresh = 50000;
 	cc_change(&cc, TCP_CC_NONE, 1);
