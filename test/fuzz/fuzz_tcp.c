@@ -170,6 +170,7 @@ buffers_left(unsigned int n)
 static void
 op_run(unsigned int op, struct peer *peer)
 {
+	uint64_t next;
 	uint8_t a;
 
 	switch (op) {
@@ -178,8 +179,9 @@ op_run(unsigned int op, struct peer *peer)
 		time_passes((1 + (a & UINT64_C(15))) << (10 + 2 * (a >> 4)));
 		break;
 	case OP_NEXT_TIMER:
-		if (tcp_next_timer(w.engine) != UINT64_MAX)
-			time_passes(tcp_next_timer(w.engine) - w.now);
+		next = tcp_next_timer(w.engine);
+		if (next != UINT64_MAX) /* one that was just set may be due */
+			time_passes(RTE_MAX(next, w.now) - w.now);
 		break;
 	case OP_MTU:
 		w.mtu = u8() * 16u;
