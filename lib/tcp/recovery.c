@@ -59,6 +59,8 @@ prr(struct tcp_conn *conn, uint32_t delivered, bool force)
 	uint32_t pipe = conn_pipe(conn), limit;
 	int64_t send;
 
+	if (cc->algo == TCP_CC_NONE)
+		return;
 	l->prr_delivered += delivered;
 	if (pipe > cc->ssthresh) {
 		uint64_t flight = RTE_MAX(l->prr_flight, 1u);
@@ -164,7 +166,8 @@ recovery_rto(struct tcp_conn *conn)
 			ssthresh = RTE_MIN(ssthresh, cc->ssthresh);
 		cc->ssthresh = ssthresh;
 	}
-	cc->cwnd = conn->snd_mss;
+	if (cc->algo != TCP_CC_NONE)
+		cc->cwnd = conn->snd_mss;
 	rack_rto(conn);
 	l->state = REC_LOSS;
 	l->tlp_out = false;
