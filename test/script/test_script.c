@@ -137,22 +137,23 @@ parses(void **state)
 	char text[256];
 
 	(void)state;
-	assert_int_equal(script_load_text(&script, "t",
-					 "+0.25~0.5 @b > [ce] P.E 1:1461(1460) ack 7 win 1~9 urg 3 "
-					 "<nop,TS val 5 ecr *,sack 1:2 3:4> each 100"),
+	assert_int_equal(
+			script_load_text(&script, "t",
+					"+0.25~0.5 @b > [ce] P.UE 1:1461(1460) ack 7 win 1~9 urg 3 "
+					"<nop,TS val 5 ecr *,sack 1:2 3:4> each 100"),
 			0);
 	assert_int_equal(script.steps[0].when, WHEN_RELATIVE);
 	assert_int_equal(script.steps[0].at, 250000000);
 	assert_int_equal(script.steps[0].until, 500000000);
 	assert_string_equal(script.steps[0].name, "b");
 	seg = &script.steps[0].seg;
-	assert_int_equal(seg->flags, FL_PSH | FL_ACK | FL_ECE);
+	assert_int_equal(seg->flags, FL_PSH | FL_ACK | FL_URG | FL_ECE);
 	assert_int_equal(seg->ecn, 3);
 	assert_int_equal(seg->each, 100);
 	assert_int_equal(seg->any, ANY_TS_ECR);
 	segment_print(seg, text, sizeof(text));
 	assert_string_equal(text,
-			"[ce] P.E 1:1461(1460) ack 7 win 1 urg 3 <nop,TS val 5 ecr 0,sack 1:2 "
+			"[ce] P.UE 1:1461(1460) ack 7 win 1 urg 3 <nop,TS val 5 ecr 0,sack 1:2 "
 			"3:4>");
 	script_free(&script);
 }
@@ -287,7 +288,7 @@ fails_where_it_should(void **state)
 			"t:7: it came at 0.100000, not between 0.599000 and 0.601000");
 	fails(OPEN "accept = 0\n", "t:6: the call returned -EAGAIN, should be 0");
 	fails(OPEN "recv 10 = 0\n", "t:6: the call returned -EAGAIN, should be 0");
-	fails(OPEN "? state == CLOSE_WAIT\n", "t:6: state is ESTABLISHED, should be == CLOSE_WAIT");
+	fails(OPEN "? state == CLOSE-WAIT\n", "t:6: state is ESTABLISHED, should be == CLOSE-WAIT");
 	fails(OPEN "? mss == 1461\n", "t:6: mss is 1460, should be == 1461");
 	fails(OPEN "? counter accepted > 1\n", "t:6: counter accepted is 1, should be > 1");
 	fails(OPEN "event readable\n",
