@@ -4,7 +4,6 @@
  * wrong is said with file and line, and nothing is run.
  */
 #include <ctype.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -274,7 +273,7 @@ parse_seconds(struct cursor *c)
 	if (end == c->p || v < 0)
 		parse_error(c, "a time in seconds should be at '%s'", c->p);
 	c->p = end;
-	return llround(v * 1e9);
+	return (int64_t)(v * 1e9 + 0.5);
 }
 
 /* 1.5, +0.2, +0.2~0.4 or *, where a line does not begin with its statement. */

@@ -283,6 +283,13 @@ setting(struct runner *r, struct flow *flow)
 	}
 }
 
+/* Something happens to the engine, so that nothing may be left of before. */
+static bool
+acts(enum op op)
+{
+	return op == OP_IN || (op >= OP_SET && op <= OP_ICMP);
+}
+
 static void
 run_step(struct runner *r)
 {
@@ -300,15 +307,13 @@ run_step(struct runner *r)
 		return;
 	}
 	/* Lines that only look may stand between segments that were sent at once. */
-	if (s->when != WHEN_NOW && s->op != OP_DRAIN)
+	if (s->op != OP_DRAIN && (s->when != WHEN_NOW || acts(s->op)))
 		advance(r);
 	if (r->failed)
 		return;
 	switch (s->op) {
 	case OP_IN:
-		advance(r);
-		if (!r->failed)
-			run_inject(r, flow);
+		run_inject(r, flow);
 		break;
 	case OP_ASSERT:
 		look_run(r, flow);
@@ -320,15 +325,11 @@ run_step(struct runner *r)
 	case OP_NOTHING:
 		break;
 	default:
-		if (s->op < OP_SET) {
+		if (acts(s->op))
+			call_run(r, flow);
+		else
 			setting(r, flow);
-		} else if (s->op == OP_HOLD || s->op == OP_RELEASE) {
-			setting(r, flow);
-		} else {
-			advance(r);
-			if (!r->failed)
-				call_run(r, flow);
-		}
+		break;
 	}
 }
 
@@ -340,8 +341,8 @@ engine_down(struct runner *r)
 
 	release(r);
 	tcp_engine_destroy(r->engine);
-	rx = rte_mempool_in_use_count(script_rx_pool);
-	tx = rte_mempool_in_use_count(script_tx_pool);
+	rx = rte_mempool_in_use_count(script_rx_pool) - r->rx_in_use;
+	tx = rte_mempool_in_use_count(script_tx_pool) - r->tx_in_use;
 	if (rx != 0 || tx != 0)
 		run_fail(r, "%u received and %u own buffers were not given back", rx, tx);
 }
@@ -355,6 +356,8 @@ script_run(const struct script *script, FILE *log)
 
 	r->script = script;
 	r->log = log;
+	r->rx_in_use = rte_mempool_in_use_count(script_rx_pool);
+	r->tx_in_use = rte_mempool_in_use_count(script_tx_pool);
 	if (script->n == 0 || engine_up(r) < 0) {
 		free(r);
 		return -1;

@@ -60,6 +60,7 @@ struct runner {
 	struct rte_mbuf *held[HELD_MAX];
 	unsigned int n_held;
 	bool hold;
+	unsigned int rx_in_use, tx_in_use; /**< buffers, before */
 	char trace[TRACE_MAX][320];
 	unsigned int n_trace;
 };

@@ -261,10 +261,10 @@ runs(void **state)
 	rc = run(OPEN "send 100\n"
 		      "> P. 1:101(100) ack 1\n"
 		      "+0.1 < P. 1:11(10) ack 101 win 65535\n"
+		      "> . 101:101(0) ack 11\n"
 		      "event only readable\n"
 		      "recv 100 = 10\n"
 		      "? state == ESTABLISHED, bytes_acked == 100, counter accepted == 1\n"
-		      "* > . 101:101(0) ack 11\n"
 		      "abort\n"
 		      "> R. 101:101(0) ack 11\n",
 			&log);
