@@ -268,10 +268,10 @@ value_by_name(const char *word, int64_t *value)
 			return true;
 		}
 	*value = errno_by_name(word);
-	if (*value < 0 && event_by_name(word) >= 0)
-		*value = event_by_name(word);
 	if (*value < 0)
 		*value = tcp_cc_by_name(word);
+	if (*value < 0)
+		*value = event_by_name(word);
 	return *value >= 0;
 }
 

@@ -4,6 +4,7 @@
  * wrong is said with file and line, and nothing is run.
  */
 #include <ctype.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -145,8 +146,10 @@ parse_bytes(struct cursor *c, struct step *s)
 
 	s->value = parse_number(c);
 	for (i = 0; i < RTE_DIM(flags); i++)
-		if (s->op == flags[i].op && parse_word(c, flags[i].word))
+		if (s->op == flags[i].op && parse_word(c, flags[i].word)) {
 			s->flags |= flags[i].flag;
+			i = UINT_MAX; /* in any order */
+		}
 	s->expect = s->value;
 	parse_expect(c, s);
 }
