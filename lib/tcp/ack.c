@@ -11,7 +11,7 @@
 static void
 window_update(struct tcp_conn *conn, const struct tcp_in *in)
 {
-	uint32_t wnd = in->wnd << conn->snd_wscale;
+	uint32_t wnd = likely(!in->unscaled) ? in->wnd << conn->snd_wscale : in->wnd;
 
 	if (seq_gt(conn->snd_wl1, in->seq) ||
 			(conn->snd_wl1 == in->seq && seq_gt(conn->snd_wl2, in->ack)))

@@ -142,7 +142,8 @@ cork_holds(struct tcp_conn *conn)
 static bool
 small_holds(struct tcp_conn *conn, const struct seg *s, bool is_last)
 {
-	if (!is_last || (s->flags & SEG_FIN) != 0 || (conn->flags & F_URG_OUT) != 0)
+	if (!is_last || (s->flags & SEG_FIN) != 0 ||
+			((conn->flags & F_URG_OUT) != 0 && seq_gt(conn->snd_up, s->seq)))
 		return false;
 	if (cork_holds(conn))
 		return true;

@@ -25,14 +25,15 @@ static void
 reduce(struct tcp_conn *conn, bool ecn)
 {
 	struct loss *l = &conn->loss;
-	uint32_t flight = conn_flight(conn);
+	/* RFC 5681 3.2 step 2: what limited transmit sent beyond the window does not count */
+	uint32_t flight = RTE_MIN(conn_flight(conn), conn->cc.cwnd);
 
 	save_window(conn);
 	conn->cc.ssthresh = cc_ops(&conn->cc)->congestion(
 			&conn->cc, flight, conn->snd_mss, ecn, conn_now(conn));
 	l->prr_delivered = 0;
 	l->prr_out = 0;
-	l->prr_flight = flight;
+	l->prr_flight = conn_flight(conn);
 	l->recover = conn->snd_nxt;
 }
 
@@ -346,7 +347,8 @@ doubtful(struct tcp_conn *conn, const struct acked *a)
 		if (a->advance != 0 && l->frto == 0)
 			grow(conn, a);
 	} else if (l->state >= REC_CWR && (a->delivered != 0 || first)) {
-		prr(conn, a->delivered, first);
+		/* RFC 6582 3.2 step 5: what a partial acknowledgement tells of is sent at once */
+		prr(conn, a->delivered, first || (lost && (conn->flags & F_SACK) == 0));
 	}
 }
 

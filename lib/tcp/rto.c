@@ -284,7 +284,8 @@ static void
 frto_conventional(struct tcp_conn *conn)
 {
 	conn->loss.frto = 0;
-	conn->cc.cwnd = RTE_MIN(conn->cc.cwnd, 3u * conn->snd_mss);
+	/* two are on the way, and one may be sent again */
+	conn->cc.cwnd = 3u * conn->snd_mss;
 }
 
 bool
