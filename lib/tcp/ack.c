@@ -33,14 +33,18 @@ is_dup(const struct tcp_conn *conn, const struct acked *a, uint32_t old_wnd)
 			conn->snd_wnd == old_wnd;
 }
 
-/* RFC 8985 6.2 step 2: an acknowledgement of a piece sent twice may be the first one's. */
+/*
+ * RFC 8985 6.2 step 2: an acknowledgement of a piece sent twice may be the first one's. Its
+ * timestamp tells when the piece is acknowledged cumulatively. For one that is SACKed the peer
+ * echoes what last arrived in order (RFC 7323 4.3), so that the least round trip has to tell.
+ */
 static inline bool
-rack_takes(const struct tcp_conn *conn, const struct seg *s, const struct acked *a)
+rack_takes(const struct tcp_conn *conn, const struct seg *s, bool cumulative, const struct acked *a)
 {
 	if (likely((s->flags & SEG_RETRANS) == 0))
 		return true;
 	return a->now - s->sent_at >= conn->loss.min_rtt &&
-			!ecr_before(conn, a->in, ts_at(conn, s->sent_at));
+			!(cumulative && ecr_before(conn, a->in, ts_at(conn, s->sent_at)));
 }
 
 void
@@ -53,7 +57,13 @@ piece_delivered(struct tcp_conn *conn, struct seg *s, bool cumulative, struct ac
 	a->delivered += seqs;
 	if (unlikely((s->flags & SEG_LOST) != 0))
 		l->lost -= seqs;
-	if (rack_takes(conn, s, a) && sent_after(s->sent_at, end, a->rack_at, a->rack_end)) {
+	if (unlikely((s->flags & SEG_FORGOT) != 0)) {
+		if ((s->flags & SEG_RETRANS) != 0)
+			l->retrans -= seqs;
+		return;
+	}
+	if (rack_takes(conn, s, cumulative, a) &&
+			sent_after(s->sent_at, end, a->rack_at, a->rack_end)) {
 		a->rack_at = s->sent_at;
 		a->rack_end = end;
 	}
@@ -132,7 +142,8 @@ cumulative(struct tcp_conn *conn, struct acked *a)
 
 /*
  * RFC 6298 3 (Karn): nothing that was sent twice is measured, nor what had to wait for such a
- * piece. Timestamps would tell, but in milliseconds.
+ * piece; unless a timestamp tells which transmission it was, as rack_takes() has looked up. Else a
+ * path with much loss would keep the RTO that the timeouts have backed off.
  */
 static inline void
 measure(struct tcp_conn *conn, const struct acked *a)
@@ -141,6 +152,9 @@ measure(struct tcp_conn *conn, const struct acked *a)
 
 	if (rtt == 0)
 		rtt = a->rtt_sack;
+	if (rtt == 0 && a->rack_at != 0 && (conn->flags & F_TS) != 0 &&
+			(a->in->opts.have & OPT_TS) != 0 && a->in->opts.ts_ecr != 0)
+		rtt = RTE_MAX(a->now - a->rack_at, UINT64_C(1));
 	if (likely(rtt != 0))
 		rtt_sample(conn, rtt);
 }

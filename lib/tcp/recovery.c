@@ -149,10 +149,9 @@ recovery_rto(struct tcp_conn *conn)
 	bool undo = l->state < REC_CWR || l->undo_ok;
 	uint32_t ssthresh;
 
-	/* That the first is SACKed but not acknowledged, or that nothing helps, shows that what was
-	 * SACKed may be gone (RFC 2018 8). Else it is kept, as RFC 6675 5.1 allows. */
-	if ((conn->flags & F_SACK) == 0 || l->backoff > 1 ||
-			(sndq_at(&conn->sndq, 0)->flags & SEG_SACKED) != 0)
+	/* A peer that dropped what it SACKed (RFC 2018 8) is seen by the first piece, which is
+	 * SACKed and still not acknowledged. Else it is kept, as RFC 6675 5.1 allows. */
+	if ((conn->flags & F_SACK) == 0 || (sndq_at(&conn->sndq, 0)->flags & SEG_SACKED) != 0)
 		sack_forget(conn);
 	/* RFC 5681 3.1: once, however often the timer runs out for the same piece */
 	if (l->backoff <= 1) {

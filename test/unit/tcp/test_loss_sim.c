@@ -254,7 +254,8 @@ much_loss(void **state)
 static void
 bursts(void **state)
 {
-	run(state, &(struct link){ .burst = true, .sack = true, .dsack = true }, 100, 600 * SEC);
+	run(state, &(struct link){ .burst = true, .sack = true, .timestamps = true, .dsack = true },
+			100, 600 * SEC);
 }
 
 /* Reordering alone: what is sent in vain is little, and the reductions are undone. */
