@@ -52,28 +52,29 @@ piece_delivered(struct tcp_conn *conn, struct seg *s, bool cumulative, struct ac
 {
 	struct loss *l = &conn->loss;
 	uint32_t seqs = seg_seqs(s), end = s->seq + seqs;
-	uint64_t rtt;
+	uint64_t rtt = RTE_MAX(a->now - s->sent_at, UINT64_C(1));
+	bool takes = rack_takes(conn, s, cumulative, a);
 
 	a->delivered += seqs;
-	if (unlikely((s->flags & SEG_LOST) != 0))
-		l->lost -= seqs;
-	if (unlikely((s->flags & SEG_FORGOT) != 0)) {
+	if (unlikely((s->flags & (SEG_LOST | SEG_RETRANS | SEG_FORGOT)) != 0)) {
+		if ((s->flags & SEG_LOST) != 0)
+			l->lost -= seqs;
 		if ((s->flags & SEG_RETRANS) != 0)
 			l->retrans -= seqs;
-		return;
+		if (cumulative && (s->flags & (SEG_RETRANS | SEG_FORGOT)) != 0)
+			a->rtx_acked = true;
+		if ((s->flags & SEG_FORGOT) != 0)
+			return;
 	}
-	if (rack_takes(conn, s, cumulative, a) &&
-			sent_after(s->sent_at, end, a->rack_at, a->rack_end)) {
+	if (takes && sent_after(s->sent_at, end, a->rack_at, a->rack_end)) {
 		a->rack_at = s->sent_at;
 		a->rack_end = end;
 	}
 	if (unlikely((s->flags & SEG_RETRANS) != 0)) {
-		l->retrans -= seqs;
 		if (cumulative)
-			a->rtx_acked = true;
+			a->rtt_rtx = takes ? rtt : 0;
 	} else {
 		a->original_acked = true;
-		rtt = RTE_MAX(a->now - s->sent_at, UINT64_C(1));
 		if (cumulative && a->rtt_first == 0)
 			a->rtt_first = rtt;
 		else if (!cumulative && a->rtt_sack == 0)
@@ -152,9 +153,9 @@ measure(struct tcp_conn *conn, const struct acked *a)
 
 	if (rtt == 0)
 		rtt = a->rtt_sack;
-	if (rtt == 0 && a->rack_at != 0 && (conn->flags & F_TS) != 0 &&
-			(a->in->opts.have & OPT_TS) != 0 && a->in->opts.ts_ecr != 0)
-		rtt = RTE_MAX(a->now - a->rack_at, UINT64_C(1));
+	if (rtt == 0 && (conn->flags & F_TS) != 0 && (a->in->opts.have & OPT_TS) != 0 &&
+			a->in->opts.ts_ecr != 0)
+		rtt = a->rtt_rtx;
 	if (likely(rtt != 0))
 		rtt_sample(conn, rtt);
 }

@@ -9,7 +9,7 @@
 
 #define BYTES (300u * MSS)
 #define SEGS (BYTES / MSS)
-#define EVENTS 8192
+#define EVENTS 1024
 #define ONE_WAY (20 * MSEC)
 
 /* What a peer and a link do. */
