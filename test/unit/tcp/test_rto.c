@@ -407,7 +407,7 @@ zero_window(void **state)
 	struct tcp_in in = { .wnd = 5000 };
 
 	(void)state;
-	w.conn.opt.retries = 3;
+	w.conn.opt.retries = 8;
 	world_send(10 * MSS);
 	world_queue(5 * MSS);
 	world_wait(RTT);
