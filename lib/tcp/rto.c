@@ -208,7 +208,7 @@ window_probe(struct tcp_conn *conn)
 	}
 	if (l->silent == 0)
 		l->first_rto_at = conn_now(conn);
-	else if (expired(conn, l->silent)) {
+	else if (expired(conn, l->silent + 1u)) {
 		give_up(conn);
 		return;
 	}

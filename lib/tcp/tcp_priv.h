@@ -292,6 +292,7 @@ enum {
 	SEG_FIN = 0x10,	    /**< carries our FIN, after its data; counts one sequence number */
 	SEG_PUSH = 0x20,    /**< the end of what a send call gave */
 	SEG_OPEN = 0x40,    /**< unsent and growing: MSG_MORE */
+	SEG_FORGOT = 0x80,  /**< was SACKED, and perhaps dropped: what comes later tells no time */
 };
 /**
  * A piece of the send queue: at most one segment (snd_mss) and one buffer of data. 32 bytes, in one
