@@ -11,6 +11,7 @@
  * The lowest of several rounds. Peers of the second part are packets made here.
  * Usage: engine_bench [MOST-CONNECTIONS]
  */
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -496,7 +497,7 @@ many(uint32_t most)
 int
 main(int argc, char **argv)
 {
-	char prefix[64];
+	char prefix[64], dir[PATH_MAX];
 	char *args[] = { argv[0], (char *)"--no-huge", (char *)"--no-pci", (char *)"--no-shconf",
 		(char *)"--no-telemetry", (char *)"-m", (char *)"256", (char *)"-l", (char *)"0",
 		prefix };
@@ -504,6 +505,7 @@ main(int argc, char **argv)
 	snprintf(prefix, sizeof(prefix), "--file-prefix=tcp_bench-%d", (int)getpid());
 	if (rte_eal_init(RTE_DIM(args), args) < 0)
 		return EXIT_FAILURE;
+	snprintf(dir, sizeof(dir), "%s", rte_eal_get_runtime_dir());
 	pool = rte_pktmbuf_pool_create("bench", 16383, 256, 0, RTE_MBUF_DEFAULT_BUF_SIZE, 0);
 	if (pool == NULL)
 		DIE("no pool\n");
@@ -511,5 +513,7 @@ main(int argc, char **argv)
 	bulk(BURST);
 	bulk(2);
 	many(argc > 1 ? (uint32_t)atoi(argv[1]) : 1000000);
-	return rte_eal_cleanup() == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	rte_eal_cleanup();
+	rmdir(dir); /* empty without shared configuration */
+	return EXIT_SUCCESS;
 }
