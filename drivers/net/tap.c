@@ -13,9 +13,21 @@ probe(struct port *port)
 	return 0;
 }
 
+/*
+ * What it offers as segmentation is done in software and takes its buffers from a pool of 128,
+ * enough for two large packets.
+ */
+static void
+configure(struct port *port, struct rte_eth_conf *conf)
+{
+	RTE_SET_USED(port);
+	conf->txmode.offloads &= ~RTE_ETH_TX_OFFLOAD_TCP_TSO;
+}
+
 static struct port_driver tap = {
 	.name = "net_tap",
 	.kernel = KERNEL_PEER,
 	.probe = probe,
+	.configure = configure,
 };
 PORT_DRIVER_REGISTER(tap)

@@ -13,9 +13,6 @@
 #define ICMP_LEN 8
 #define QUOTE_MAX (576 - NET_IPV4_LEN - ICMP_LEN) /* RFC 1812 4.3.2.3 */
 #define TTL 64
-/* Errors sent are a courtesy; a flood of datagrams gets no flood of them (RFC 1812 4.3.2.8). */
-#define ERRORS_PER_S 1000
-#define ERRORS_BURST 50
 
 static net_error_cb error_cb[256];
 
@@ -126,7 +123,7 @@ error_input(struct ring *ring, struct rte_mbuf *m, const struct net_packet *pkt)
 	const uint16_t *ports;
 	struct flow_key key;
 	net_error_cb cb;
-	uint32_t info = 0;
+	uint32_t info = 0, seq;
 	int err;
 
 	if (pkt->l4_len < ICMP_LEN + NET_IPV4_LEN || !net_pull(m, at + ICMP_LEN + NET_IPV4_LEN))
@@ -158,8 +155,10 @@ error_input(struct ring *ring, struct rte_mbuf *m, const struct net_packet *pkt)
 		pmtu_learn(&key.remote, (uint16_t)info, rte_be_to_cpu_16(ip->total_length));
 	}
 	cb = __atomic_load_n(&error_cb[key.proto], __ATOMIC_ACQUIRE);
-	if (cb != NULL)
-		cb(&key, err, icmp->icmp_type, icmp->icmp_code, info);
+	if (cb != NULL) {
+		memcpy(&seq, &ports[2], sizeof(seq));
+		cb(&key, err, icmp->icmp_type, icmp->icmp_code, info, rte_be_to_cpu_32(seq));
+	}
 	return;
 
 malformed:
@@ -202,29 +201,6 @@ done:
 	rte_pktmbuf_free(m);
 }
 
-static bool
-may_send_error(struct net_port *np)
-{
-	uint64_t now = net_now, gained;
-	bool may;
-
-	pthread_mutex_lock(&net_lock);
-	if (np->icmp_ms == 0) {
-		np->icmp_tokens = ERRORS_BURST;
-		np->icmp_ms = RTE_MAX(now, (uint64_t)1);
-	} else if (now > np->icmp_ms) {
-		gained = (now - np->icmp_ms) * ERRORS_PER_S / 1000;
-		np->icmp_tokens =
-				(uint32_t)RTE_MIN((uint64_t)ERRORS_BURST, np->icmp_tokens + gained);
-		np->icmp_ms = now;
-	}
-	may = np->icmp_tokens > 0;
-	if (may)
-		np->icmp_tokens--;
-	pthread_mutex_unlock(&net_lock);
-	return may;
-}
-
 void
 icmp_port_unreachable(struct ring *ring, const struct rte_mbuf *m)
 {
@@ -241,7 +217,7 @@ icmp_port_unreachable(struct ring *ring, const struct rte_mbuf *m)
 
 	net_key(m, &key);
 	/* nobody to answer to: RFC 1122 3.2.2 */
-	if (ip->src_addr == 0 || !may_send_error(net_port_of(ring->port)))
+	if (ip->src_addr == 0 || !net_limit_take(&net_port_of(ring->port)->errors))
 		return;
 	l2 = RTE_ETHER_HDR_LEN + (key.vlan_id != 0 ? NET_VLAN_LEN : 0);
 	e = net_reply_buf(ring, l2 + NET_IPV4_LEN + ICMP_LEN + quote);

@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <rte_ether.h>
 #include <rte_ip.h>
@@ -20,8 +21,9 @@
 #include "port/port.h"
 #include "ring/ring.h"
 
-/** Room a transport must leave before its own header: Ethernet, VLAN, IPv4 with options. */
-#define NET_HEADROOM (RTE_ETHER_HDR_LEN + 4 + 60)
+/** Room a transport must leave before its own header: Ethernet, VLAN, IPv4 without options. */
+#define NET_HEADROOM (RTE_ETHER_HDR_LEN + 4 + 20)
+_Static_assert(RTE_PKTMBUF_HEADROOM >= NET_HEADROOM + 60, "and for TCP with all its options");
 
 /** @name In */
 /** @{ */
@@ -103,6 +105,25 @@ net_dst_valid(const struct net_dst *d)
 	return likely(d->resolved && d->generation == net_generation);
 }
 
+/** What the next packets carry in the two ECN bits of their IP header (RFC 3168 section 5). */
+static inline void
+net_dst_ecn(struct net_dst *d, uint8_t ecn)
+{
+	uint8_t *ip = d->hdr + d->l2_len;
+	uint16_t before, after;
+	uint32_t sum;
+
+	if (likely((ip[1] & RTE_IPV4_HDR_ECN_MASK) == ecn))
+		return;
+	memcpy(&before, ip, sizeof(before));
+	ip[1] = (uint8_t)((ip[1] & ~RTE_IPV4_HDR_ECN_MASK) | ecn);
+	memcpy(&after, ip, sizeof(after));
+	/* RFC 1624 */
+	sum = (uint32_t)d->hdr_sum + (uint16_t)~before + after;
+	sum = (sum & 0xffff) + (sum >> 16);
+	d->hdr_sum = (uint16_t)((sum & 0xffff) + (sum >> 16));
+}
+
 /** How to reach an address, from the socket's side. */
 struct net_way {
 	struct ip_addr dst;
@@ -129,6 +150,12 @@ int net_route(const struct net_way *way, struct net_dst *d);
 /**
  * Send packets that begin with their transport header (checksum field zero) and have NET_HEADROOM.
  * Adds headers, computes or offloads checksums, fragments what exceeds the MTU when DF is off.
+ * Chains are made one buffer where the port does not take them.
+ *
+ * A TCP packet with RTE_MBUF_F_TX_TCP_SEG, l4_len and tso_segsz set is cut by the device into
+ * segments of tso_segsz bytes, which with their headers must fit the MTU; only on a port with
+ * caps.tx_tso. All of its IP packet is at most 65,535 bytes.
+ *
  * Takes all packets. While the neighbour is being resolved a few packets wait with it (the rest
  * dropped and counted), as RFC 1122 2.3.2.2 asks.
  *
@@ -165,11 +192,12 @@ int net_mc_filter(struct port *port, const struct ip_addr *group, uint16_t vlan_
 
 /**
  * ICMP errors for what we sent: the transport finds the socket. @p key has our address as local,
- * @p err is an errno, @p info the MTU with EMSGSIZE. Called with the rx_lock of the ring that
+ * @p err is an errno, @p info the MTU with EMSGSIZE, @p seq what follows the ports in the packet it
+ * is about: TCP's sequence number in host order. Called with the rx_lock of the ring that
  * received it held; must not call into net.
  */
-typedef void (*net_error_cb)(
-		const struct flow_key *key, int err, uint8_t type, uint8_t code, uint32_t info);
+typedef void (*net_error_cb)(const struct flow_key *key, int err, uint8_t type, uint8_t code,
+		uint32_t info, uint32_t seq);
 void net_on_icmp_error(uint8_t proto, net_error_cb cb);
 
 /**

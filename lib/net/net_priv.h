@@ -34,6 +34,12 @@
 struct igmp;   /* its groups */
 struct joined; /* and the set of their addresses */
 
+/** Answers that may be sent now: a flood gets no flood (RFC 1812 4.3.2.8). */
+struct net_limit {
+	uint32_t tokens;
+	uint64_t ms; /**< when tokens were added; 0: never */
+};
+
 /** What this room keeps of a port. */
 struct net_port {
 	/* read by every burst; renewed from the port when its generation has grown */
@@ -47,9 +53,9 @@ struct net_port {
 	uint32_t announced; /**< port->generation + 1 for which gratuitous ARP was sent */
 	uint32_t announce_again;
 	uint64_t announce_ms;
-	uint64_t conflict_ms; /**< when the last address conflict was logged */
-	uint32_t icmp_tokens; /**< ICMP errors that may be sent now */
-	uint64_t icmp_ms;     /**< when tokens were added */
+	uint64_t conflict_ms;	 /**< when the last address conflict was logged */
+	struct net_limit errors; /**< ICMP errors that may be sent */
+	struct net_limit resets; /**< RSTs for segments without a flow */
 };
 extern struct net_port net_ports[PORT_MAX];
 
@@ -144,6 +150,8 @@ void net_send(struct ring *ring, struct rte_mbuf *m);
 void net_count_tx(struct ring *ring, enum ring_stat stat, unsigned int n);
 /** Next value of the IPv4 identification field, @p n of them. */
 uint16_t net_ip_id(uint16_t n);
+/** Whether one more answer may be sent; takes net_lock. */
+bool net_limit_take(struct net_limit *limit);
 /** @} */
 
 /** @name Input (parse.c, input.c) */
@@ -295,6 +303,12 @@ void igmp_timers(struct ring *ring, uint64_t now);
 void icmp_input(struct ring *ring, struct rte_mbuf *m, const struct net_packet *pkt);
 void icmp_port_unreachable(struct ring *ring, const struct rte_mbuf *m);
 void icmp_fini(void);
+/** @} */
+
+/** @name TCP without a transport */
+/** @{ */
+/** RST for a good segment to an address of ours, which nobody takes; @p m stays the caller's. */
+void tcp_reset(struct ring *ring, const struct rte_mbuf *m, const struct flow_key *key);
 /** @} */
 
 /** @name Fragments */

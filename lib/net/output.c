@@ -78,13 +78,53 @@ put_headers(const struct net_dst *d, struct rte_mbuf *m, uint16_t id)
 			(uint32_t)d->hdr_sum + ip->total_length + ip->packet_id);
 }
 
+/*
+ * The device makes segments of it: it counts identifications up from the first and sums every
+ * header, and the transport's pseudo header is summed without its length.
+ * Returns false when no segment fits the way, or all of it no IP packet.
+ */
+static __rte_noinline bool
+output_tso(const struct net_dst *d, struct rte_mbuf *m, uint16_t id)
+{
+	uint16_t l3 = d->hdr_len - d->l2_len;
+	struct rte_ipv4_hdr *ip;
+
+	if (unlikely(!d->port->caps.tx_tso || m->tso_segsz == 0 || m->pkt_len <= m->l4_len ||
+			    m->l4_len + m->tso_segsz > d->mtu - l3 || m->pkt_len + l3 > UINT16_MAX))
+		return false;
+	if (!d->df)
+		id = net_ip_id((uint16_t)((m->pkt_len - m->l4_len) / m->tso_segsz + 1));
+	*rte_pktmbuf_mtod_offset(m, uint16_t *, checksum_at(IPPROTO_TCP)) = net_fold(d->pseudo_sum);
+	m->ol_flags |= RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IP_CKSUM | RTE_MBUF_F_TX_TCP_CKSUM;
+	m->l2_len = d->l2_len;
+	m->l3_len = l3;
+	put_headers(d, m, id);
+	ip = rte_pktmbuf_mtod_offset(m, struct rte_ipv4_hdr *, d->l2_len);
+	ip->hdr_checksum = 0;
+	return true;
+}
+
+/* In one new buffer, for a port that takes no chains. NULL: freed and counted. */
+static __rte_noinline struct rte_mbuf *
+output_one_buffer(struct ring *ring, struct rte_mbuf *m)
+{
+	struct rte_mbuf *one = rte_pktmbuf_copy(m, ring->tx_pool, 0, UINT32_MAX);
+
+	rte_pktmbuf_free(m);
+	if (likely(one != NULL && one->nb_segs == 1))
+		return one;
+	rte_pktmbuf_free(one);
+	net_count_tx(ring, RING_STAT_tx_no_mbuf, 1);
+	return NULL;
+}
+
 /* Longer than the way allows. Returns packets accepted, 0 or 1. */
 static __rte_noinline uint16_t
 output_big(const struct net_dst *d, struct ring *ring, struct rte_mbuf *m, uint16_t id)
 {
 	uint32_t total = m->pkt_len + d->hdr_len - d->l2_len;
 
-	if (d->df || total > UINT16_MAX) {
+	if (d->df || total > UINT16_MAX || (m->ol_flags & RTE_MBUF_F_TX_TCP_SEG) != 0) {
 		net_count_tx(ring, RING_STAT_tx_too_big, 1);
 		rte_pktmbuf_free(m);
 		return 0;
@@ -95,6 +135,37 @@ output_big(const struct net_dst *d, struct ring *ring, struct rte_mbuf *m, uint1
 	return fragment_send(ring, m, d->l2_len, d->mtu) ? 1 : 0;
 }
 
+/* A frame to wait for its link address, or NULL: freed and counted. */
+static struct rte_mbuf *
+prepare_unresolved(const struct net_dst *d, struct ring *ring, struct rte_mbuf *m, uint16_t id)
+{
+	uint32_t total = m->pkt_len + d->hdr_len - d->l2_len;
+	bool tso = (m->ol_flags & RTE_MBUF_F_TX_TCP_SEG) != 0;
+
+	if (tso ? !output_tso(d, m, id) : total > UINT16_MAX || (d->df && total > d->mtu)) {
+		net_count_tx(ring, RING_STAT_tx_too_big, 1);
+		rte_pktmbuf_free(m);
+		return NULL;
+	}
+	m->hash.usr = tso ? UINT16_MAX : d->mtu; /* see neigh_hold() */
+	if (tso)
+		return m;
+	if (m->nb_segs > 1 && !d->port->caps.tx_multi_seg && total <= d->mtu) {
+		m = output_one_buffer(ring, m);
+		if (m == NULL)
+			return NULL;
+	}
+	if (!d->no_check) {
+		if (total <= d->mtu && checksum_offloaded(d) && checksum_at(d->proto) != 0)
+			checksum_offload(d, m);
+		else
+			checksum_soft(d, m);
+	}
+	put_headers(d, m, id);
+	m->l2_len = d->l2_len;
+	return m;
+}
+
 /* The link address is missing: whole frames wait for it, those too long before fragmentation. */
 static __rte_noinline uint16_t
 output_unresolved(struct net_dst *d, struct ring *ring, struct rte_mbuf **pkts, uint16_t n)
@@ -102,24 +173,10 @@ output_unresolved(struct net_dst *d, struct ring *ring, struct rte_mbuf **pkts, 
 	uint16_t i, k = 0, id = net_ip_id(n);
 
 	for (i = 0; i < n; i++) {
-		struct rte_mbuf *m = pkts[i];
-		uint32_t total = m->pkt_len + d->hdr_len - d->l2_len;
+		struct rte_mbuf *m = prepare_unresolved(d, ring, pkts[i], id + i);
 
-		if (total > UINT16_MAX || (d->df && total > d->mtu)) {
-			net_count_tx(ring, RING_STAT_tx_too_big, 1);
-			rte_pktmbuf_free(m);
-			continue;
-		}
-		if (!d->no_check) {
-			if (total <= d->mtu && checksum_offloaded(d) && checksum_at(d->proto) != 0)
-				checksum_offload(d, m);
-			else
-				checksum_soft(d, m);
-		}
-		put_headers(d, m, id + i);
-		m->hash.usr = d->mtu; /* see neigh_hold() */
-		m->l2_len = d->l2_len;
-		pkts[k++] = m;
+		if (m != NULL)
+			pkts[k++] = m;
 	}
 	return neigh_hold(d, ring, pkts, k);
 }
@@ -131,6 +188,7 @@ net_output(struct net_dst *d, struct ring *ring, struct rte_mbuf **pkts, uint16_
 	uint16_t i, start = 0, accepted = 0, id;
 	bool soft = !d->no_check;
 	bool offload = soft && checksum_at(d->proto) != 0 && checksum_offloaded(d);
+	bool chains = d->port->caps.tx_multi_seg;
 
 	if (unlikely(!d->resolved))
 		return output_unresolved(d, ring, pkts, n);
@@ -144,12 +202,18 @@ net_output(struct net_dst *d, struct ring *ring, struct rte_mbuf **pkts, uint16_
 	id = net_ip_id(n);
 	for (i = 0; i < n; i++) {
 		struct rte_mbuf *m = pkts[i];
+		bool tso = (m->ol_flags & RTE_MBUF_F_TX_TCP_SEG) != 0;
 
-		if (unlikely(m->pkt_len > room)) {
+		if (tso && likely(output_tso(d, m, id + i)))
+			continue;
+		if (unlikely(m->nb_segs > 1 && !chains && m->pkt_len <= room))
+			m = pkts[i] = output_one_buffer(ring, m);
+		if (unlikely(m == NULL || m->pkt_len > room || tso)) {
 			/* what came before goes first */
 			if (i > start)
 				accepted += ring_tx(ring, &pkts[start], i - start, false);
-			accepted += output_big(d, ring, m, id + i);
+			if (m != NULL)
+				accepted += output_big(d, ring, m, id + i);
 			start = i + 1;
 			continue;
 		}

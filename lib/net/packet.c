@@ -160,6 +160,31 @@ net_ip_id(uint16_t n)
 	return atomic_fetch_add_explicit(&next, n, memory_order_relaxed);
 }
 
+#define ANSWERS_PER_S 1000
+#define ANSWERS_BURST 50
+
+bool
+net_limit_take(struct net_limit *limit)
+{
+	uint64_t now = net_now, gained;
+	bool may;
+
+	pthread_mutex_lock(&net_lock);
+	if (limit->ms == 0) {
+		limit->tokens = ANSWERS_BURST;
+		limit->ms = RTE_MAX(now, (uint64_t)1);
+	} else if (now > limit->ms) {
+		gained = (now - limit->ms) * ANSWERS_PER_S / 1000;
+		limit->tokens = (uint32_t)RTE_MIN((uint64_t)ANSWERS_BURST, limit->tokens + gained);
+		limit->ms = now;
+	}
+	may = limit->tokens > 0;
+	if (may)
+		limit->tokens--;
+	pthread_mutex_unlock(&net_lock);
+	return may;
+}
+
 void
 net_count_tx(struct ring *ring, enum ring_stat stat, unsigned int n)
 {

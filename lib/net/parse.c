@@ -84,7 +84,7 @@ net_parse_transport(struct ring *ring, struct rte_mbuf *m, struct net_packet *pk
 	const struct rte_ipv4_hdr *ip;
 	const struct rte_udp_hdr *udp;
 	bool is_udp = pkt->key.proto == IPPROTO_UDP;
-	uint16_t len = pkt->l4_len;
+	uint16_t len = pkt->l4_len, segsz;
 
 	if (len < (is_udp ? NET_UDP_LEN : TCP_HDR_MIN) ||
 			!net_pull(m, off + (is_udp ? NET_UDP_LEN : TCP_HDR_MIN)))
@@ -98,8 +98,10 @@ net_parse_transport(struct ring *ring, struct rte_mbuf *m, struct net_packet *pk
 	} else {
 		unsigned int hl = ((const uint8_t *)udp)[12] / 16u * 4;
 
-		if (hl < TCP_HDR_MIN || hl > len)
+		if (hl < TCP_HDR_MIN || hl > len || !net_pull(m, (uint16_t)(off + hl)))
 			goto bad_length;
+		ip = rte_pktmbuf_mtod_offset(m, const struct rte_ipv4_hdr *, pkt->l2_len);
+		udp = rte_pktmbuf_mtod_offset(m, const struct rte_udp_hdr *, off);
 	}
 	/* a zero is none: RFC 768 */
 	if (!(is_udp && udp->dgram_cksum == 0) &&
@@ -120,7 +122,9 @@ net_parse_transport(struct ring *ring, struct rte_mbuf *m, struct net_packet *pk
 	pkt->l4_len = len;
 	pkt->key.lport = udp->dst_port;
 	pkt->key.rport = udp->src_port;
-	m->tx_offload = rte_mbuf_tx_offload(pkt->l2_len, pkt->l3_len, 0, 0, 0, 0, 0);
+	/* how large the segments of a coalesced one were is the transport's to know */
+	segsz = (m->ol_flags & RTE_MBUF_F_RX_LRO) != 0 ? m->tso_segsz : 0;
+	m->tx_offload = rte_mbuf_tx_offload(pkt->l2_len, pkt->l3_len, 0, segsz, 0, 0, 0);
 	net_trim(m, off + len);
 	return NET_TRANSPORT;
 

@@ -82,18 +82,23 @@ void
 net_no_flow(struct ring *ring, struct rte_mbuf *m, const struct flow_key *key)
 {
 	const struct port *port = ring->port;
+	bool one = net_own(port, key->vlan_id, &key->local) != NULL;
 
-	if (net_own(port, key->vlan_id, &key->local) != NULL) {
-		COUNT(ring, drop_no_socket);
-		/* to one of us only: parse.c dropped what came in a frame to everybody */
-		if (key->proto == IPPROTO_UDP && net_answers(port))
-			icmp_port_unreachable(ring, m);
-	} else if (ip_is_multicast(&key->local)
-					? net_joined(port, key->vlan_id, &key->local)
-					: net_is_broadcast(port, key->vlan_id, &key->local)) {
-		COUNT(ring, drop_no_socket);
-	} else {
+	if (!one &&
+			!(ip_is_multicast(&key->local) ? net_joined(port, key->vlan_id, &key->local)
+						       : net_is_broadcast(port, key->vlan_id,
+									 &key->local)))
 		COUNT(ring, drop_not_ours);
+	else if (key->proto == IPPROTO_TCP)
+		COUNT(ring, drop_no_listener);
+	else
+		COUNT(ring, drop_no_socket);
+	/* to one of us only: parse.c dropped what came in a frame to everybody */
+	if (one && net_answers(port)) {
+		if (key->proto == IPPROTO_TCP)
+			tcp_reset(ring, m, key);
+		else
+			icmp_port_unreachable(ring, m);
 	}
 	rte_pktmbuf_free(m);
 }

@@ -99,6 +99,7 @@ struct port_caps {
 	bool hw_timestamp;	  /**< Rx timestamps by the device */
 	bool tx_fast_free;	  /**< offered; never enabled, as packets have several pools */
 	bool tx_multi_seg;
+	bool tx_tso; /**< TCP segmentation, of chains and with all checksums; VMA_TSO allows it */
 };
 
 struct port_addr {

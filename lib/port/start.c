@@ -20,6 +20,10 @@
 	(RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_UDP_CKSUM |                            \
 			RTE_ETH_TX_OFFLOAD_TCP_CKSUM | RTE_ETH_TX_OFFLOAD_MULTI_SEGS)
 
+#define TSO_NEEDS                                                                                  \
+	(RTE_ETH_TX_OFFLOAD_TCP_TSO | RTE_ETH_TX_OFFLOAD_IPV4_CKSUM |                              \
+			RTE_ETH_TX_OFFLOAD_TCP_CKSUM | RTE_ETH_TX_OFFLOAD_MULTI_SEGS)
+
 /* Header, VLAN tag and FCS of a frame around the IP packet. */
 #define FRAME_OVERHEAD (RTE_ETHER_HDR_LEN + RTE_ETHER_CRC_LEN + 2 * RTE_VLAN_HLEN)
 
@@ -91,6 +95,9 @@ make_conf(struct port *port, bool interrupts)
 	if (needs_scatter(port))
 		ec->rxmode.offloads |= info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER;
 	ec->txmode.offloads = info->tx_offload_capa & TX_OFFLOADS;
+	/* of use only for chains, as no buffer of ours is larger than a frame */
+	if (conf()->tso && (info->tx_offload_capa & TSO_NEEDS) == TSO_NEEDS)
+		ec->txmode.offloads |= TSO_NEEDS;
 	ec->intr_conf.rxq = interrupts;
 	ec->intr_conf.lsc = (*info->dev_flags & RTE_ETH_DEV_INTR_LSC) != 0;
 	ec->intr_conf.rmv = (*info->dev_flags & RTE_ETH_DEV_INTR_RMV) != 0;
@@ -100,6 +107,7 @@ make_conf(struct port *port, bool interrupts)
 	port->caps.tx_offloads = ec->txmode.offloads;
 	port->caps.hw_timestamp = (ec->rxmode.offloads & RTE_ETH_RX_OFFLOAD_TIMESTAMP) != 0;
 	port->caps.tx_multi_seg = (ec->txmode.offloads & RTE_ETH_TX_OFFLOAD_MULTI_SEGS) != 0;
+	port->caps.tx_tso = (ec->txmode.offloads & TSO_NEEDS) == TSO_NEEDS;
 	port->ip_rx_checksum = (ec->rxmode.offloads & RTE_ETH_RX_OFFLOAD_IPV4_CKSUM) != 0;
 	port->l4_rx_checksum = (ec->rxmode.offloads & RTE_ETH_RX_OFFLOAD_UDP_CKSUM) != 0 &&
 			(ec->rxmode.offloads & RTE_ETH_RX_OFFLOAD_TCP_CKSUM) != 0;

@@ -49,7 +49,9 @@
 	X(tx_too_big, "packets dropped because they exceed the MTU and may not be fragmented")     \
 	X(drop_tcp, "TCP segments with a wrong length or checksum")                                \
 	X(drop_icmp, "ICMP and IGMP messages that are malformed or have a wrong checksum")         \
-	X(drop_arp, "ARP messages that are malformed or claim an address of ours")
+	X(drop_arp, "ARP messages that are malformed or claim an address of ours")                 \
+	X(drop_no_listener, "TCP segments for a port on which nobody listens")                     \
+	X(resets_out, "RSTs sent for such segments where no kernel answers for the port")
 
 /** What a socket counts. */
 #define SOCK_COUNTERS(X)                                                                           \

@@ -70,11 +70,13 @@ tells(const struct udp_sock *s, uint8_t type, uint8_t code)
 }
 
 void
-error_icmp(const struct flow_key *key, int err, uint8_t type, uint8_t code, uint32_t info)
+error_icmp(const struct flow_key *key, int err, uint8_t type, uint8_t code, uint32_t info,
+		uint32_t seq)
 {
 	struct udp_sock *s;
 
 	(void)info;
+	(void)seq;
 	rte_spinlock_lock(&lock);
 	LIST_FOREACH (s, &buckets[bucket_of(&key->remote, key->rport, key->lport)], same_peer) {
 		if (s->lport != key->lport || s->head.peer_port != key->rport ||

@@ -303,7 +303,8 @@ int filter_merge(const struct udp_filter *const *filters, unsigned int n, struct
 /** @{ */
 /** The socket has a peer, or another one, or none. */
 void error_watch(struct udp_sock *sock, bool on);
-void error_icmp(const struct flow_key *key, int err, uint8_t type, uint8_t code, uint32_t info);
+void error_icmp(const struct flow_key *key, int err, uint8_t type, uint8_t code, uint32_t info,
+		uint32_t seq);
 void error_set(struct udp_sock *sock, int err);
 /** @} */
 

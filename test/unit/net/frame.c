@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Frames for the tests of world.h, made byte by byte, with none of the code under test. */
+#include <rte_tcp.h>
+
 #include "world.h"
 
 /* RFC 1071, the slow and obvious way. */
@@ -138,6 +140,29 @@ frame_udp_to(struct frame *f, uint32_t src, uint16_t sport, uint32_t dst, uint16
 }
 
 void
+frame_tcp_to(struct frame *f, uint32_t src, uint32_t dst, uint16_t vlan,
+		const struct frame_tcp *tcp)
+{
+	static uint8_t body[66000];
+	uint32_t hl = 20u + tcp->options, i, v;
+
+	memset(body, 0, 20);
+	put16(body, tcp->sport);
+	put16(body + 2, tcp->dport);
+	v = rte_cpu_to_be_32(tcp->seq);
+	memcpy(body + 4, &v, 4);
+	v = rte_cpu_to_be_32(tcp->ack);
+	memcpy(body + 8, &v, 4);
+	body[12] = (uint8_t)(hl / 4 << 4);
+	body[13] = tcp->flags;
+	memset(body + 20, 1, tcp->options);
+	for (i = 0; i < tcp->len; i++)
+		body[hl + i] = (uint8_t)(i * 7 + 3);
+	frame_ip(f, src, dst, IPPROTO_TCP, vlan, body, (uint16_t)(hl + tcp->len));
+	put16(f->b + f->l2 + 36, udp_sum(f->b + f->l2, f->b + f->l2 + 20, hl + tcp->len));
+}
+
+void
 frame_udp(struct frame *f, uint16_t len, uint16_t tag)
 {
 	frame_udp_to(f, PEER, 1000, OUR, 2000, 0, len, tag);
@@ -215,25 +240,79 @@ sent_ip(const struct sent *s)
 	return (struct rte_ipv4_hdr *)(uintptr_t)(s->b + l2);
 }
 
+/* What a device does: the sum of all, the pseudo header's in the field included, into the field. */
+static bool
+offload(const struct sent *s, uint8_t *ip, uint8_t *l4, uint32_t len)
+{
+	uint64_t asked = s->flags & RTE_MBUF_F_TX_L4_MASK;
+	uint16_t sum;
+
+	if (asked == 0)
+		return true;
+	if (asked != (ip[9] == IPPROTO_UDP ? RTE_MBUF_F_TX_UDP_CKSUM : RTE_MBUF_F_TX_TCP_CKSUM) ||
+			s->l2 != ip - s->b || s->l3 != 20 || (s->flags & RTE_MBUF_F_TX_IPV4) == 0)
+		return false;
+	sum = complement(add_words(l4, len, 0));
+	put16(l4 + (ip[9] == IPPROTO_UDP ? 6 : 16),
+			sum == 0 && ip[9] == IPPROTO_UDP ? 0xffff : sum);
+	return true;
+}
+
 bool
 sent_good(struct sent *s)
 {
-	uint8_t *ip = (uint8_t *)sent_ip(s), *udp = ip + (ip[0] & 15) * 4u;
+	uint8_t *ip = (uint8_t *)sent_ip(s), *l4 = ip + (ip[0] & 15) * 4u;
 	uint32_t len = get16(ip + 2) - (ip[0] & 15) * 4u;
 
 	if (complement(add_words(ip, (ip[0] & 15) * 4u, 0)) != 0)
 		return false;
-	if (ip[9] != IPPROTO_UDP || (get16(ip + 6) & 0x3fff) != 0)
+	if ((ip[9] != IPPROTO_UDP && ip[9] != IPPROTO_TCP) || (get16(ip + 6) & 0x3fff) != 0)
 		return true;
-	if ((s->flags & RTE_MBUF_F_TX_UDP_CKSUM) != 0) {
-		/* what a device does: the data's sum onto the field's */
-		uint16_t sum = complement(add_words(udp, len, 0));
+	return offload(s, ip, l4, len) && udp_sum(ip, l4, len) == 0;
+}
 
-		if (s->l2 != ip - s->b || s->l3 != 20 || (s->flags & RTE_MBUF_F_TX_IPV4) == 0)
-			return false;
-		put16(udp + 6, sum == 0 ? 0xffff : sum);
+unsigned int
+sent_cut(const struct sent *s, struct sent *parts, unsigned int max)
+{
+	uint32_t head = s->l2 + s->l3 + s->l4, at, part;
+	unsigned int n = 0;
+
+	for (at = head; at < s->len && n < max; at += part, n++) {
+		uint8_t *ip = parts[n].b + s->l2, *tcp = ip + s->l3;
+		uint32_t seq;
+
+		part = RTE_MIN(s->len - at, (uint32_t)s->segsz);
+		parts[n].len = head + part;
+		parts[n].flags = 0;
+		memcpy(parts[n].b, s->b, head);
+		memcpy(parts[n].b + head, s->b + at, part);
+		put16(ip + 2, s->l3 + s->l4 + part);
+		put16(ip + 4, get16(ip + 4) + n);
+		if (get16(ip + 10) == 0 && (s->flags & RTE_MBUF_F_TX_IP_CKSUM) != 0)
+			put16(ip + 10, complement(add_words(ip, s->l3, 0)));
+		memcpy(&seq, tcp + 4, 4);
+		seq = rte_cpu_to_be_32(rte_be_to_cpu_32(seq) + at - head);
+		memcpy(tcp + 4, &seq, 4);
+		if (at + part < s->len)
+			tcp[13] &= (uint8_t) ~(RTE_TCP_FIN_FLAG | RTE_TCP_PSH_FLAG);
+		/* the length is the device's to add to the pseudo header's sum in the field */
+		put16(tcp + 16, complement(add_words(tcp, s->l4 + part, s->l4 + part)));
 	}
-	return udp_sum(ip, udp, len) == 0;
+	return n;
+}
+
+struct rte_mbuf *
+out_tcp(const struct frame_tcp *tcp, uint16_t segment)
+{
+	static struct frame f;
+
+	frame_tcp_to(&f, OUR, PEER, 0, tcp);
+	memmove(f.b, f.b + 34, f.len - 34);
+	f.len -= 34;
+	put16(f.b + 16, 0);
+	f.flags = 0;
+	f.segment = segment;
+	return frame_mbuf(&f);
 }
 
 struct rte_mbuf *

@@ -197,13 +197,16 @@ never_unreachable(void **state)
 static unsigned int errors;
 static struct flow_key error_key;
 static int error_no;
+static uint32_t error_seq;
 
 static void
-on_error(const struct flow_key *key, int err, uint8_t type, uint8_t code, uint32_t info)
+on_error(const struct flow_key *key, int err, uint8_t type, uint8_t code, uint32_t info,
+		uint32_t seq)
 {
 	(void)type;
 	(void)code;
 	(void)info;
+	error_seq = seq;
 	error_key = *key;
 	error_no = err;
 	errors++;
@@ -291,6 +294,15 @@ tells(void **state)
 	}
 	input_one(&f);
 	assert_int_equal(errors, 0);
+	/* until somebody wants to know: the sequence number follows the ports */
+	net_on_icmp_error(IPPROTO_TCP, on_error);
+	input_one(&f);
+	assert_int_equal(errors, 1);
+	assert_int_equal(error_key.proto, IPPROTO_TCP);
+	assert_int_equal(error_seq,
+			(uint32_t)f.b[66] << 24 | f.b[67] << 16 | f.b[68] << 8 | f.b[69]);
+	assert_int_not_equal(error_seq, 0);
+	errors = 0;
 	about_ours(3, 3, OUR, 28);
 	f.segment = 11;
 	input_one(&f);

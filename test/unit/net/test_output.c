@@ -233,11 +233,13 @@ too_big(void **state)
 static uint32_t errors, error_info;
 
 static void
-on_error(const struct flow_key *key, int err, uint8_t type, uint8_t code, uint32_t info)
+on_error(const struct flow_key *key, int err, uint8_t type, uint8_t code, uint32_t info,
+		uint32_t seq)
 {
 	(void)key;
 	(void)type;
 	(void)code;
+	(void)seq;
 	assert_int_equal(err, EMSGSIZE);
 	errors++;
 	error_info = info;

@@ -98,6 +98,7 @@ ring_tx(struct ring *ring, struct rte_mbuf **pkts, uint16_t n, bool keep)
 	for (i = 0; i < n; i++) {
 		struct sent *s = &sent[n_sent];
 		const void *p;
+		uint32_t len;
 
 		rte_mbuf_sanity_check(pkts[i], 1);
 		if (tx_room == 0) {
@@ -106,16 +107,19 @@ ring_tx(struct ring *ring, struct rte_mbuf **pkts, uint16_t n, bool keep)
 			return i;
 		}
 		tx_room--;
-		assert_true(n_sent < SENT_MAX && pkts[i]->pkt_len <= sizeof(s->b));
+		assert_true(n_sent < SENT_MAX);
 		*s = (struct sent){ .len = pkts[i]->pkt_len,
 			.flags = pkts[i]->ol_flags,
 			.l2 = pkts[i]->l2_len,
 			.l3 = pkts[i]->l3_len,
+			.l4 = pkts[i]->l4_len,
+			.segsz = pkts[i]->tso_segsz,
 			.segs = pkts[i]->nb_segs,
 			.ring = ring };
-		p = rte_pktmbuf_read(pkts[i], 0, s->len, s->b);
+		len = (uint32_t)RTE_MIN(s->len, sizeof(s->b));
+		p = rte_pktmbuf_read(pkts[i], 0, len, s->b);
 		if (p != s->b)
-			memcpy(s->b, p, s->len);
+			memcpy(s->b, p, len);
 		n_sent++;
 		rte_pktmbuf_free(pkts[i]);
 	}
@@ -457,7 +461,7 @@ dropped(struct ring *ring)
 		RING_STAT_drop_not_ours, RING_STAT_drop_ip_header, RING_STAT_drop_ip_checksum,
 		RING_STAT_drop_protocol, RING_STAT_drop_udp_length, RING_STAT_drop_udp_checksum,
 		RING_STAT_drop_no_socket, RING_STAT_drop_fragment, RING_STAT_drop_tcp,
-		RING_STAT_drop_icmp, RING_STAT_drop_arp };
+		RING_STAT_drop_icmp, RING_STAT_drop_arp, RING_STAT_drop_no_listener };
 	uint64_t sum = 0;
 	unsigned int i;
 
@@ -492,6 +496,8 @@ deliver(struct sink *sink, struct ring *ring, struct rte_mbuf **pkts, uint16_t n
 				: 0;
 		r->l2 = pkts[i]->l2_len;
 		r->l3 = pkts[i]->l3_len;
+		r->flags = pkts[i]->ol_flags;
+		r->segsz = pkts[i]->tso_segsz;
 		r->n++;
 		rte_pktmbuf_free(pkts[i]);
 	}

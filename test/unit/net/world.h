@@ -62,6 +62,8 @@ struct receiver {
 	uint16_t payload[TAKEN_MAX]; /* its first two bytes behind the UDP header */
 	uint16_t l2, l3;
 	uint8_t *whole; /* the last frame, freed by the world */
+	uint64_t flags; /* and its mbuf's, and segment size */
+	uint16_t segsz;
 	uint32_t whole_len;
 };
 /* local 0: any */
@@ -92,6 +94,14 @@ void frame_udp_to(struct frame *f, uint32_t src, uint16_t sport, uint32_t dst, u
 /* Any IP protocol; the body is copied. */
 void frame_ip(struct frame *f, uint32_t src, uint32_t dst, uint8_t proto, uint16_t vlan,
 		const void *body, uint16_t len);
+struct frame_tcp {
+	uint16_t sport, dport;
+	uint32_t seq, ack;
+	uint8_t flags, options; /* bytes of them, NOPs */
+	uint16_t len;
+};
+void frame_tcp_to(struct frame *f, uint32_t src, uint32_t dst, uint16_t vlan,
+		const struct frame_tcp *tcp);
 void frame_arp(struct frame *f, uint16_t op, const struct rte_ether_addr *to,
 		const struct rte_ether_addr *sha, uint32_t sip, uint32_t tip, uint16_t vlan);
 /* Put right after changes: IP header checksum; UDP checksum. */
@@ -113,10 +123,10 @@ void input_one(const struct frame *f);
 /** @name What was sent */
 /** @{ */
 struct sent {
-	uint8_t b[10000];
+	uint8_t b[10000]; /* what is longer is cut here */
 	uint32_t len;
 	uint64_t flags;
-	uint16_t l2, l3, segs;
+	uint16_t l2, l3, l4, segsz, segs;
 	struct ring *ring;
 };
 #define SENT_MAX 512
@@ -125,9 +135,13 @@ extern unsigned int n_sent;
 extern unsigned int tx_room; /* packets the device still takes */
 /* Its IP header, wherever a VLAN tag pushes it. */
 struct rte_ipv4_hdr *sent_ip(const struct sent *s);
-/* IP header checksum, and UDP's with the offload done, are right. */
+/* IP header checksum, and UDP's or TCP's with the offload done, are right. */
 bool sent_good(struct sent *s);
+/* What the device makes of a packet to be segmented; returns how many. */
+unsigned int sent_cut(const struct sent *s, struct sent *parts, unsigned int max);
 struct rte_mbuf *out_udp(uint16_t sport, uint16_t dport, uint16_t len, uint16_t tag);
+/* OUR:sport -> PEER:dport, checksum zero; segment: bytes an mbuf holds, 0: all */
+struct rte_mbuf *out_tcp(const struct frame_tcp *tcp, uint16_t segment);
 /** @} */
 
 /** @name The kernel and the MAC filter */

@@ -218,7 +218,7 @@ icmp(const char *local, const char *remote, uint16_t rport, int err, uint8_t typ
 		.rport = rte_cpu_to_be_16(rport),
 		.proto = IPPROTO_UDP };
 
-	fake_icmp(&k, err, type, code, 0);
+	fake_icmp(&k, err, type, code, 0, 0);
 }
 
 /* ICMP reaches the socket with that peer, and of the errors those that Linux tells. */

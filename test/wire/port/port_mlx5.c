@@ -246,6 +246,8 @@ test_queues(void **state)
 	assert_int_equal(rte_eth_rx_queue_info_get(port->id, 0, &info), 0);
 	assert_int_equal(info.nb_desc, 1024);
 	assert_true(port->caps.striding);
+	assert_int_equal(port->caps.tx_tso, conf()->tso);
+	assert_int_equal((port->caps.tx_offloads & RTE_ETH_TX_OFFLOAD_TCP_TSO) != 0, conf()->tso);
 }
 
 static void
