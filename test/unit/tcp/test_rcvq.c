@@ -530,10 +530,11 @@ fin_order(void **state)
 	rcv_end();
 	rcv_begin(100, 65000);
 	put(103, "def", 3, false);
-	assert_int_equal(put(102, "c", 1, true), RCVQ_OOO); /* right before a block */
+	assert_int_equal(rcvq_put(&conn, NULL, 103, 0, true), RCVQ_OOO); /* right before a block */
 	rcv_check();
-	assert_int_equal(conn.rcvq.n_ooo, 1);
-	assert_int_equal(conn.rcvq.ooo_bytes, 1);
+	assert_int_equal(conn.rcvq.n_ooo, 0);
+	assert_int_equal(conn.rcvq.bufs, 0);
+	BLOCKS(103, 104);
 	rcv_end();
 	rcv_begin(100, 65000);
 	put(100, "abcdef", 6, false);
@@ -749,6 +750,28 @@ tiny_out_of_order(void **state)
 	rcv_end();
 }
 
+/* Small data leave foreign memory, unless somebody else looks at them there. */
+static void
+small_foreign(void **state)
+{
+	struct rte_mbuf *m = buf_make(BUF_EXT, "abc", 3);
+
+	(void)state;
+	rcv_begin(0, 6000);
+	rcvq_put(&conn, m, 0, 3, false);
+	assert_false(RTE_MBUF_HAS_EXTBUF(m));
+	assert_int_equal(get(bytes, 9, 0), 3);
+	assert_memory_equal(bytes, "abc", 3);
+	m = buf_make(BUF_EXT, "def", 3);
+	rte_mbuf_refcnt_update(m, 1);
+	rcvq_put(&conn, m, 3, 3, false);
+	assert_true(RTE_MBUF_HAS_EXTBUF(m));
+	assert_int_equal(get(bytes, 9, 0), 3);
+	assert_memory_equal(bytes, "def", 3);
+	rte_pktmbuf_free(m);
+	rcv_end();
+}
+
 /* No more than so many blocks, whatever the buffer. */
 static void
 many_blocks(void **state)
@@ -822,6 +845,7 @@ main(void)
 		cmocka_unit_test(tiny_in_order),
 		cmocka_unit_test(tiny_shared),
 		cmocka_unit_test(tiny_out_of_order),
+		cmocka_unit_test(small_foreign),
 		cmocka_unit_test(many_blocks),
 		cmocka_unit_test(coalesced),
 		cmocka_unit_test(random_overlaps),

@@ -408,6 +408,12 @@ urgent_again(void **state)
 	expect_oob(-EAGAIN);
 	expect("ab");
 	rcv_end();
+	rcv_begin(0, 60000);
+	urgent(0, "abx", 3);
+	urgent(3, "c", 3);
+	expect_oob(-EAGAIN);
+	expect("abxc");
+	rcv_end();
 	/* a FIN behind it moves no mark */
 	rcv_begin(0, 60000);
 	urgent(0, "abcxd", 4);
