@@ -241,6 +241,8 @@ void tcp_recv_done(struct tcp_conn *conn, size_t bytes);
 uint32_t tcp_recv_queued(const struct tcp_conn *conn);
 /** The next byte is the urgent mark (sockatmark). */
 bool tcp_at_mark(const struct tcp_conn *conn);
+/** Somebody waits for room: TCP_E_WRITABLE follows as if a send had been refused. */
+void tcp_want_space(struct tcp_conn *conn);
 /** enum tcp_event that hold now: READABLE, WRITABLE, ERROR, URGENT, CLOSED. */
 unsigned int tcp_ready(const struct tcp_conn *conn);
 /** @} */
