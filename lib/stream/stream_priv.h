@@ -134,6 +134,7 @@ struct stream_flow {
 	uint32_t refs;	      /**< atomic */
 	uint32_t left;	      /**< atomic: connections whose socket is closed */
 	uint32_t left_strict; /**< atomic: of these, without SO_REUSEADDR */
+	int guard;	      /**< of stream_guard(), -1: none */
 	bool dead;	      /**< in the list of those to be looked at; dead_lock */
 	SLIST_ENTRY(stream_flow) next_dead;
 };

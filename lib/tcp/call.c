@@ -127,6 +127,12 @@ tcp_send(struct tcp_conn *conn, const struct iovec *iov, int iovcnt, size_t skip
 	return sent;
 }
 
+void
+tcp_want_space(struct tcp_conn *conn)
+{
+	conn->flags |= F_WANT_SPACE;
+}
+
 uint32_t
 tcp_send_queued(const struct tcp_conn *conn, uint32_t *unsent)
 {
