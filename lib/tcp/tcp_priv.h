@@ -306,12 +306,12 @@ struct seg {
 	uint8_t flags; /**< SEG_* */
 	uint8_t times; /**< transmissions, saturating */
 	uint16_t zero;
-	uint32_t zero2;
+	uint32_t skip; /**< SEG_SACKED: so many from here on are, at least; 0 is 1 */
 };
 _Static_assert(sizeof(struct seg) == 32, "two a cache line");
 /** Indices count from the oldest unacknowledged piece; a FIFO ring of a power of two. */
 struct sndq {
-	struct seg *ring; /**< NULL while empty */
+	struct seg *ring; /**< NULL or small while empty */
 	uint32_t mask, head;
 	uint32_t n;	 /**< pieces */
 	uint32_t n_sent; /**< of these, with SEG_SENT: the first n_sent */
@@ -450,43 +450,49 @@ enum {
 	F_ACCEPTING = 0x8000000,    /**< in one of its listener's lists */
 };
 
-/** Loss recovery: RFC 8985, 6298, 5682, 6937, 6675 (ack.c, rack.c, rto.c). */
+/** Loss recovery: RFC 8985, 6298, 5682, 6937, 6675 (ack.c, sack.c, rack.c, rto.c, recovery.c). */
 struct loss {
 	uint8_t state;	  /**< enum recovery */
 	uint8_t timer;	  /**< enum loss_timer */
 	uint8_t backoff;  /**< RTOs in a row */
 	uint8_t dup_acks; /**< without SACK: RFC 5681 */
-	uint8_t probes;	  /**< window probes in a row */
+	uint8_t probes;	  /**< of a closed window, in a row: the exponent of their distance */
+	uint8_t silent;	  /**< of these, since the peer last answered */
 	uint8_t reo_mult; /**< reordering window, quarters of min_rtt (RFC 8985 6.2 step 4) */
 	uint8_t reo_persist;
-	bool reordering; /**< has been seen */
-	bool dsack_round;
-	bool tlp_retrans; /**< the probe was a retransmission */
-	bool tlp_out;	  /**< a probe is on the way, ends at tlp_end */
-	bool rtt_rack_ok;
-	uint8_t frto; /**< 0: off, else the step of RFC 5682 2.1 */
-	uint8_t ecn_state;
-	uint8_t sample_n;
-	bool undo_ok;	       /**< an undo is possible: undo_marker is set */
-	uint32_t sacked;       /**< bytes */
+	uint8_t frto;	      /**< 0: off, else the step of RFC 5682 that the next ACK decides */
+	bool reordering : 1;  /**< has been seen */
+	bool dsack_round : 1; /**< reo_mult grew in the round that ends at reo_round */
+	bool tlp_out : 1;     /**< a probe is on the way, ends at tlp_end */
+	bool tlp_retrans : 1; /**< and it was a retransmission */
+	bool tlp_ready : 1;   /**< a round trip was measured since the last probe */
+	bool undo_ok : 1;     /**< the last reduction can be undone: undo_marker is set */
+	bool undo_sent : 1;   /**< something was sent again since: retrans_ts is set */
+	bool rtx_ordered : 1; /**< retransmissions grow with their sequence numbers */
+	bool hold : 1;	      /**< duplicates may be of retransmissions (RFC 6582 4.1) */
+	uint32_t sacked; /**< bytes; without SACK a segment for each duplicate acknowledgement */
+	uint32_t sacked_segs;
 	uint32_t lost;	       /**< bytes marked and not sent again */
 	uint32_t retrans;      /**< bytes sent again and not yet acknowledged */
-	uint32_t fack;	       /**< highest SACKed number */
-	uint32_t recover;      /**< snd_nxt when recovery began */
+	uint32_t fack;	       /**< highest number acknowledged, SACK or not */
+	uint32_t recover;      /**< snd_nxt when recovery began; after it, when it ended */
 	uint32_t undo_marker;  /**< snd_una when it began */
 	uint32_t undo_retrans; /**< retransmissions since that no D-SACK has answered */
-	uint32_t frto_mark;
+	uint32_t retrans_ts;   /**< of the first retransmission, our TS clock (Eifel) */
 	uint32_t tlp_end;
-	uint32_t reo_round; /**< snd_nxt of the round in which reo_mult grew */
+	uint32_t reo_round;
 	uint32_t prr_delivered, prr_out, prr_flight; /**< RFC 6937 */
-	uint32_t cwr_end;  /**< snd_nxt when the window was reduced for ECN */
-	uint32_t rack_end; /**< RACK.end_seq */
-	uint64_t rack_at;  /**< RACK.xmit_ts */
+	uint32_t scan;	     /**< below, what was sent once has been decided on */
+	uint32_t lost_from;  /**< no piece below is SEG_LOST */
+	uint32_t rtx_high;   /**< end of the highest retransmission */
+	uint32_t rack_end;   /**< RACK.end_seq */
+	uint32_t min_rtt_at; /**< ms */
+	uint64_t rack_at;    /**< RACK.xmit_ts, 0: nothing delivered yet */
 	uint64_t rack_rtt;
+	uint64_t reo_at;	    /**< when pieces sent before rack_at are lost; 0: none waits */
 	uint64_t srtt, rttvar, rto; /**< srtt 0: no sample */
-	uint64_t min_rtt, min_rtt_at;
-	uint64_t retrans_ts; /**< of the first retransmission in this recovery, our TS clock (Eifel)
-			      */
+	uint64_t min_rtt;
+	uint64_t rto_from;     /**< the RTO runs from here (RFC 6298 5) */
 	uint64_t first_rto_at; /**< when the peer last made progress before the timeouts */
 };
 
