@@ -353,7 +353,7 @@ uint32_t sndq_find(const struct sndq *q, uint32_t seq);
 void sndq_free(struct tcp_conn *conn);
 /** @} */
 
-/** @name Receive queue (rcvq.c, rcvread.c) */
+/** @name Receive queue (rcvq.c, rcvooo.c, rcvread.c, rcvurg.c) */
 /** @{ */
 /** Out of order data that hang together. */
 struct ooo {
@@ -365,22 +365,24 @@ struct rcvq {
 	uint32_t bytes;		      /**< that can be read */
 	uint32_t lent;		      /**< taken by tcp_recv_mbufs(), not yet given back */
 	struct ooo *ooo;	      /**< by sequence number, NULL while there is none */
+	uint32_t bufs;		      /**< buffers in both, for the limit against tiny segments */
 	uint16_t n_ooo, cap_ooo;
-	uint16_t bufs;	/**< buffers in both, for the limit against tiny segments */
-	bool has_dsack; /**< dsack is to be reported once */
 	uint32_t ooo_bytes;
 	uint32_t recent[SACK_MAX]; /**< a number in each block, latest first (RFC 2018 4) */
 	uint8_t n_recent;
-	bool fin; /**< a FIN is known, at fin_seq */
+	bool has_dsack; /**< dsack is to be reported once */
+	bool fin;	/**< a FIN is known, at fin_seq; rcv_nxt is beyond when it came in order */
 	uint32_t fin_seq;
 	struct sack_block dsack; /**< RFC 2883 */
 };
 /**
  * Data of a segment: in order it is appended and what waited behind it follows, out of order it is
  * kept, what is old is dropped and, with SACK, becomes a D-SACK. Data before rcv_nxt and beyond
- * the window are cut off. conn->rcv_nxt moves. Takes @p m.
+ * the window are cut off. conn->rcv_nxt moves; bytes_received, the counters bytes_in, ooo_in and
+ * ooo_pruned, and F_FIN_IN follow. Takes @p m. A segment that is old from end to end comes here
+ * too, for its D-SACK. A FIN right at the edge of the window is taken.
  *
- * @param m data begin at data_off, @p len bytes in one or several buffers
+ * @param m data begin at data_off, @p len bytes in one or several buffers; NULL: a FIN alone
  * @return bits: what happened
  */
 enum {
@@ -395,14 +397,22 @@ unsigned int rcvq_put(
 		struct tcp_conn *conn, struct rte_mbuf *m, uint32_t seq, uint32_t len, bool fin);
 /** SACK blocks for an acknowledgement: a D-SACK first, then the latest. @return their number */
 unsigned int rcvq_sack(struct tcp_conn *conn, struct sack_block blocks[SACK_MAX]);
-/** The window to offer now, bytes (not scaled): what the buffer has free, never taking back what
- * was offered, and SWS avoidance (RFC 9293 3.8.6.2.2). */
+/** The window to offer now, bytes (not scaled, but within what the scale can say): what the buffer
+ * has free, never taking back what was offered, and SWS avoidance (RFC 9293 3.8.6.2.2). Who says it
+ * rounds down to the scale and sets rcv_adv to the right edge that it said, never back. */
 uint32_t rcvq_window(const struct tcp_conn *conn);
 /** A reader has taken data: whether the window grew enough to tell the peer. */
 bool rcvq_update_due(const struct tcp_conn *conn);
 void rcvq_free(struct tcp_conn *conn);
-/** The segment says URG, before its data are put: the mark, the byte out of band (RFC 6093). */
-void urgent_in(struct tcp_conn *conn, uint32_t seq, uint32_t len, uint16_t urg, struct rte_mbuf *m);
+/**
+ * A segment carries URG; before rcvq_put() of the same segment. Sets the mark (rcv_up: the urgent
+ * byte itself, the one before the pointer, RFC 6093 3.1), raises TCP_E_URGENT when it is new, and
+ * again if its byte comes in a later segment. POLLPRI holds while F_URG_BYTE is set.
+ *
+ * @param m as for rcvq_put(), which takes it; only looked at here
+ */
+void urgent_in(struct tcp_conn *conn, uint32_t seq, uint32_t len, uint16_t urg,
+		const struct rte_mbuf *m);
 /** @} */
 
 /** @name The connection */
@@ -448,6 +458,7 @@ enum {
 	F_READY = 0x20000000,	    /**< of these, in the list of those that wait to be accepted */
 	F_FINISHED = 0x10000000,    /**< out of every list; conn_finish() was here */
 	F_ACCEPTING = 0x8000000,    /**< in one of its listener's lists */
+	F_URG_WAIT = 0x40000000,    /**< the byte at rcv_up has not come yet */
 };
 
 /** Loss recovery: RFC 8985, 6298, 5682, 6937, 6675 (ack.c, sack.c, rack.c, rto.c, recovery.c). */
