@@ -137,7 +137,8 @@ conn_set_mss(struct tcp_conn *conn)
 	uint16_t mss = RTE_MIN((uint16_t)(conn->mtu - IP_TCP_HDR), conn->peer_mss);
 
 	if (conn->opt.mss != 0)
-		mss = RTE_MIN(mss, RTE_MAX(conn->opt.mss, (uint16_t)MSS_MIN));
+		mss = RTE_MIN(mss, conn->opt.mss);
+	mss = RTE_MAX(mss, (uint16_t)MSS_MIN);
 	/* options are part of the packet, not of the MSS (RFC 6691) */
 	conn->snd_mss_base = mss;
 	conn->snd_mss = mss - ((conn->flags & F_TS) != 0 ? 12 : 0);

@@ -203,7 +203,8 @@ run_of(const struct tcp_conn *conn, uint32_t i, uint32_t limit, uint32_t window,
 
 	if (!conn->engine->config.multi_seg)
 		return 1;
-	limit = RTE_MIN(RTE_MIN(limit, window), RTE_MAX(cwnd, (uint32_t)s->len));
+	limit = RTE_MIN(limit, window);
+	limit = RTE_MIN(limit, RTE_MAX(cwnd, (uint32_t)s->len));
 	n = segment_run(conn, i, q->n - i, limit);
 	/* the last may have to wait for more; all pieces of a cut packet but the last are full */
 	for (max = 1; max < n; max++) {

@@ -457,8 +457,8 @@ enum {
 	F_NO_SPACE_OUT = 0x4000000, /**< the last window we offered was zero */
 	F_READY = 0x20000000,	    /**< of these, in the list of those that wait to be accepted */
 	F_FINISHED = 0x10000000,    /**< out of every list; conn_finish() was here */
-	F_ACCEPTING = 0x8000000,    /**< in one of its listener's lists */
 	F_URG_WAIT = 0x40000000,    /**< the byte at rcv_up has not come yet */
+	F_ACCEPTING = 0x8000000,    /**< in one of its listener's lists */
 };
 
 /** Loss recovery: RFC 8985, 6298, 5682, 6937, 6675 (ack.c, sack.c, rack.c, rto.c, recovery.c). */

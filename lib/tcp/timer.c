@@ -30,6 +30,16 @@ earliest(const struct tcp_conn *conn)
 	return at;
 }
 
+/* What ran has put the entry in for its own deadline; another may be earlier. */
+static void
+cover(struct tcp_conn *conn)
+{
+	uint64_t at = earliest(conn);
+
+	if (at != UINT64_MAX && (conn->timer.prev == NULL || at < conn->timer.at))
+		wheel_set(&conn->engine->wheel, &conn->timer, at);
+}
+
 static bool
 keepalive_wanted(const struct tcp_conn *conn)
 {
@@ -184,12 +194,8 @@ run(struct tcp_conn *conn)
 		output(conn);
 	if (due(conn, TIMER_LIFE))
 		life(conn);
-	if (conn->state != TCP_S_CLOSED && conn->timer.prev == NULL) {
-		uint64_t at = earliest(conn);
-
-		if (at != UINT64_MAX)
-			wheel_set(&conn->engine->wheel, &conn->timer, at);
-	}
+	if (conn->state != TCP_S_CLOSED)
+		cover(conn);
 }
 
 uint64_t
