@@ -59,12 +59,12 @@ in_use(struct stream_engine *e, void *ctx)
 }
 
 static bool
-number_free(uint16_t port_be, void *ctx)
+is_free(uint16_t port_be, void *ctx)
 {
 	struct candidate *c = ctx;
 
 	/* a number that nobody has has no connections either */
-	if (lport_find(port_be) == NULL)
+	if (number_find(port_be) == NULL)
 		return true;
 	c->key.lport = port_be;
 	c->used = false;
@@ -73,18 +73,17 @@ number_free(uint16_t port_be, void *ctx)
 }
 
 static int
-number(struct stream *s, const struct ip_addr *peer, uint16_t port_be, const struct ip_addr *local,
-		uint16_t *lport_be)
+choose_number(struct stream *s, const struct ip_addr *peer, uint16_t port_be,
+		const struct ip_addr *local, uint16_t *lport_be)
 {
 	struct candidate c = { .key = { .local = *local, .remote = *peer, .rport = port_be } };
 
 	if (*lport_be == 0) {
-		*lport_be = lport_choose(s, local, true, number_free, &c);
+		*lport_be = number_choose(s, local, true, is_free, &c);
 		return *lport_be != 0 ? 0 : -EADDRNOTAVAIL;
 	}
-	return lport_conflict(s, local, *lport_be, false) || !number_free(*lport_be, &c)
-			? -EADDRINUSE
-			: 0;
+	return number_conflict(s, local, *lport_be, false) || !is_free(*lport_be, &c) ? -EADDRINUSE
+										      : 0;
 }
 
 static int
@@ -151,9 +150,9 @@ connect_locked(struct stream *s, const struct ip_addr *peer, uint16_t port_be, u
 		return ret;
 	flow_reap();
 	if (fresh) {
-		ret = number(s, peer, port_be, &d.src, &lport_be);
+		ret = choose_number(s, peer, port_be, &d.src, &lport_be);
 		if (ret == 0)
-			ret = lport_enter(s, &d.src, lport_be);
+			ret = number_enter(s, &d.src, lport_be);
 		if (ret != 0)
 			return ret;
 	}
@@ -161,7 +160,7 @@ connect_locked(struct stream *s, const struct ip_addr *peer, uint16_t port_be, u
 	if (ret == 0)
 		s->local = d.src;
 	else if (fresh)
-		lport_leave(s);
+		number_leave(s);
 	/* Linux: of a number that the program named it says this */
 	return ret == -EADDRINUSE && !fresh ? -EADDRNOTAVAIL : ret;
 }
@@ -171,9 +170,9 @@ stream_connect(struct stream *s, const struct ip_addr *peer, uint16_t port_be, u
 {
 	int ret;
 
-	control_lock();
+	stream_control_lock();
 	ret = connect_locked(s, peer, port_be, lport_be);
-	control_unlock();
+	stream_control_unlock();
 	return ret;
 }
 
@@ -201,9 +200,9 @@ stream_connect_result(struct stream *s)
 {
 	int ret;
 
-	control_lock();
+	stream_control_lock();
 	if (s->phase != STREAM_CONNECTING) {
-		control_unlock();
+		stream_control_unlock();
 		return s->phase == STREAM_CONNECTED ? -EISCONN : -ECONNABORTED;
 	}
 	engine_enter(s->engine);
@@ -211,6 +210,6 @@ stream_connect_result(struct stream *s)
 	engine_leave(s->engine);
 	if (ret != 0 && ret != -EALREADY)
 		stream_disconnect(s);
-	control_unlock();
+	stream_control_unlock();
 	return ret;
 }

@@ -107,12 +107,12 @@ guard(struct stream_flow *f, int fd)
 void
 stream_guard(struct stream *s, int fd)
 {
-	control_lock();
+	stream_control_lock();
 	for (unsigned int i = 0; i < s->n_seats; i++)
 		guard(s->seats[i], fd);
 	if (s->flow != NULL)
 		guard(s->flow, fd);
-	control_unlock();
+	stream_control_unlock();
 }
 
 static bool
@@ -133,12 +133,12 @@ stream_unguard(uint16_t port_be)
 	struct lport *lp;
 	bool any = false;
 
-	control_lock();
-	lp = lport_find(port_be);
+	stream_control_lock();
+	lp = number_find(port_be);
 	if (lp != NULL && !listened(lp))
 		LIST_FOREACH (f, &lp->flows, next)
 			any |= unguard(f);
-	control_unlock();
+	stream_control_unlock();
 	return any;
 }
 
@@ -153,7 +153,7 @@ free_flow(struct stream_flow *f)
 	engine_put(f->engine);
 	ring_release(f->ring);
 	free(f);
-	lport_put(lp);
+	number_put(lp);
 }
 
 static struct stream_flow *
@@ -227,14 +227,14 @@ free_all(struct lport *lp, void *ctx)
 		ring_release(f->ring);
 		free(f);
 	}
-	lport_put(lp);
+	number_put(lp);
 }
 
 void
 flows_free(void)
 {
-	lport_foreach(undeliver, NULL);
+	number_foreach(undeliver, NULL);
 	engines_free();
 	SLIST_INIT(&dead);
-	lport_foreach(free_all, NULL);
+	number_foreach(free_all, NULL);
 }

@@ -183,7 +183,7 @@ listen_follow(void)
 		return;
 	/* cleared first: a change that comes meanwhile is seen the next time */
 	if (__atomic_exchange_n(&listen_stale, false, __ATOMIC_ACQ_REL))
-		lport_foreach(follow, NULL);
+		number_foreach(follow, NULL);
 }
 
 void
@@ -192,7 +192,7 @@ stream_unlisten(struct stream *s)
 	struct desk *desks;
 	unsigned int n;
 
-	control_lock();
+	stream_control_lock();
 	rte_spinlock_lock(&s->desk_lock);
 	desks = s->desks;
 	n = s->n_desks;
@@ -212,7 +212,7 @@ stream_unlisten(struct stream *s)
 	free(s->seats);
 	s->seats = NULL;
 	free(desks);
-	control_unlock();
+	stream_control_unlock();
 }
 
 /* Another backlog, or options that later connections inherit. */
@@ -239,7 +239,7 @@ begin(struct stream *s)
 {
 	int ret;
 
-	if (lport_conflict(s, &s->local, s->lp->port, true))
+	if (number_conflict(s, &s->local, s->lp->port, true))
 		return -EADDRINUSE;
 	/* deliveries and events come from now on, before this call returns */
 	s->phase = STREAM_LISTENING;
@@ -254,7 +254,7 @@ stream_listen(struct stream *s, int backlog)
 {
 	int ret = 0;
 
-	control_lock();
+	stream_control_lock();
 	s->backlog = backlog;
 	if (s->phase == STREAM_LISTENING)
 		desks_set(s);
@@ -262,7 +262,7 @@ stream_listen(struct stream *s, int backlog)
 		ret = -EINVAL;
 	else
 		ret = begin(s);
-	control_unlock();
+	stream_control_unlock();
 	return ret;
 }
 
@@ -332,9 +332,9 @@ stream_accept(struct stream *l, struct stream *s)
 	int ret = -EINVAL;
 
 	/* seats and the number's sockets are changed with this lock only */
-	control_lock();
+	stream_control_lock();
 	if (l->phase == STREAM_LISTENING) {
-		ret = lport_enter(s, &l->local, l->lp->port);
+		ret = number_enter(s, &l->local, l->lp->port);
 		for (unsigned int i = 0; ret == 0 && i < l->n_desks; i++) {
 			ret = accept_at(l, &l->desks[i], s);
 			if (ret == 0)
@@ -344,8 +344,8 @@ stream_accept(struct stream *l, struct stream *s)
 		if (ret == 0)
 			s->local = tcp_conn_key(s->conn)->local;
 		else
-			lport_leave(s);
+			number_leave(s);
 	}
-	control_unlock();
+	stream_control_unlock();
 	return ret;
 }

@@ -26,14 +26,14 @@ control_init(void)
 }
 
 void
-control_lock(void)
+stream_control_lock(void)
 {
 	pthread_once(&control_once, control_init);
 	pthread_mutex_lock(&control);
 }
 
 void
-control_unlock(void)
+stream_control_unlock(void)
 {
 	pthread_mutex_unlock(&control);
 }
@@ -199,14 +199,14 @@ let_go(struct stream *s, bool abort)
 void
 stream_close(struct stream *s, bool abort)
 {
-	control_lock();
+	stream_control_lock();
 	stream_unlisten(s);
 	let_go(s, abort);
-	lport_leave(s);
+	number_leave(s);
 	if (s->flow != NULL)
 		flow_put(s->flow);
 	flow_reap();
-	control_unlock();
+	stream_control_unlock();
 	free(s);
 }
 
@@ -215,17 +215,17 @@ stream_disconnect(struct stream *s)
 {
 	bool bound;
 
-	control_lock();
+	stream_control_lock();
 	let_go(s, true);
 	s->phase = STREAM_IDLE;
 	s->shut = 0;
 	s->told = false;
 	bound = s->port_bound;
 	if (s->lp != NULL && !bound)
-		lport_leave(s);
+		number_leave(s);
 	else if (s->lp != NULL && !s->addr_bound)
 		s->local = ip_from_v4(0);
-	control_unlock();
+	stream_control_unlock();
 }
 
 /** @name Names */
@@ -238,31 +238,31 @@ stream_bind(struct stream *s, const struct ip_addr *addr, uint16_t *port_be)
 
 	if (!ip_is_any(addr) && port_by_addr(addr) == NULL)
 		return -EREMOTE;
-	control_lock();
+	stream_control_lock();
 	flow_reap();
 	if (s->lp != NULL || s->phase != STREAM_IDLE)
 		ret = -EINVAL;
 	else if (port == 0)
-		ret = (port = lport_choose(s, addr, false, NULL, NULL)) != 0 ? 0 : -EADDRINUSE;
+		ret = (port = number_choose(s, addr, false, NULL, NULL)) != 0 ? 0 : -EADDRINUSE;
 	else
-		ret = lport_conflict(s, addr, port, false) ? -EADDRINUSE : 0;
+		ret = number_conflict(s, addr, port, false) ? -EADDRINUSE : 0;
 	if (ret == 0)
-		ret = lport_enter(s, addr, port);
+		ret = number_enter(s, addr, port);
 	if (ret == 0) {
 		s->port_bound = true;
 		s->addr_bound = !ip_is_any(addr);
 		*port_be = port;
 	}
-	control_unlock();
+	stream_control_unlock();
 	return ret;
 }
 
 void
 stream_unbind(struct stream *s)
 {
-	control_lock();
-	lport_leave(s);
-	control_unlock();
+	stream_control_lock();
+	number_leave(s);
+	stream_control_unlock();
 }
 
 bool
@@ -276,11 +276,11 @@ stream_local(const struct stream *s, struct ip_addr *addr, uint16_t *port_be)
 {
 	const struct lport *lp;
 
-	control_lock();
+	stream_control_lock();
 	lp = s->lp;
 	*addr = s->local;
 	*port_be = lp != NULL ? lp->port : 0;
-	control_unlock();
+	stream_control_unlock();
 }
 
 bool
@@ -428,7 +428,7 @@ stream_progress(uint64_t now)
 	if (pthread_mutex_trylock(&control) == 0) {
 		listen_follow();
 		flow_reap();
-		control_unlock();
+		stream_control_unlock();
 	}
 	return t.next;
 }
@@ -536,9 +536,9 @@ stream_fini(void)
 	drain(DRAIN_MS);
 	net_on_icmp_error(IPPROTO_TCP, NULL);
 	port_off(&listen_stale);
-	control_lock();
+	stream_control_lock();
 	flows_free();
-	control_unlock();
+	stream_control_unlock();
 }
 
 struct shown {

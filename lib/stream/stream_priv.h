@@ -93,28 +93,28 @@ void way_output(void *ctx, const struct tcp_out *out, struct rte_mbuf **pkts, ui
 uint16_t way_mtu(void *ctx, const struct tcp_key *key);
 /** @} */
 
-/** @name Local ports (lport.c); control lock held */
+/** @name Local ports (number.c); control lock held */
 /** @{ */
 struct lport {
 	uint16_t port; /**< network order */
 	TAILQ_HEAD(, stream) streams;
 	LIST_HEAD(, stream_flow) flows;
 };
-struct lport *lport_find(uint16_t port_be);
+struct lport *number_find(uint16_t port_be);
 /** Made when there is none; NULL: no memory. */
-struct lport *lport_get(uint16_t port_be);
+struct lport *number_get(uint16_t port_be);
 /** Free it when nobody has it. */
-void lport_put(struct lport *lp);
-void lport_foreach(void (*cb)(struct lport *lp, void *ctx), void *ctx);
+void number_put(struct lport *lp);
+void number_foreach(void (*cb)(struct lport *lp, void *ctx), void *ctx);
 /** Whether Linux would let the socket have it. */
-bool lport_conflict(const struct stream *s, const struct ip_addr *addr, uint16_t port_be,
+bool number_conflict(const struct stream *s, const struct ip_addr *addr, uint16_t port_be,
 		bool listening);
 /** A number that conflicts with nobody, and that @p ok takes; 0: none. */
-uint16_t lport_choose(const struct stream *s, const struct ip_addr *addr, bool share,
+uint16_t number_choose(const struct stream *s, const struct ip_addr *addr, bool share,
 		bool (*ok)(uint16_t port_be, void *ctx), void *ctx);
 /** Put the socket there. 0, -ENOMEM */
-int lport_enter(struct stream *s, const struct ip_addr *addr, uint16_t port_be);
-void lport_leave(struct stream *s);
+int number_enter(struct stream *s, const struct ip_addr *addr, uint16_t port_be);
+void number_leave(struct stream *s);
 /** @} */
 
 /** @name Flows (flow.c) */
@@ -191,8 +191,8 @@ struct stream {
 	struct sock_stats stats;
 };
 
-void control_lock(void);
-void control_unlock(void);
+void stream_control_lock(void);
+void stream_control_unlock(void);
 
 /** tcp_ops.event */
 void stream_event(void *ctx, void *owner, unsigned int events);

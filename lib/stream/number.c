@@ -12,13 +12,13 @@
 static struct lport *lports[UINT16_MAX + 1];
 
 struct lport *
-lport_find(uint16_t port_be)
+number_find(uint16_t port_be)
 {
 	return lports[port_be];
 }
 
 struct lport *
-lport_get(uint16_t port_be)
+number_get(uint16_t port_be)
 {
 	struct lport *lp = lports[port_be];
 
@@ -35,7 +35,7 @@ lport_get(uint16_t port_be)
 }
 
 void
-lport_put(struct lport *lp)
+number_put(struct lport *lp)
 {
 	if (!TAILQ_EMPTY(&lp->streams) || !LIST_EMPTY(&lp->flows))
 		return;
@@ -44,7 +44,7 @@ lport_put(struct lport *lp)
 }
 
 void
-lport_foreach(void (*cb)(struct lport *lp, void *ctx), void *ctx)
+number_foreach(void (*cb)(struct lport *lp, void *ctx), void *ctx)
 {
 	for (unsigned int i = 0; i <= UINT16_MAX; i++)
 		if (lports[i] != NULL)
@@ -96,7 +96,8 @@ left_refuses(const struct stream *s, const struct ip_addr *addr, const struct lp
 }
 
 bool
-lport_conflict(const struct stream *s, const struct ip_addr *addr, uint16_t port_be, bool listening)
+number_conflict(const struct stream *s, const struct ip_addr *addr, uint16_t port_be,
+		bool listening)
 {
 	const struct lport *lp = lports[port_be];
 	const struct stream *other;
@@ -122,7 +123,7 @@ shareable(const struct stream *s, const struct lport *lp)
 }
 
 uint16_t
-lport_choose(const struct stream *s, const struct ip_addr *addr, bool share,
+number_choose(const struct stream *s, const struct ip_addr *addr, bool share,
 		bool (*ok)(uint16_t port_be, void *ctx), void *ctx)
 {
 	uint32_t first = (uint32_t)conf()->ephemeral_first;
@@ -133,9 +134,10 @@ lport_choose(const struct stream *s, const struct ip_addr *addr, bool share,
 		for (uint32_t i = 0; i < n; i++) {
 			uint16_t p = rte_cpu_to_be_16((uint16_t)(first + (start + i) % n));
 
-			if (pass == 0				? lports[p] != NULL
-							: share ? !shareable(s, lports[p])
-								: lport_conflict(s, addr, p, false))
+			if (pass == 0 ? lports[p] != NULL
+							: share
+							? !shareable(s, lports[p])
+							: number_conflict(s, addr, p, false))
 				continue;
 			if (ok == NULL || ok(p, ctx))
 				return p;
@@ -145,9 +147,9 @@ lport_choose(const struct stream *s, const struct ip_addr *addr, bool share,
 }
 
 int
-lport_enter(struct stream *s, const struct ip_addr *addr, uint16_t port_be)
+number_enter(struct stream *s, const struct ip_addr *addr, uint16_t port_be)
 {
-	struct lport *lp = lport_get(port_be);
+	struct lport *lp = number_get(port_be);
 
 	if (lp == NULL)
 		return -ENOMEM;
@@ -158,7 +160,7 @@ lport_enter(struct stream *s, const struct ip_addr *addr, uint16_t port_be)
 }
 
 void
-lport_leave(struct stream *s)
+number_leave(struct stream *s)
 {
 	struct lport *lp = s->lp;
 
@@ -168,5 +170,5 @@ lport_leave(struct stream *s)
 	s->lp = NULL;
 	s->local = ip_from_v4(0);
 	s->addr_bound = s->port_bound = false;
-	lport_put(lp);
+	number_put(lp);
 }
