@@ -224,13 +224,13 @@ on_restart(struct port *port, bool up, void *ctx)
 }
 
 int
-table_init(void)
+table_start(void)
 {
 	return port_on_restart(on_restart, ports);
 }
 
 void
-table_fini(void)
+table_end(void)
 {
 	port_off(ports);
 	table_lock();

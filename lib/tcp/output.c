@@ -81,12 +81,11 @@ packet_limit(const struct tcp_conn *conn)
 	if (config->tso_max <= conn->snd_mss || !config->multi_seg)
 		return conn->snd_mss;
 	limit = config->tso_max;
-	if (paces(conn)) {
+	paced = paces(conn) ? pacing_rate(conn) / 1000 : 0;
+	if (paced != 0) {
 		/* no more at once than goes in a millisecond */
-		paced = pacing_rate(conn) / 1000;
-		if (paced != 0)
-			limit = (uint32_t)RTE_MIN((uint64_t)limit,
-					RTE_MAX(paced, (uint64_t)2 * conn->snd_mss));
+		paced = RTE_MAX(paced, (uint64_t)2 * conn->snd_mss);
+		limit = (uint32_t)RTE_MIN((uint64_t)limit, paced);
 	}
 	return limit;
 }
@@ -204,7 +203,8 @@ run_of(const struct tcp_conn *conn, uint32_t i, uint32_t limit, uint32_t window,
 	if (!conn->engine->config.multi_seg)
 		return 1;
 	limit = RTE_MIN(limit, window);
-	limit = RTE_MIN(limit, RTE_MAX(cwnd, (uint32_t)s->len));
+	cwnd = RTE_MAX(cwnd, (uint32_t)s->len);
+	limit = RTE_MIN(limit, cwnd);
 	n = segment_run(conn, i, q->n - i, limit);
 	/* the last may have to wait for more; all pieces of a cut packet but the last are full */
 	for (max = 1; max < n; max++) {

@@ -22,8 +22,8 @@ pull(struct rte_mbuf *m, uint32_t len)
 
 		if (next == NULL || rte_pktmbuf_tailroom(m) == 0 || rte_mbuf_refcnt_read(m) != 1)
 			return false;
-		part = (uint16_t)RTE_MIN(len - m->data_len,
-				(uint32_t)RTE_MIN(next->data_len, rte_pktmbuf_tailroom(m)));
+		part = RTE_MIN(next->data_len, rte_pktmbuf_tailroom(m));
+		part = (uint16_t)RTE_MIN(len - m->data_len, (uint32_t)part);
 		memcpy(rte_pktmbuf_mtod_offset(m, uint8_t *, m->data_len),
 				rte_pktmbuf_mtod(next, uint8_t *), part);
 		m->data_len += part;
