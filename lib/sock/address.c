@@ -43,6 +43,17 @@ sock_bind_address(const struct sockaddr *sa, socklen_t len, struct ip_addr *addr
 	return ret;
 }
 
+/* What it does not take either leaves the socket as it was. */
+static int
+bind_kernels(struct sock *s, const struct sockaddr *sa, socklen_t len)
+{
+	int ret = bind(s->fd, sa, len);
+
+	if (ret != 0)
+		sock_to_us(s);
+	return ret;
+}
+
 int
 dpvma_bind(int fd, const struct sockaddr *sa, socklen_t len)
 {
@@ -62,7 +73,7 @@ dpvma_bind(int fd, const struct sockaddr *sa, socklen_t len)
 		ret = s->bound ? -EINVAL : s->ops->bind(s, &addr, port_be);
 		rte_spinlock_unlock(&s->lock);
 		if (ret == -EREMOTE)
-			ret = bind(fd, sa, len);
+			ret = bind_kernels(s, sa, len);
 		else if (ret != 0)
 			ret = fail(ret);
 	}

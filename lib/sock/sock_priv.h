@@ -155,6 +155,9 @@ void sock_foreach(void (*cb)(struct sock *s, void *ctx), void *ctx);
 struct sock *sock_make(int fd, int type, bool nonblock, int *err);
 void sock_to_kernel(struct sock *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/** Not so after all, as the kernel refused the call that made it the kernel's. */
+void sock_to_us(struct sock *s);
+
 /* address.c */
 /** As ip_from_sockaddr(); AF_UNSPEC counts as AF_INET, as Linux does for UDP. */
 int sock_address(const struct sockaddr *sa, socklen_t len, struct ip_addr *addr, uint16_t *port_be);

@@ -32,6 +32,13 @@ sock_to_kernel(struct sock *s, const char *fmt, ...)
 	LOG_DEBUG("fd %d: not offloaded: %s", s->fd, s->why);
 }
 
+void
+sock_to_us(struct sock *s)
+{
+	s->why[0] = '\0';
+	__atomic_store_n(&s->offloaded, true, __ATOMIC_RELEASE);
+}
+
 static enum sock_reason
 unwanted(int domain, int type, int protocol)
 {

@@ -129,12 +129,34 @@ receive_more(struct receive *r, int flags)
 	}
 }
 
+/* Linux waits for data though none are asked for. */
+static __rte_noinline ssize_t
+receive_nothing(struct sock *s, int flags)
+{
+	int ret, err;
+
+	stream_poll(s->stream);
+	if (!s->ops->awaited(s, POLLIN)) {
+		if (stream_phase(s->stream) == STREAM_IDLE)
+			return -ENOTCONN;
+		ret = sock_dont_wait(s, flags) ? -EAGAIN
+					       : stream_sock_wait(s, POLLIN,
+							 sock_deadline(s->rcv_timeout_ns));
+		if (ret != 0)
+			return ret;
+	}
+	err = stream_error(s->stream, true);
+	return -err;
+}
+
 static ssize_t
 receive(struct sock *s, struct msghdr *msg, int flags)
 {
 	struct receive r = { .s = s, .msg = msg, .len = length(msg) };
 	ssize_t ret;
 
+	if (unlikely(r.len == 0))
+		return receive_nothing(s, flags);
 	r.flags = (flags & MSG_PEEK ? TCP_RECV_PEEK : 0) | (flags & MSG_TRUNC ? TCP_RECV_TRUNC : 0);
 	r.target = flags & MSG_WAITALL
 			? r.len

@@ -101,7 +101,7 @@ open_conn(struct stream *s, struct stream_flow *flow, const struct tcp_key *key)
 		stream_own(s, e, conn, flow);
 		s->phase = STREAM_CONNECTING;
 		s->shut = 0;
-		s->told = false;
+		s->error = 0;
 	}
 	engine_leave(e);
 	return ret;

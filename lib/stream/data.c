@@ -152,6 +152,8 @@ stream_revents(struct stream *s)
 
 	if (s->phase == STREAM_LISTENING)
 		return stream_waiting(s) != 0 ? IN : 0;
+	if (s->error != 0)
+		got |= POLLERR;
 	if (e == NULL)
 		return got;
 	engine_enter(e);
@@ -190,8 +192,12 @@ stream_error(struct stream *s, bool take)
 	if (e == NULL)
 		return 0;
 	engine_enter(e);
-	if (s->conn != NULL)
+	if (s->conn != NULL) {
 		err = tcp_error(s->conn, take);
+	} else {
+		err = s->error;
+		s->error = take ? 0 : err;
+	}
 	engine_leave(e);
 	return err;
 }

@@ -216,10 +216,11 @@ stream_disconnect(struct stream *s)
 	bool bound;
 
 	stream_control_lock();
+	/* Linux says so to who looks */
+	s->error = s->conn == NULL || tcp_conn_state(s->conn) == TCP_S_CLOSED ? 0 : ECONNRESET;
 	let_go(s, true);
 	s->phase = STREAM_IDLE;
 	s->shut = 0;
-	s->told = false;
 	bound = s->port_bound;
 	if (s->lp != NULL && !bound)
 		number_leave(s);

@@ -171,7 +171,7 @@ struct stream {
 	struct tcp_conn *conn;	      /**< under the engine's lock */
 	struct stream_flow *flow;     /**< of the connection, now or before: keeps the engine */
 	uint8_t shut;		      /**< 1: receive, 2: send */
-	bool told;		      /**< a pending error was taken */
+	int error;		      /**< pending without a connection, an errno */
 	stream_wake_cb wake;
 	void *wake_ctx;
 	struct stream_options opt;

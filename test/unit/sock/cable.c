@@ -203,6 +203,13 @@ cable_start(const char *first, ...)
 	log_set_callback(keep_line);
 	if (dpvma_init() != 0)
 		fail_msg("dpvma_init: %s\n%s", strerror(errno), test_log);
+	/* a port without a socket has no ring, and nobody answers there */
+	for (i = 0; i < RTE_DIM(ends); i++) {
+		struct sockaddr_in sin = test_addr(i == 0 ? A : B, 0);
+		int fd = dpvma_socket(AF_INET, SOCK_DGRAM, 0);
+
+		assert_int_equal(dpvma_bind(fd, (struct sockaddr *)&sin, sizeof(sin)), 0);
+	}
 	assert_int_equal(pthread_create(&thread, NULL, run, NULL), 0);
 }
 
