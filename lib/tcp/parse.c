@@ -102,6 +102,7 @@ parse(struct tcp_engine *engine, struct rte_mbuf *m, struct tcp_in *in)
 	in->flags = th->tcp_flags;
 	in->ecn = ip->type_of_service & 3;
 	in->hdr_len = (uint16_t)hdr;
+	in->unscaled = false;
 	in->len = total;
 	if (unlikely(!opts_parse_fast(th, hdr, &in->opts)) && opts_parse(th, hdr, &in->opts) != 0) {
 		COUNT(engine, drop_options);

@@ -78,7 +78,9 @@ make_network(struct scenario *s, uint64_t *r)
 		struct sim_link_params *link = &s->sim.link[i];
 
 		link->delay = delay;
-		link->rate = i == 0 || !chance(r, 0.1) ? rate : RTE_MAX(rate / 50, 100000u);
+		link->rate = i == 0 || !chance(r, 0.1) || s->kind == SCENARIO_clean
+				? rate
+				: RTE_MAX(rate / 50, 100000u);
 		link->overhead = 38;
 		link->queue = RTE_MAX(product, 64000u);
 		link->queue = RTE_MIN(link->queue, 4000000u);
@@ -103,7 +105,9 @@ make_loss(struct scenario *s, uint64_t *r)
 			break;
 		case 1:
 			link->burst_enter = (double)ONE_OF(r, 1, 5, 10) / 1000;
-			link->burst_leave = (double)ONE_OF(r, 5, 20, 50) / 100;
+			/* a burst lasts for packets, not for a time: retransmissions have to end it
+			 */
+			link->burst_leave = (double)ONE_OF(r, 20, 30, 50) / 100;
 			link->burst_loss = chance(r, 0.5) ? 1 : 0.7;
 			break;
 		case 2:

@@ -15,7 +15,7 @@
 #include "sim.h"
 #include "sim_rand.h"
 
-#define FRAMES_MAX 64
+#define FRAMES_MAX 1024
 
 static uint64_t
 hash_of(const struct rte_mbuf *m)

@@ -402,12 +402,14 @@ data(void)
 	received("all", s, 4, MSG_WAITALL);
 	SET(s, SOL_SOCKET, SO_RCVLOWAT, 3);
 	DO(api->send(c, "ef", 2, 0));
-	await(s, POLLOUT);
+	settle(s);
 	events("below the low mark", s);
 	received("below", s, 8, MSG_DONTWAIT);
 	DO(api->send(c, "xyz", 3, 0));
 	await(s, POLLIN);
 	received("above", s, 8, 0);
+	settle(s);
+	settle(c);
 	DO(api->ioctl(c, SIOCOUTQ, &n));
 	say("%d\n", n);
 	api->close(c);
