@@ -308,6 +308,9 @@ drain(void)
 	buffers_left(0);
 	release(w.n_held);
 	for (turns = 0; count(count_waiting) != 0; turns++) {
+		if (trace)
+			for (i = 0; i < PEERS; i++)
+				say(99, &w.peers[i]);
 		REQUIRE(turns < TURNS_MAX);
 		for (i = 0; i < PEERS; i++)
 			peer_ack(&w.peers[i]);

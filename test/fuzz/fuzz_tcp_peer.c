@@ -363,7 +363,8 @@ peer_ack(struct peer *peer)
 
 	if (conn == NULL)
 		return;
-	s.seq = conn->rcv_nxt;
+	/* as if all that it said it had sent were so: else its window is an old one */
+	s.seq = seq_max(conn->rcv_nxt, conn->snd_wl1);
 	s.ack = conn->snd_nxt;
 	/* whatever timestamps came before, this one is not old */
 	if ((conn->flags & F_TS) != 0)
