@@ -36,6 +36,12 @@ look_at_end(const struct scenario *s)
 	}
 }
 
+static void
+describe(struct tcp_conn *conn, void *ctx)
+{
+	sim_describe(conn, ctx);
+}
+
 /** @return 0, or sim.failure says why not */
 static int
 run(struct scenario *s, FILE *trace, bool verbose)
@@ -48,6 +54,8 @@ run(struct scenario *s, FILE *trace, bool verbose)
 			sim_flow_add(&sim, &s->flow[i]);
 		if (sim_run(&sim, SIM_NEVER) == 0)
 			look_at_end(s);
+		for (unsigned int i = 0; i < 2 && sim.failure[0] != '\0'; i++)
+			tcp_foreach(sim.host[i].engine, describe, stdout);
 		if (verbose)
 			printf("%s %lu: %lu events, %.3f s, %lu packets, hash %016lx\n",
 					scenario_name(s->kind), (unsigned long)s->seed,
