@@ -11,7 +11,7 @@
 static void
 window_update(struct tcp_conn *conn, const struct tcp_in *in)
 {
-	uint32_t wnd = in->wnd << conn->snd_wscale;
+	uint32_t wnd = likely(!in->unscaled) ? in->wnd << conn->snd_wscale : in->wnd;
 
 	if (seq_gt(conn->snd_wl1, in->seq) ||
 			(conn->snd_wl1 == in->seq && seq_gt(conn->snd_wl2, in->ack)))
@@ -33,14 +33,18 @@ is_dup(const struct tcp_conn *conn, const struct acked *a, uint32_t old_wnd)
 			conn->snd_wnd == old_wnd;
 }
 
-/* RFC 8985 6.2 step 2: an acknowledgement of a piece sent twice may be the first one's. */
+/*
+ * RFC 8985 6.2 step 2: an acknowledgement of a piece sent twice may be the first one's. Its
+ * timestamp tells when the piece is acknowledged cumulatively. For one that is SACKed the peer
+ * echoes what last arrived in order (RFC 7323 4.3), so that the least round trip has to tell.
+ */
 static inline bool
-rack_takes(const struct tcp_conn *conn, const struct seg *s, const struct acked *a)
+rack_takes(const struct tcp_conn *conn, const struct seg *s, bool cumulative, const struct acked *a)
 {
 	if (likely((s->flags & SEG_RETRANS) == 0))
 		return true;
 	return a->now - s->sent_at >= conn->loss.min_rtt &&
-			!ecr_before(conn, a->in, ts_at(conn, s->sent_at));
+			!(cumulative && ecr_before(conn, a->in, ts_at(conn, s->sent_at)));
 }
 
 void
@@ -48,22 +52,29 @@ piece_delivered(struct tcp_conn *conn, struct seg *s, bool cumulative, struct ac
 {
 	struct loss *l = &conn->loss;
 	uint32_t seqs = seg_seqs(s), end = s->seq + seqs;
-	uint64_t rtt;
+	uint64_t rtt = RTE_MAX(a->now - s->sent_at, UINT64_C(1));
+	bool takes = rack_takes(conn, s, cumulative, a);
 
 	a->delivered += seqs;
-	if (unlikely((s->flags & SEG_LOST) != 0))
-		l->lost -= seqs;
-	if (rack_takes(conn, s, a) && sent_after(s->sent_at, end, a->rack_at, a->rack_end)) {
+	if (unlikely((s->flags & (SEG_LOST | SEG_RETRANS | SEG_FORGOT)) != 0)) {
+		if ((s->flags & SEG_LOST) != 0)
+			l->lost -= seqs;
+		if ((s->flags & SEG_RETRANS) != 0)
+			l->retrans -= seqs;
+		if (cumulative && (s->flags & (SEG_RETRANS | SEG_FORGOT)) != 0)
+			a->rtx_acked = true;
+		if ((s->flags & SEG_FORGOT) != 0)
+			return;
+	}
+	if (takes && sent_after(s->sent_at, end, a->rack_at, a->rack_end)) {
 		a->rack_at = s->sent_at;
 		a->rack_end = end;
 	}
 	if (unlikely((s->flags & SEG_RETRANS) != 0)) {
-		l->retrans -= seqs;
 		if (cumulative)
-			a->rtx_acked = true;
+			a->rtt_rtx = takes ? rtt : 0;
 	} else {
 		a->original_acked = true;
-		rtt = RTE_MAX(a->now - s->sent_at, UINT64_C(1));
 		if (cumulative && a->rtt_first == 0)
 			a->rtt_first = rtt;
 		else if (!cumulative && a->rtt_sack == 0)
@@ -132,7 +143,8 @@ cumulative(struct tcp_conn *conn, struct acked *a)
 
 /*
  * RFC 6298 3 (Karn): nothing that was sent twice is measured, nor what had to wait for such a
- * piece. Timestamps would tell, but in milliseconds.
+ * piece; unless a timestamp tells which transmission it was, as rack_takes() has looked up. Else a
+ * path with much loss would keep the RTO that the timeouts have backed off.
  */
 static inline void
 measure(struct tcp_conn *conn, const struct acked *a)
@@ -141,6 +153,9 @@ measure(struct tcp_conn *conn, const struct acked *a)
 
 	if (rtt == 0)
 		rtt = a->rtt_sack;
+	if (rtt == 0 && (conn->flags & F_TS) != 0 && (a->in->opts.have & OPT_TS) != 0 &&
+			a->in->opts.ts_ecr != 0)
+		rtt = a->rtt_rtx;
 	if (likely(rtt != 0))
 		rtt_sample(conn, rtt);
 }

@@ -185,6 +185,7 @@ tcp_abort(struct tcp_conn *conn)
 
 	conn->flags |= F_ORPHAN;
 	if ((conn->flags & F_FINISHED) != 0) {
+		TAILQ_REMOVE(&engine->ended, conn, link);
 		TAILQ_INSERT_TAIL(&engine->dead, conn, link);
 	} else {
 		/* RFC 9293 3.10.5: in the other states nobody waits for it */

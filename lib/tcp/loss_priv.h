@@ -19,6 +19,7 @@ struct acked {
 	uint64_t rtt_first; /**< of the earliest piece newly acknowledged cumulatively; 0: none */
 	uint64_t rtt_last;  /**< of the latest sent of all, for congestion control */
 	uint64_t rtt_sack;  /**< of the earliest newly SACKed one */
+	uint64_t rtt_rtx;   /**< of the last one that was sent again, when a timestamp tells it */
 	uint64_t rack_at;   /**< the latest sent piece that RACK may count, and its end */
 	uint32_t rack_end;
 	bool data;	     /**< the segment carries data, SYN or FIN */

@@ -159,10 +159,9 @@ fit(struct tcp_conn *conn, struct piece *p, struct place *place)
 		const struct ooo *b = &q->ooo[i];
 
 		note_dup(conn, p, b->start, b->end);
-		if (!chain_overwrite(p->m, b->start - p->seq, b->head, b->end - b->start)) {
-			p->end = b->start; /* the rest is sent again */
+		/* a piece that cannot be written to ends here: the rest is sent again */
+		if (!chain_overwrite(p->m, b->start - p->seq, b->head, b->end - b->start))
 			break;
-		}
 		drop_block(q, b);
 	}
 	if (i != first)

@@ -21,18 +21,27 @@ save_window(struct tcp_conn *conn)
 		conn->flags |= F_CWR;
 }
 
+/* RFC 5681 3.2 step 2: what limited transmit sent beyond the window does not count. */
+static uint32_t
+flight_size(const struct tcp_conn *conn)
+{
+	uint32_t flight = conn_flight(conn);
+
+	return RTE_MIN(flight, conn->cc.cwnd);
+}
+
+/* @p window: what is halved, or as the algorithm has it */
 static void
-reduce(struct tcp_conn *conn, bool ecn)
+reduce(struct tcp_conn *conn, uint32_t window, bool ecn)
 {
 	struct loss *l = &conn->loss;
-	uint32_t flight = conn_flight(conn);
 
 	save_window(conn);
 	conn->cc.ssthresh = cc_ops(&conn->cc)->congestion(
-			&conn->cc, flight, conn->snd_mss, ecn, conn_now(conn));
+			&conn->cc, window, conn->snd_mss, ecn, conn_now(conn));
 	l->prr_delivered = 0;
 	l->prr_out = 0;
-	l->prr_flight = flight;
+	l->prr_flight = conn_flight(conn);
 	l->recover = conn->snd_nxt;
 }
 
@@ -59,6 +68,8 @@ prr(struct tcp_conn *conn, uint32_t delivered, bool force)
 	uint32_t pipe = conn_pipe(conn), limit;
 	int64_t send;
 
+	if (cc->algo == TCP_CC_NONE)
+		return;
 	l->prr_delivered += delivered;
 	if (pipe > cc->ssthresh) {
 		uint64_t flight = RTE_MAX(l->prr_flight, 1u);
@@ -84,7 +95,7 @@ enter(struct tcp_conn *conn)
 	COUNT(conn->engine, recoveries);
 	/* what ECN told of the same window has been answered */
 	if (l->state != REC_CWR) {
-		reduce(conn, false);
+		reduce(conn, flight_size(conn), false);
 		undo_init(conn, retrans);
 	} else {
 		l->undo_ok = false;
@@ -110,7 +121,8 @@ enter_cwr(struct tcp_conn *conn)
 	struct loss *l = &conn->loss;
 
 	COUNT(conn->engine, ecn_reduced);
-	reduce(conn, true);
+	/* RFC 3168 6.1.2 halves cwnd: that little is left on the way is no matter */
+	reduce(conn, conn->cc.cwnd, true);
 	l->undo_ok = false;
 	if (conn_flight(conn) == 0)
 		conn->cc.cwnd = RTE_MIN(conn->cc.cwnd, conn->cc.ssthresh);
@@ -125,7 +137,7 @@ probe_repaired(struct tcp_conn *conn)
 	COUNT(conn->engine, tlp_recoveries);
 	if (conn->loss.state >= REC_CWR)
 		return;
-	reduce(conn, false);
+	reduce(conn, conn->cc.cwnd, false);
 	conn->loss.undo_ok = false;
 	conn->cc.cwnd = RTE_MIN(conn->cc.cwnd, conn->cc.ssthresh);
 }
@@ -149,22 +161,22 @@ recovery_rto(struct tcp_conn *conn)
 	bool undo = l->state < REC_CWR || l->undo_ok;
 	uint32_t ssthresh;
 
-	/* That the first is SACKed but not acknowledged, or that nothing helps, shows that what was
-	 * SACKed may be gone (RFC 2018 8). Else it is kept, as RFC 6675 5.1 allows. */
-	if ((conn->flags & F_SACK) == 0 || l->backoff > 1 ||
-			(sndq_at(&conn->sndq, 0)->flags & SEG_SACKED) != 0)
+	/* A peer that dropped what it SACKed (RFC 2018 8) is seen by the first piece, which is
+	 * SACKed and still not acknowledged. Else it is kept, as RFC 6675 5.1 allows. */
+	if ((conn->flags & F_SACK) == 0 || (sndq_at(&conn->sndq, 0)->flags & SEG_SACKED) != 0)
 		sack_forget(conn);
 	/* RFC 5681 3.1: once, however often the timer runs out for the same piece */
 	if (l->backoff <= 1) {
 		if (l->state < REC_CWR || l->state == REC_LOSS)
 			save_window(conn);
 		ssthresh = cc_ops(cc)->timeout(
-				cc, conn_flight(conn), conn->snd_mss, conn_now(conn));
+				cc, flight_size(conn), conn->snd_mss, conn_now(conn));
 		if (l->state == REC_CWR || l->state == REC_RECOVERY)
 			ssthresh = RTE_MIN(ssthresh, cc->ssthresh);
 		cc->ssthresh = ssthresh;
 	}
-	cc->cwnd = conn->snd_mss;
+	if (cc->algo != TCP_CC_NONE)
+		cc->cwnd = conn->snd_mss;
 	rack_rto(conn);
 	l->state = REC_LOSS;
 	l->tlp_out = false;
@@ -343,7 +355,8 @@ doubtful(struct tcp_conn *conn, const struct acked *a)
 		if (a->advance != 0 && l->frto == 0)
 			grow(conn, a);
 	} else if (l->state >= REC_CWR && (a->delivered != 0 || first)) {
-		prr(conn, a->delivered, first);
+		/* RFC 6582 3.2 step 5: what a partial acknowledgement tells of is sent at once */
+		prr(conn, a->delivered, first || (lost && (conn->flags & F_SACK) == 0));
 	}
 }
 

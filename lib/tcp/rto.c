@@ -208,7 +208,7 @@ window_probe(struct tcp_conn *conn)
 	}
 	if (l->silent == 0)
 		l->first_rto_at = conn_now(conn);
-	else if (expired(conn, l->silent)) {
+	else if (expired(conn, l->silent + 1u)) {
 		give_up(conn);
 		return;
 	}
@@ -284,7 +284,8 @@ static void
 frto_conventional(struct tcp_conn *conn)
 {
 	conn->loss.frto = 0;
-	conn->cc.cwnd = RTE_MIN(conn->cc.cwnd, 3u * conn->snd_mss);
+	/* two are on the way, and one may be sent again */
+	conn->cc.cwnd = 3u * conn->snd_mss;
 }
 
 bool

@@ -159,7 +159,7 @@ sack_forget(struct tcp_conn *conn)
 		s->skip = 0;
 		if ((s->flags & SEG_SACKED) == 0)
 			continue;
-		s->flags &= (uint8_t)~SEG_SACKED;
+		s->flags = (s->flags & (uint8_t)~SEG_SACKED) | SEG_FORGOT;
 		if ((s->flags & SEG_RETRANS) != 0)
 			l->retrans += seg_seqs(s);
 	}

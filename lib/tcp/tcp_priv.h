@@ -35,7 +35,8 @@
 #define WSCALE_MAX 14u	 /* RFC 7323 2.3 */
 #define SACK_MAX 4u	 /* blocks that fit the options */
 #define RTO_MIN (200 * MSEC)
-#define RTO_INIT (1000 * MSEC) /* RFC 6298 2.1 */
+#define RTO_INIT (1000 * MSEC)	/* RFC 6298 2.1 */
+#define RTO_AFTER_SYN (3 * SEC) /* RFC 6298 5.7 */
 #define RTO_MAX (120 * SEC)
 #define DELACK_MIN (40 * MSEC)
 #define DELACK_MAX (200 * MSEC)
@@ -291,6 +292,7 @@ enum {
 	SEG_FIN = 0x10,	    /**< carries our FIN, after its data; counts one sequence number */
 	SEG_PUSH = 0x20,    /**< the end of what a send call gave */
 	SEG_OPEN = 0x40,    /**< unsent and growing: MSG_MORE */
+	SEG_FORGOT = 0x80,  /**< was SACKED, and perhaps dropped: what comes later tells no time */
 };
 /**
  * A piece of the send queue: at most one segment (snd_mss) and one buffer of data. 32 bytes, in one
@@ -585,6 +587,7 @@ struct tcp_engine {
 	 * way through a connection may find it CLOSED but never freed.
 	 */
 	TAILQ_HEAD(, tcp_conn) dead;
+	TAILQ_HEAD(, tcp_conn) ended; /**< CLOSED, and their owners have not closed them yet */
 	LIST_HEAD(, tcp_listener) listeners[64]; /**< by local port */
 	struct secret secret;
 	uint64_t random;
@@ -644,6 +647,7 @@ struct tcp_in {
 	uint16_t segs;	   /**< segments on the wire: more than one when coalesced */
 	uint16_t seg_size; /**< data bytes of one of them */
 	uint16_t hdr_len;  /**< of TCP */
+	bool unscaled;	   /**< a SYN's window (RFC 7323 2.2) */
 	struct tcp_opts opts;
 	struct rte_mbuf *m; /**< data begin at data_off when it is given to rcvq_put(); NULL: taken
 			     */

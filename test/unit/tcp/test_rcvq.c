@@ -327,12 +327,37 @@ sack_order(void **state)
 	segment(4010, 5999);
 	BLOCKS(5000, 5010, 4000, 6010, 1000, 1020, 3000, 3010);
 	BLOCKS(4000, 6010, 1000, 1020, 3000, 3010, 2000, 2010);
+	/* what grows is told of first, and pushes no other out */
+	rcv_end();
+	rcv_begin(0, 65000);
+	segment(3000, 3009);
+	segment(1000, 1009);
+	for (uint32_t s = 2000; s < 2100; s += 10)
+		segment(s, s + 9);
+	BLOCKS(2000, 2100, 1000, 1010, 3000, 3010);
+	/* nor does what is in order by now */
+	segment(5000, 5009);
+	segment(4000, 4009);
+	segment(1500, 1509);
+	segment(200, 209);
+	segment(0, 3009);
+	rcvq_sack(&conn, (struct sack_block[SACK_MAX]){ { 0, 0 } });
+	segment(6000, 6009);
+	segment(7000, 7009);
+	BLOCKS(7000, 7010, 6000, 6010, 4000, 4010, 5000, 5010);
+	rcv_end();
+	/* without SACK, nothing is told and no duplicate kept to be told of */
+	rcv_begin(0, 65000);
+	segment(1000, 1019);
+	segment(2000, 2009);
+	segment(3000, 3009);
+	segment(4000, 4009);
 	conn.flags &= ~(uint32_t)F_SACK;
 	NO_BLOCKS();
 	segment(1000, 1019);
 	conn.flags |= F_SACK;
-	BLOCKS(1000, 1020, 4000, 6010, 3000, 3010, 2000, 2010);
-	assert_int_equal(STAT_GET(&engine.stats, TCP, dsacks_out), 1);
+	BLOCKS(1000, 1020, 4000, 4010, 3000, 3010, 2000, 2010);
+	assert_int_equal(STAT_GET(&engine.stats, TCP, dsacks_out), 0);
 	rcv_end();
 }
 
@@ -348,6 +373,10 @@ rfc2883_whole(void **state)
 	assert_int_equal(segment(3000, 3499), RCVQ_OLD);
 	BLOCKS(3000, 3500);
 	NO_BLOCKS();
+	/* two before the acknowledgement goes */
+	segment(3000, 3499);
+	segment(3500, 3999);
+	BLOCKS(3000, 4000);
 	rcv_end();
 	/* 4.1.2: with out of order data */
 	rcv_begin(3000, 65000);
@@ -436,6 +465,11 @@ first_wins(void **state)
 	/* buffers that others see too are not written to: the rest is to be sent again */
 	rcv_begin(0, 65000);
 	put(10, "bbbbb", 5, false);
+	assert_int_equal(put_as(BUF_SHARED, 50, 5, "xxxxxxxxxxxxxxxxxxxx", 20, false), RCVQ_OOO);
+	BLOCKS(10, 15, 5, 15);
+	rcv_end();
+	rcv_begin(0, 65000);
+	put(10, "bbbbb", 5, false);
 	assert_int_equal(put_as(BUF_CLONE, 50, 5, "xxxxxxxxxxxxxxxxxxxx", 20, false), RCVQ_OOO);
 	rcv_check();
 	BLOCKS(10, 15, 5, 15);
@@ -493,6 +527,14 @@ fin_order(void **state)
 	assert_int_equal(put(100, "ab", 2, false), RCVQ_IN_ORDER | RCVQ_FILLED | RCVQ_FIN);
 	assert_int_equal(get(got, 64, 0), 5);
 	assert_memory_equal(got, "abcde", 5);
+	rcv_end();
+	rcv_begin(100, 65000);
+	put(103, "def", 3, false);
+	assert_int_equal(rcvq_put(&conn, NULL, 103, 0, true), RCVQ_OOO); /* right before a block */
+	rcv_check();
+	assert_int_equal(conn.rcvq.n_ooo, 0);
+	assert_int_equal(conn.rcvq.bufs, 0);
+	BLOCKS(103, 104);
 	rcv_end();
 	rcv_begin(100, 65000);
 	put(100, "abcdef", 6, false);
@@ -653,7 +695,20 @@ tiny_shared(void **state)
 	assert_int_equal(conn.rcvq.bufs, taken);
 	rcv_check();
 	assert_int_equal(get(bytes, 10, 0), 10);
-	assert_int_equal(put_as(BUF_SHARED, 1, conn.rcv_nxt, "x", 1, false), RCVQ_IN_ORDER);
+	/* the last buffer that the limit allows is ours, so that what fits into it is still taken
+	 */
+	for (unsigned int i = 0; i < 9; i++)
+		put_as(BUF_SHARED, 1, conn.rcv_nxt, "x", 1, false);
+	assert_int_equal(put(conn.rcv_nxt, "x", 1, false), RCVQ_IN_ORDER);
+	assert_int_equal(put_as(BUF_SHARED, 600, conn.rcv_nxt, bytes, 600, false), RCVQ_DROPPED);
+	assert_int_equal(put(conn.rcv_nxt, "x", 1, false), RCVQ_IN_ORDER);
+	assert_int_equal(conn.rcvq.bufs, taken);
+	rcv_end();
+	/* a smaller buffer does not break what was offered */
+	rcv_begin(0, 60000);
+	conn.opt.rcvbuf = 100;
+	for (unsigned int i = 0; i < 60000 / 520; i++)
+		assert_int_equal(put_seq(conn.rcv_nxt, 520), RCVQ_IN_ORDER);
 	rcv_end();
 }
 
@@ -692,6 +747,28 @@ tiny_out_of_order(void **state)
 		assert_int_equal(get(&got, 1, 0), 1);
 		assert_int_equal(got, byte_of(s));
 	}
+	rcv_end();
+}
+
+/* Small data leave foreign memory, unless somebody else looks at them there. */
+static void
+small_foreign(void **state)
+{
+	struct rte_mbuf *m = buf_make(BUF_EXT, "abc", 3);
+
+	(void)state;
+	rcv_begin(0, 6000);
+	rcvq_put(&conn, m, 0, 3, false);
+	assert_false(RTE_MBUF_HAS_EXTBUF(m));
+	assert_int_equal(get(bytes, 9, 0), 3);
+	assert_memory_equal(bytes, "abc", 3);
+	m = buf_make(BUF_EXT, "def", 3);
+	rte_mbuf_refcnt_update(m, 1);
+	rcvq_put(&conn, m, 3, 3, false);
+	assert_true(RTE_MBUF_HAS_EXTBUF(m));
+	assert_int_equal(get(bytes, 9, 0), 3);
+	assert_memory_equal(bytes, "def", 3);
+	rte_pktmbuf_free(m);
 	rcv_end();
 }
 
@@ -742,8 +819,13 @@ coalesced(void **state)
 	/* of one buffer, with padding */
 	assert_int_equal(rcvq_put(&conn, buf_make(BUF_OWN, "abcdef", 6), LARGE, 2, false),
 			RCVQ_IN_ORDER);
-	assert_int_equal(get(got, sizeof(got), 0), 2);
-	assert_int_equal(rcvq_put(&conn, buf_make(BUF_OWN, "abcdef", 6), LARGE + 2, 0, false), 0);
+	rcv_check();
+	/* foreign memory is not written to, even behind the data */
+	assert_int_equal(put_as(BUF_EXT, 600, LARGE + 2, bytes, 600, false), RCVQ_IN_ORDER);
+	assert_int_equal(put(LARGE + 602, "ab", 2, false), RCVQ_IN_ORDER);
+	assert_int_equal(conn.rcvq.bufs, 3);
+	assert_int_equal(get(got, sizeof(got), 0), 604);
+	assert_int_equal(rcvq_put(&conn, buf_make(BUF_OWN, "abcdef", 6), LARGE + 604, 0, false), 0);
 	rcv_end();
 }
 
@@ -763,6 +845,7 @@ main(void)
 		cmocka_unit_test(tiny_in_order),
 		cmocka_unit_test(tiny_shared),
 		cmocka_unit_test(tiny_out_of_order),
+		cmocka_unit_test(small_foreign),
 		cmocka_unit_test(many_blocks),
 		cmocka_unit_test(coalesced),
 		cmocka_unit_test(random_overlaps),

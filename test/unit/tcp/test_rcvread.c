@@ -39,6 +39,8 @@ vectors(void **state)
 	expect_seq(a, 1010, 3);
 	expect_seq(b, 1013, 5);
 	expect_seq(c, 1018, 400);
+	assert_int_equal(tcp_recv(&conn, iov + 3, 1, 3, 0), 2);
+	expect_seq(b + 3, 1418, 2);
 	/* no room is no reason to wait, nor to take an error */
 	conn.error = EPIPE;
 	assert_int_equal(tcp_recv(&conn, iov, 1, 0, 0), 0);
@@ -46,7 +48,7 @@ vectors(void **state)
 	assert_int_equal(tcp_recv(&conn, iov, 5, 408, 0), 0);
 	assert_int_equal(tcp_recv(&conn, iov, 5, 5000, 0), 0);
 	assert_int_equal(conn.error, EPIPE);
-	assert_int_equal(tcp_recv_queued(&conn), 2000 - 408);
+	assert_int_equal(tcp_recv_queued(&conn), 2000 - 410);
 	rcv_end();
 }
 
@@ -395,6 +397,34 @@ urgent_again(void **state)
 	expect_oob('y');
 	expect("f");
 	rcv_end();
+	/* whose byte has not come is none to be left out, and not to be read */
+	rcv_begin(0, 60000);
+	urgent(0, "abc", 4);
+	expect("abc");
+	assert_true(tcp_at_mark(&conn));
+	urgent(3, "xyz", 3);
+	expect("xy");
+	urgent(6, "ab", 5);
+	expect_oob(-EAGAIN);
+	expect("ab");
+	rcv_end();
+	rcv_begin(0, 60000);
+	urgent(0, "abx", 3);
+	urgent(3, "c", 3);
+	expect_oob(-EAGAIN);
+	expect("abxc");
+	rcv_end();
+	/* a FIN behind it moves no mark */
+	rcv_begin(0, 60000);
+	urgent(0, "abcxd", 4);
+	rcvq_put(&conn, NULL, 5, 0, true);
+	assert_int_equal(get(got, 9, 0), 3);
+	assert_true(tcp_at_mark(&conn));
+	expect_oob('x');
+	assert_int_equal(get(got, 9, 0), 1);
+	assert_int_equal(got[0], 'd');
+	assert_int_equal(get(got, 9, 0), 0);
+	rcv_end();
 	/* nor in line */
 	rcv_begin(0, 60000);
 	conn.opt.oob_inline = true;
@@ -406,8 +436,10 @@ urgent_again(void **state)
 	rcv_end();
 	/* pointers that say nothing: zero, behind the reader, beyond the FIN */
 	rcv_begin(100, 60000);
+	put(100, "abc", 3, false);
 	urgent(100, "abc", 0);
 	urgent(100, "abc", 2);
+	urgent(104, "", 0);
 	rcvq_put(&conn, NULL, 105, 0, true);
 	urgent(103, "d", 3);
 	assert_int_equal(n_events, 0);
