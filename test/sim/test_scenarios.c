@@ -27,7 +27,8 @@ look_at_end(const struct scenario *s)
 	for (unsigned int i = 0; i < 2; i++) {
 		const struct tcp_stats *stats = tcp_engine_stats(sim.host[i].engine);
 
-		if (stats->c[TCP_STAT_rtos] > 0)
+		/* a window that slow start doubles may fill a slow link for longer than an RTO */
+		if (stats->c[TCP_STAT_rtos] > 0 && s->sim.link[i].rate > 1000000)
 			sim_fail(&sim, "host %u: %lu timeouts though nothing was lost", i,
 					(unsigned long)stats->c[TCP_STAT_rtos]);
 		if (stats->c[TCP_STAT_recoveries] > 0)
