@@ -93,7 +93,14 @@ enum {
 };
 /* and behind them, with URG, u16 urgent pointer */
 
-enum { OPEN_TS = 0x01, OPEN_SACK = 0x02, OPEN_SCALE = 0x04, OPEN_ECN = 0x08, OPEN_MSS = 0x10 };
+enum {
+	OPEN_TS = 0x01,
+	OPEN_SACK = 0x02,
+	OPEN_SCALE = 0x04,
+	OPEN_ECN = 0x08,
+	OPEN_MSS = 0x10,
+	OPEN_SMALL = 0x20
+};
 
 #define REQUIRE(what)                                                                              \
 	do {                                                                                       \

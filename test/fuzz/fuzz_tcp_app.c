@@ -228,6 +228,8 @@ app_look(struct peer *peer)
 	REQUIRE(tcp_state_name(snapshot.state) != NULL);
 	REQUIRE(tcp_send_queued(conn, &unsent) >= unsent);
 	tcp_at_mark(conn);
+	tcp_want_space(conn);
+	REQUIRE(tcp_key_in_use(w.engine, &peer->key) == (conn_of(peer) != NULL));
 	ready = tcp_ready(conn);
 	REQUIRE((ready & TCP_E_ERROR) == 0 || tcp_error(conn, take) != 0);
 	REQUIRE(!take || tcp_error(conn, false) == 0);

@@ -111,6 +111,9 @@ sending(void)
 	INPUT("window_shrinks", 0, P(0, OP_OPEN), 0, SEND(0, 255),
 			SEG(0, ACK, BASE_ACK(ACK_PIECE), X_WINDOW, 0), 1, 1, 0, OP_NEXT_TIMER,
 			OP_NEXT_TIMER, SEG(0, ACK, BASE_ACK(ACK_PART), X_WINDOW, 0), 9, 2, 0);
+	INPUT("window_small", 0, P(0, OP_OPEN), OPEN_SMALL, SEND(0, 99),
+			SEG(0, ACK, 0, X_WINDOW, 0), 3, 0xe8, SEG(0, ACK, 0, X_WINDOW, 0), 2, 0,
+			OP_NEXT_TIMER, SEG(0, ACK, 0, X_WINDOW, 0), 3, 0xe8);
 	INPUT("mtu", 0, P(0, OP_OPEN), OPEN_ALL, SEND(0, 255), P(0, OP_ICMP), 2, 0, 40,
 			P(0, OP_ACK_ALL), SEND(0, 100), P(0, OP_ICMP), 2, 1, 36, P(0, OP_ACK_ALL));
 	INPUT("black_hole", 0, P(0, OP_OPEN), OPEN_ALL, OP_MTU, 40, SEND(0, 255), OP_NEXT_TIMER,
@@ -233,6 +236,10 @@ closing(void)
 			0xb4, 7, P(0, OP_ACK_ALL), P(0, OP_ACCEPT), SEND(0, 3));
 	INPUT("time_wait_connect", 0, P(4, OP_OPEN), OPEN_ALL, P(4, OP_CLOSE), P(4, OP_ACK_ALL),
 			P(4, OP_FIN), WAIT(8), P(4, OP_OPEN), OPEN_ALL, SEND(4, 3));
+	INPUT("close_reset", 0, P(0, OP_OPEN), OPEN_ALL, P(0, OP_SHUTDOWN), 1,
+			SEG(0, ACK | FIN, BASE_ACK(ACK_OLDEST), X_TS, 0), 0, 0, P(0, OP_RST),
+			P(0, OP_LOOK), 1, P(1, OP_OPEN), 0, P(1, OP_FIN), P(1, OP_SHUTDOWN), 2,
+			P(1, OP_RST), P(1, OP_LOOK), 1);
 	INPUT("listener_closes", 0, SEG(0, SYN, 0, 0, 0), SEG(1, SYN, 0, 0, 0), P(1, OP_ACK_ALL),
 			P(0, OP_LISTENER), 0, SEG(0, ACK, 0, 0, 0));
 	INPUT("ack_attacks", 0, P(0, OP_OPEN), OPEN_ALL, SEND(0, 9),

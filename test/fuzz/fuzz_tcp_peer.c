@@ -3,7 +3,8 @@
  * The peers of fuzz_tcp: segments of any kind, their numbers relative to the connection, and those
  * that a good peer would send.
  *
- * Packets lie in memory of exactly their size, so that AddressSanitizer sees a byte read too far.
+ * Every other packet lies in memory of exactly its size, so that AddressSanitizer sees a byte read
+ * too far; the others lie in buffers of a pool, where the engine may copy others behind them.
  */
 #include "fuzz_tcp_world.h"
 
@@ -29,22 +30,31 @@ ext_free(void *addr, void *opaque)
 	free(opaque);
 }
 
-static struct rte_mbuf *
-exact(const uint8_t *bytes, uint16_t len)
+static void
+exact(struct rte_mbuf *m, uint16_t len)
 {
-	struct rte_mbuf *m = rte_pktmbuf_alloc(w.rx_pool);
 	struct rte_mbuf_ext_shared_info *info = malloc(sizeof(*info) + len);
 	uint8_t *buf = (uint8_t *)(info + 1);
 
-	REQUIRE(m != NULL && info != NULL);
+	REQUIRE(info != NULL);
 	info->free_cb = ext_free;
 	info->fcb_opaque = info;
 	rte_mbuf_ext_refcnt_set(info, 1);
 	rte_pktmbuf_attach_extbuf(m, buf, (rte_iova_t)(uintptr_t)buf, len, info);
 	m->data_off = 0;
+}
+
+static struct rte_mbuf *
+buffer(const uint8_t *bytes, uint16_t len)
+{
+	struct rte_mbuf *m = rte_pktmbuf_alloc(w.rx_pool);
+
+	REQUIRE(m != NULL);
+	if (w.packets % 2 == 0 || len > rte_pktmbuf_tailroom(m))
+		exact(m, len);
 	m->data_len = len;
 	m->pkt_len = len;
-	memcpy(buf, bytes, len);
+	memcpy(rte_pktmbuf_mtod(m, void *), bytes, len);
 	return m;
 }
 
@@ -88,9 +98,10 @@ packet(const struct peer *peer, const uint8_t *hdr, uint32_t hdr_len, const stru
 		b[IP_HDR + hdr_len + i] = stream_byte(data + i);
 	if (s->split != 0 && s->split < total)
 		first = s->split;
-	m = exact(b, (uint16_t)first);
+	w.packets++;
+	m = buffer(b, (uint16_t)first);
 	if (first < total) {
-		second = exact(b + first, (uint16_t)(total - first));
+		second = buffer(b + first, (uint16_t)(total - first));
 		m->next = second;
 		m->nb_segs = 2;
 		m->pkt_len = total;
@@ -344,6 +355,23 @@ reply(struct peer *peer, uint8_t flags, uint32_t len)
 	send_segment(peer, &s, false);
 }
 
+void
+peer_ack(struct peer *peer)
+{
+	struct tcp_conn *conn = conn_of(peer);
+	struct segment s = { .flags = RTE_TCP_ACK_FLAG, .wnd = UINT16_MAX };
+
+	if (conn == NULL)
+		return;
+	/* as if all that it said it had sent were so: else its window is an old one */
+	s.seq = seq_max(conn->rcv_nxt, conn->snd_wl1);
+	s.ack = conn->snd_nxt;
+	/* whatever timestamps came before, this one is not old */
+	if ((conn->flags & F_TS) != 0)
+		option_ts(peer, &s, conn->ts_recent - peer_clock(), 0);
+	send_segment(peer, &s, false);
+}
+
 static void
 op_sack_all(struct peer *peer)
 {
@@ -382,13 +410,24 @@ op_open(struct peer *peer)
 	}
 	if ((how & OPEN_ECN) != 0)
 		s.flags |= RTE_TCP_ECE_FLAG | (passive ? RTE_TCP_CWR_FLAG : 0);
+	if ((how & OPEN_SMALL) != 0)
+		s.wnd = 1000;
 	options_syn(&s, (how & OPEN_MSS) != 0 ? 536 : 1460, (how & OPEN_SCALE) != 0 ? 7 : 255,
 			(how & OPEN_SACK) != 0);
 	if ((how & OPEN_TS) != 0)
 		option_ts(peer, &s, 0, 0);
 	send_segment(peer, &s, false);
-	if (passive)
+	if (passive && (how & OPEN_SMALL) != 0) {
+		s.flags = RTE_TCP_ACK_FLAG;
+		s.seq++;
+		s.ack = peer->ack;
+		s.options_len = 0;
+		if ((how & OPEN_TS) != 0)
+			option_ts(peer, &s, 0, 0);
+		send_segment(peer, &s, false);
+	} else if (passive) {
 		reply(peer, 0, 0);
+	}
 	app_accept();
 }
 

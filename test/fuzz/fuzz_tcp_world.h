@@ -45,6 +45,7 @@ struct world {
 	unsigned int n_held;
 	struct rte_mbuf *taken[TX_BUFS]; /* so that few are left */
 	unsigned int n_taken;
+	unsigned int packets; /* that peers have sent */
 };
 extern struct world w;
 
@@ -95,6 +96,8 @@ struct tcp_conn *conn_of(const struct peer *peer);
 
 /* fuzz_tcp_peer.c: operations of peers */
 void peer_op(unsigned int op, struct peer *peer);
+/** A segment without data that acknowledges everything and offers 64 KB. */
+void peer_ack(struct peer *peer);
 
 /* fuzz_tcp_app.c: operations of the application */
 void app_op(unsigned int op, struct peer *peer);
