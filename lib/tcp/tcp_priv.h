@@ -40,6 +40,7 @@
 #define DELACK_MIN (40 * MSEC)
 #define DELACK_MAX (200 * MSEC)
 #define DUPTHRESH 3u
+#define CHALLENGE_GAP (5 * MSEC) /* between answers to what is out of place, a connection */
 
 /** @name Sequence numbers, modulo 2^32 (RFC 9293 3.4) */
 /** @{ */
@@ -130,7 +131,8 @@ unsigned int opts_len(const struct tcp_opts *opts);
  */
 #define WHEEL_TICK_SHIFT 16 /**< 65.5 us */
 #define WHEEL_BITS 8
-#define WHEEL_LEVELS 4 /**< 2^48 ns: 78 hours; what is later fires early */
+#define WHEEL_STEP 7   /**< a slot lasts 2^7 slots of the level below: half of its round */
+#define WHEEL_LEVELS 4 /**< 2^45 ns: 9.7 hours; what is later waits at the far end */
 #define WHEEL_SLOTS (1u << WHEEL_BITS)
 struct wheel_entry {
 	struct wheel_entry *next, **prev; /**< prev NULL: not in the wheel */
@@ -138,6 +140,7 @@ struct wheel_entry {
 };
 struct wheel {
 	uint64_t tick; /**< all before have run */
+	uint64_t next; /**< ns: nothing to do before; UINT64_MAX: empty */
 	uint64_t filled[WHEEL_LEVELS][WHEEL_SLOTS / 64];
 	struct wheel_entry *slot[WHEEL_LEVELS][WHEEL_SLOTS];
 };
@@ -147,33 +150,57 @@ void wheel_set(struct wheel *w, struct wheel_entry *e, uint64_t at);
 void wheel_del(struct wheel *w, struct wheel_entry *e);
 /**
  * Take one entry that is due out of the wheel, NULL when there is none up to @p now. The caller may
- * set and delete any entry before it calls again.
+ * set and delete any entry before it calls again. Call it until it says NULL: that moves the wheel
+ * on, with a bounded part of the entries that go from one level to the next.
  */
 struct wheel_entry *wheel_take(struct wheel *w, uint64_t now);
-/** A lower bound of when the next is due; UINT64_MAX: none. A few instructions. */
-uint64_t wheel_next(const struct wheel *w);
+/**
+ * A lower bound of when the next is due, or wheel_take() has entries to move; UINT64_MAX: none.
+ * After wheel_take() said NULL it is later than the time given there.
+ */
+static inline uint64_t
+wheel_next(const struct wheel *w)
+{
+	return w->next;
+}
 /** @} */
 
 /** @name Connections by key (table.c) */
 /** @{ */
 struct table_slot {
 	uint32_t hash;
-	uint32_t index; /**< free for the table's use */
+	uint32_t used; /**< 0 ends a search; 1 with conn NULL: deleted while being moved out of */
 	struct tcp_conn *conn;
 };
-/** Open addressing; grows a little with each insertion, so that none takes long. */
+/** Open addressing; grows and shrinks a little with each call, so that none takes long. */
 struct table {
-	struct table_slot *slots, *old; /**< old: being moved out of */
-	uint32_t mask, old_mask, used, old_used, moved;
+	struct table_slot *slots, *old; /**< old: being moved out of, NULL mostly */
+	uint32_t mask, old_mask;
+	uint32_t used, old_used; /**< connections in each */
+	uint32_t moved;		 /**< slots of old below are empty, and their memory may be gone */
+	uint32_t freed;		 /**< of these, slots whose memory is */
 	uint32_t seed;
+	bool frozen;	  /**< table_foreach() runs: nothing is moved */
+	uint64_t key[11]; /**< of the hash, made from seed */
 };
 int table_init(struct table *t, uint32_t seed);
 void table_fini(struct table *t);
+/** Strongly universal: whoever does not know the seed finds no two keys with one hash. */
 uint32_t table_hash(const struct table *t, const struct tcp_key *key);
 struct tcp_conn *table_find(const struct table *t, const struct tcp_key *key, uint32_t hash);
+/** The same for a burst: the cache misses of slots and connections overlap. NULL: not there. */
+void table_find_bulk(const struct table *t, const struct tcp_key *const *keys,
+		const uint32_t *hashes, struct tcp_conn **conns, unsigned int n);
+static inline uint32_t
+table_count(const struct table *t)
+{
+	return t->used + t->old_used;
+}
 /** The key is not there. conn->key and conn->hash are set. 0, -ENOMEM */
 int table_add(struct table *t, struct tcp_conn *conn);
+/** It is there. */
 void table_del(struct table *t, struct tcp_conn *conn);
+/** Each once; @p cb may delete the one it is given and no other, and may not add. */
 void table_foreach(struct table *t, void (*cb)(struct tcp_conn *conn, void *ctx), void *ctx);
 /** @} */
 
@@ -200,18 +227,20 @@ uint16_t cookie_check(const struct secret *s, const struct tcp_key *key, uint32_
 uint64_t random_next(uint64_t *state);
 /** @} */
 
-/** @name Congestion control (cc.c, newreno.c, cubic.c) */
+/** @name Congestion control (cc.c, newreno.c, cubic.c, hystart.c; cc_priv.h is theirs alone) */
 /** @{ */
 /** All window sizes in bytes. */
 struct cc {
 	uint32_t cwnd, ssthresh;
-	uint32_t acked;	     /**< bytes that did not yet make cwnd grow */
+	uint32_t acked;	     /**< what growth left over, in the algorithm's own unit */
 	uint32_t prior_cwnd; /**< before the last reduction, for an undo */
 	uint32_t prior_ssthresh;
 	uint8_t algo; /**< enum tcp_cc_algo */
 	bool hystart_css;
 	uint8_t hystart_rounds;
+	uint8_t hystart_samples;
 	uint32_t hystart_end; /**< sequence number at which the round ends */
+	uint32_t hystart_last, hystart_now, hystart_base; /**< least round trips, us (hystart.c) */
 	/** Of one algorithm; newreno.c and cubic.c define what they keep. */
 	uint64_t priv[8];
 };
@@ -224,6 +253,7 @@ struct cc_ack {
 	uint64_t srtt, min_rtt;
 	uint64_t now;
 	bool cwnd_limited; /**< the window was full: else it must not grow (RFC 9293, 7661) */
+	bool paced; /**< segments are spread: bursts need no limit in slow start (RFC 9406) */
 };
 struct cc_ops {
 	const char *name;
@@ -371,6 +401,8 @@ uint32_t rcvq_window(const struct tcp_conn *conn);
 /** A reader has taken data: whether the window grew enough to tell the peer. */
 bool rcvq_update_due(const struct tcp_conn *conn);
 void rcvq_free(struct tcp_conn *conn);
+/** The segment says URG, before its data are put: the mark, the byte out of band (RFC 6093). */
+void urgent_in(struct tcp_conn *conn, uint32_t seq, uint32_t len, uint16_t urg, struct rte_mbuf *m);
 /** @} */
 
 /** @name The connection */
@@ -378,8 +410,8 @@ void rcvq_free(struct tcp_conn *conn);
 enum timer {
 	TIMER_LOSS, /**< RTO, tail loss probe, reordering, or window probe: conn->loss_timer says */
 	TIMER_ACK,  /**< delayed acknowledgement */
-	TIMER_LIFE, /**< handshake, keepalive, FIN-WAIT-2, TIME-WAIT, user timeout, cork */
-	TIMER_PACE,
+	TIMER_LIFE, /**< handshake, keepalive, FIN-WAIT-2, TIME-WAIT */
+	TIMER_SEND, /**< pacing, and the end of what TCP_CORK and MSG_MORE hold back */
 	TIMER_MAX
 };
 enum loss_timer { LOSS_NONE, LOSS_RTO, LOSS_TLP, LOSS_REO, LOSS_PROBE };
@@ -408,10 +440,14 @@ enum {
 	F_CWND_LIMITED = 0x80000, /**< in this round trip the window was full */
 	F_SYN_ACKED = 0x100000,	  /**< our SYN is acknowledged */
 	F_ACCEPTED = 0x200000,
-	F_FIN_IN = 0x400000,   /**< the peer's FIN was received in order */
-	F_DEFERRED = 0x800000, /**< TCP_DEFER_ACCEPT waits for data */
-	F_MORE = 0x1000000,    /**< the last send said MORE */
-	F_TIME_WAIT_2MSL = 0x2000000,
+	F_FIN_IN = 0x400000,	    /**< the peer's FIN was received in order */
+	F_DEFERRED = 0x800000,	    /**< TCP_DEFER_ACCEPT waits for data */
+	F_MORE = 0x1000000,	    /**< the last send said MORE */
+	F_CORKED = 0x2000000,	    /**< a part of a segment is held back until cork_at */
+	F_NO_SPACE_OUT = 0x4000000, /**< the last window we offered was zero */
+	F_READY = 0x20000000,	    /**< of these, in the list of those that wait to be accepted */
+	F_FINISHED = 0x10000000,    /**< out of every list; conn_finish() was here */
+	F_ACCEPTING = 0x8000000,    /**< in one of its listener's lists */
 };
 
 /** Loss recovery: RFC 8985, 6298, 5682, 6937, 6675 (ack.c, rack.c, rto.c). */
@@ -496,9 +532,11 @@ struct tcp_conn {
 	uint8_t urg_byte;
 	uint8_t syn_times; /**< SYNs or SYN-ACKs sent */
 	uint8_t keep_sent;
-	uint8_t error;			   /**< errno pending */
-	uint8_t soft_error;		   /**< reported if the connection times out */
-	uint64_t pace_next;		   /**< no data before */
+	uint8_t error;	    /**< errno pending */
+	uint8_t soft_error; /**< reported if the connection times out */
+	uint64_t pace_next; /**< no data before */
+	uint64_t cork_at;   /**< with F_CORKED */
+	uint32_t snd_sml;   /**< end of the last small segment: Nagle in Minshall's form */
 	uint64_t last_sent, last_received; /**< of data; last_received of any segment */
 	uint64_t life_at;		   /**< when the state's life timer began */
 	uint64_t bytes_sent, bytes_acked, bytes_received, bytes_retrans;
@@ -523,13 +561,19 @@ struct tcp_engine {
 	struct table conns;
 	struct wheel wheel;
 	struct tcp_stats stats;
-	TAILQ_HEAD(, tcp_conn) due;		 /**< to send when the burst has been taken in */
+	TAILQ_HEAD(, tcp_conn) due; /**< to send when the burst has been taken in */
+	/**
+	 * Gone, linked by link: freed when the engine's callers are left, so that whoever is on the
+	 * way through a connection may find it CLOSED but never freed.
+	 */
+	TAILQ_HEAD(, tcp_conn) dead;
 	LIST_HEAD(, tcp_listener) listeners[64]; /**< by local port */
 	struct secret secret;
 	uint64_t random;
 	unsigned int n_conns;
 	struct tcp_conn *free_conns; /**< cache of objects, linked by their owner field */
 	unsigned int n_free;
+	bool ending;		   /**< being destroyed: no events, the table stays as it is */
 	uint64_t challenge_second; /**< engine-wide limit of RFC 5961 7 */
 	uint32_t challenge_count;
 	uint32_t next_id;
@@ -605,6 +649,9 @@ in_free(struct tcp_in *in)
 	in->m = NULL;
 }
 
+/** The segment and its connection (NULL: none); takes in->m. */
+void segment_input(struct tcp_engine *engine, struct tcp_conn *conn, struct tcp_in *in);
+
 /* listen.c */
 struct tcp_listener {
 	LIST_ENTRY(tcp_listener) next;
@@ -629,6 +676,9 @@ bool listen_established(struct tcp_conn *conn);
 /** It goes, or is accepted: out of the listener's lists. */
 void listen_forget(struct tcp_conn *conn);
 
+/** Data came for a connection that waited for them (TCP_DEFER_ACCEPT). */
+void listen_data(struct tcp_conn *conn);
+
 /* stray.c: answers without a connection; take nothing */
 /** RST for a segment (RFC 9293 3.10.7.1). */
 void stray_reset(struct tcp_engine *engine, const struct tcp_in *in);
@@ -641,14 +691,19 @@ int conn_create(struct tcp_engine *engine, const struct tcp_key *key, uint32_t h
 		const struct tcp_options *opt, struct tcp_conn **conn);
 /** Options of the peer's SYN, ours taken into account: flags, scales, snd_mss. */
 void conn_negotiate(struct tcp_conn *conn, const struct tcp_opts *opts);
+/** The smallest shift that lets the whole buffer be offered (RFC 7323 2.2). */
+uint8_t scale_for(uint32_t rcvbuf);
 /** snd_mss from mtu, peer_mss, options; when smaller, the unsent is cut on its way out. */
 void conn_set_mss(struct tcp_conn *conn);
 /** Established: congestion control, timers, events. */
 void conn_established(struct tcp_conn *conn);
 /** End with an error for the owner (0: none), then as conn_free(). Sends nothing. */
 void conn_drop(struct tcp_conn *conn, int error);
-/** Out of every list and freed, at once if nobody owns it; else when the owner closes it. */
+/** CLOSED, out of every list; the object goes with engine_reap() if nobody owns it, else when the
+ * owner closes it. */
 void conn_finish(struct tcp_conn *conn);
+/** Free those that are gone. At the end of every public call. */
+void engine_reap(struct tcp_engine *engine);
 void conn_event(struct tcp_conn *conn, unsigned int events);
 void conn_time_wait(struct tcp_conn *conn);
 
@@ -723,6 +778,15 @@ void output_syn(struct tcp_conn *conn);
 void output_reset(struct tcp_conn *conn);
 /** RFC 5961: an acknowledgement, at most so many a second. */
 void output_challenge(struct tcp_conn *conn);
+/** Segment of pieces @p i to i + n - 1, which segment_run() allows; counts of the connection
+ * follow. 0, -ENOBUFS */
+int segment_data(struct tcp_conn *conn, uint32_t i, uint32_t n);
+/** Pieces from @p i on that can go in one packet of at most @p limit bytes without a copy, at most
+ * @p max; at least 1. */
+uint32_t segment_run(const struct tcp_conn *conn, uint32_t i, uint32_t max, uint32_t limit);
+/** A segment without data. 0, -ENOBUFS */
+int segment_bare(struct tcp_conn *conn, uint32_t seq, uint8_t flags, const struct tcp_opts *o);
+int segment_ack(struct tcp_conn *conn, uint32_t seq);
 /** The clock behind our timestamps. */
 uint32_t ts_now(const struct tcp_conn *conn);
 /** @} */
