@@ -467,7 +467,7 @@ rings_init(void)
 	if (ret == 0)
 		ret = pools_init();
 	if (ret == 0)
-		ret = table_init();
+		ret = ring_table_init();
 	if (ret != 0)
 		return ret;
 	if (!exported)
@@ -504,7 +504,7 @@ rings_fini(void)
 		port_unlock(port);
 	}
 	if (initialised)
-		table_fini();
+		ring_table_fini();
 	ring_pools_fini();
 	initialised = false;
 }

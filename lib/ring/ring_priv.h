@@ -127,9 +127,9 @@ void table_unpin(struct ring_ctl *ctl);
 /** The nth ring there is, NULL past the end. */
 struct ring_ctl *table_at(uint32_t nth);
 /** Follow restarts of ports. */
-int table_init(void);
+int ring_table_init(void);
 /** Every ring is gone: flows that were left, and what belongs to the ports. */
-void table_fini(void);
+void ring_table_fini(void);
 /** The default ring polls the queues of its port that no ring has. */
 void table_update_spare(struct ring_port *rp);
 /** @} */

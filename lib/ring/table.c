@@ -224,13 +224,13 @@ on_restart(struct port *port, bool up, void *ctx)
 }
 
 int
-table_init(void)
+ring_table_init(void)
 {
 	return port_on_restart(on_restart, ports);
 }
 
 void
-table_fini(void)
+ring_table_fini(void)
 {
 	port_off(ports);
 	table_lock();

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /**
  * @file
- * dpvma: UDP sockets on DPDK ports, with the calls of POSIX under a prefix.
+ * dpvma: UDP and TCP sockets on DPDK ports, with the calls of POSIX under a prefix.
  *
  * A socket's file descriptor is the kernel's: dpvma_socket() opens a kernel socket behind it, so
  * its number meets no other, and what dpvma cannot carry (an address that is no port's, a route
@@ -16,10 +16,16 @@
  * - The time of recvmmsg() bounds the wait for the first datagram, too; what is left of it is
  * stored.
  * - SO_RCVBUF has a floor, VMA_RX_BYTES_MIN, and not the kernel's limit.
- * - MSG_MORE and MSG_OOB are EOPNOTSUPP on an offloaded socket.
+ * - MSG_MORE and MSG_OOB are EOPNOTSUPP on an offloaded datagram socket.
+ * - SO_SNDBUF and SO_RCVBUF of a stream socket are what it has: neither grows by itself.
+ * - close() of a stream socket leaves the connection to dpvma, which ends it as TCP asks. What is
+ *   not sent when dpvma_exit() has waited for 0.2 s is lost.
+ * - Of two listeners on one address and port the second fails, with SO_REUSEPORT too.
+ * - TCP_DEFER_ACCEPT is on or off: a connection without data is accepted when its peer has been
+ *   asked as often as for a handshake.
  * - A descriptor made by dup() is the kernel's socket alone, and so is every socket in a child of
  *   fork().
- * - With VMA_THREAD_MODE=0 all calls must come from one thread.
+ * - With VMA_THREAD_MODE=0 all calls must come from one thread, and TCP's timers run in them.
  */
 #ifndef DPVMA_H
 #define DPVMA_H
@@ -74,14 +80,21 @@ DPVMA_API void dpvma_print_options(FILE *f);
 DPVMA_API struct vma_api_t *dpvma_get_api(void);
 
 /**
- * AF_INET and SOCK_DGRAM are offloaded (with SOCK_NONBLOCK, SOCK_CLOEXEC); everything else is a
- * plain kernel socket on which the calls below work all the same.
+ * AF_INET with SOCK_DGRAM or SOCK_STREAM is offloaded (with SOCK_NONBLOCK, SOCK_CLOEXEC);
+ * everything else is a plain kernel socket on which the calls below work all the same.
  */
 DPVMA_API int dpvma_socket(int domain, int type, int protocol);
 DPVMA_API int dpvma_close(int fd);
 DPVMA_API int dpvma_shutdown(int fd, int how);
 DPVMA_API int dpvma_bind(int fd, const struct sockaddr *addr, socklen_t len);
 DPVMA_API int dpvma_connect(int fd, const struct sockaddr *addr, socklen_t len);
+DPVMA_API int dpvma_listen(int fd, int backlog);
+/**
+ * A listener on an address that other devices have, too, gives their connections as well, which
+ * are the kernel's then.
+ */
+DPVMA_API int dpvma_accept(int fd, struct sockaddr *addr, socklen_t *len);
+DPVMA_API int dpvma_accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags);
 DPVMA_API int dpvma_getsockname(int fd, struct sockaddr *addr, socklen_t *len);
 DPVMA_API int dpvma_getpeername(int fd, struct sockaddr *addr, socklen_t *len);
 DPVMA_API int dpvma_setsockopt(int fd, int level, int name, const void *val, socklen_t len);
@@ -106,6 +119,9 @@ DPVMA_API ssize_t dpvma_sendto(int fd, const void *buf, size_t len, int flags,
 DPVMA_API ssize_t dpvma_sendmsg(int fd, const struct msghdr *msg, int flags);
 DPVMA_API int dpvma_sendmmsg(int fd, struct mmsghdr *vec, unsigned int n, int flags);
 
+/** Into a stream socket of dpvma it copies. */
+DPVMA_API ssize_t dpvma_sendfile(int fd, int file, off_t *offset, size_t count);
+
 DPVMA_API int dpvma_poll(struct pollfd *fds, nfds_t n, int timeout_ms);
 DPVMA_API int dpvma_ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout,
 		const sigset_t *sigmask);
@@ -118,12 +134,15 @@ enum dpvma_carrier { DPVMA_KERNEL, DPVMA_OFFLOADED };
  */
 DPVMA_API enum dpvma_carrier dpvma_explain(int fd, char *why, size_t len);
 
-/** Counters of a socket, its rings and its cyclic reader; 0: of everything. EBADF for no socket. */
+/**
+ * Counters of a socket, its rings and its cyclic reader; 0: of everything, TCP's engines too. EBADF
+ * for no socket.
+ */
 DPVMA_API int dpvma_dump(int fd, FILE *f);
 /**
  * The same as one JSON object on a line:
  * {"rings":[{"index":,"port":,"queue":,"counters":{}}],"sockets":[{"fd":,"why":,"counters":{}}],
- * "cyclic":[{"ring":,"source":,"counters":{}}]}
+ * "cyclic":[{"ring":,"source":,"counters":{}}],"tcp":[{"ring":,"connections":,"counters":{}}]}
  * @return 0, or -1 with errno EIO
  */
 DPVMA_API int dpvma_dump_json(FILE *f);

@@ -81,13 +81,30 @@ print_sock(struct sock *s, void *ctx)
 	explain_sock(s, why, sizeof(why));
 	if (!d->json) {
 		fprintf(d->f, "socket %d, %s: ", s->fd, why);
-		stat_print(d->f, &stat_sock, udp_stats(s->udp)->c);
+		stat_print(d->f, &stat_sock, s->ops->stats(s)->c);
 		return;
 	}
 	fprintf(d->f, "%s{\"fd\":%d,\"why\":", d->comma ? "," : "", s->fd);
 	json_string(d->f, why);
 	fputs(",\"counters\":", d->f);
-	stat_json(d->f, &stat_sock, udp_stats(s->udp)->c);
+	stat_json(d->f, &stat_sock, s->ops->stats(s)->c);
+	fputc('}', d->f);
+	d->comma = true;
+}
+
+static void
+print_tcp(const struct ring *ring, const struct tcp_stats *stats, unsigned int conns, void *ctx)
+{
+	struct dump *d = ctx;
+
+	if (!d->json) {
+		fprintf(d->f, "tcp ring %u, %u connections: ", ring->index, conns);
+		stat_print(d->f, &stat_tcp, stats->c);
+		return;
+	}
+	fprintf(d->f, "%s{\"ring\":%u,\"connections\":%u,\"counters\":", d->comma ? "," : "",
+			ring->index, conns);
+	stat_json(d->f, &stat_tcp, stats->c);
 	fputc('}', d->f);
 	d->comma = true;
 }
@@ -112,7 +129,7 @@ dump_one(struct dump *d, struct sock *s)
 
 	print_sock(s, d);
 	if (s->offloaded)
-		n = RTE_MIN(udp_rings(s->udp, rings, PORT_MAX), (unsigned int)PORT_MAX);
+		n = RTE_MIN(s->ops->rings(s, rings, PORT_MAX), (unsigned int)PORT_MAX);
 	for (i = 0; i < n; i++) {
 		print_ring(d, rings[i]);
 		print_cyclic(d, rings[i]);
@@ -138,6 +155,7 @@ dpvma_dump(int fd, FILE *f)
 	ring_foreach(each_ring, &d);
 	sock_foreach(print_sock, &d);
 	ring_foreach(each_cyclic, &d);
+	stream_foreach_engine(print_tcp, &d);
 	return 0;
 }
 
@@ -158,6 +176,10 @@ dpvma_dump_json(FILE *f)
 	d.comma = false;
 	if (started)
 		ring_foreach(each_cyclic, &d);
+	fputs("],\"tcp\":[", f);
+	d.comma = false;
+	if (started)
+		stream_foreach_engine(print_tcp, &d);
 	fputs("]}\n", f);
 	return ferror(f) ? fail(-EIO) : 0;
 }
@@ -189,7 +211,7 @@ copy_one(struct sock *s, void *ctx)
 	if (d->fd >= 0 || d->index-- != 0)
 		return;
 	d->fd = s->fd;
-	copied = *udp_stats(s->udp);
+	copied = *s->ops->stats(s);
 	explain_sock(s, why, sizeof(why));
 	snprintf(copied_why, sizeof(copied_why), "fd %d, %s", s->fd, why);
 }
@@ -210,11 +232,44 @@ label_at(unsigned int index, char *buf, size_t len)
 	snprintf(buf, len, "%s", stats_at(index) != NULL ? copied_why : "");
 }
 
+/* The same of engines. */
+static struct tcp_stats copied_tcp;
+static char copied_ring[64];
+
+static void
+copy_tcp(const struct ring *ring, const struct tcp_stats *stats, unsigned int conns, void *ctx)
+{
+	struct dump *d = ctx;
+
+	if (d->fd >= 0 || d->index-- != 0)
+		return;
+	d->fd = (int)ring->index;
+	copied_tcp = *stats;
+	snprintf(copied_ring, sizeof(copied_ring), "ring %u, %u connections", ring->index, conns);
+}
+
+static const uint64_t *
+tcp_at(unsigned int index)
+{
+	struct dump d = { .index = index, .fd = -1 };
+
+	if (sock_is_started())
+		stream_foreach_engine(copy_tcp, &d);
+	return d.fd < 0 ? NULL : copied_tcp.c;
+}
+
+static void
+tcp_label_at(unsigned int index, char *buf, size_t len)
+{
+	snprintf(buf, len, "%s", tcp_at(index) != NULL ? copied_ring : "");
+}
+
 void
 dump_export(void)
 {
 	static bool done;
 
 	if (!done)
-		done = stat_export(&stat_sock, stats_at, label_at) == 0;
+		done = stat_export(&stat_sock, stats_at, label_at) == 0 &&
+				stat_export(&stat_tcp, tcp_at, tcp_label_at) == 0;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The internal thread: timers, the kernel's news, device events, and rings that nobody polls, every
- * VMA_PROGRESS_ENGINE_INTERVAL. With the interval 0 it attends to no ring and still keeps timers.
+ * The internal thread: timers, TCP's too, the kernel's news, device events, and rings that nobody
+ * polls, every VMA_PROGRESS_ENGINE_INTERVAL. With the interval 0 it attends to no ring and still
+ * keeps timers.
  */
 #include <poll.h>
 #include <pthread.h>
@@ -53,6 +54,22 @@ enter_cpuset(void)
 		fclose(f);
 }
 
+/*
+ * TCP's timers, so that an idle program retransmits, too. With VMA_THREAD_MODE=0 they are the
+ * business of the one thread that may touch engines.
+ */
+static unsigned int
+tcp_wait_ms(void)
+{
+	uint64_t now = clock_ns(), next;
+
+	if (conf()->thread_mode == CONF_THREAD_SINGLE)
+		return LONGEST_WAIT_MS;
+	next = stream_progress(now);
+	return next <= now ? 1
+			   : (unsigned int)RTE_MIN((next - now) / 1000000u + 1, LONGEST_WAIT_MS);
+}
+
 static void *
 run(void *arg)
 {
@@ -67,7 +84,7 @@ run(void *arg)
 			{ .fd = port_event_fd(), .events = POLLIN },
 			{ .fd = kern_fd(), .events = POLLIN },
 		};
-		unsigned int wait = net_progress(clock_ms());
+		unsigned int wait = RTE_MIN(net_progress(clock_ms()), tcp_wait_ms());
 
 		if (conf()->progress_engine_interval > 0)
 			wait = RTE_MIN(wait, (unsigned int)conf()->progress_engine_interval);

@@ -65,10 +65,10 @@ explain_unknown(int fd, char *why, size_t len)
 		snprintf(why, len, "its address family: only AF_INET is offloaded");
 		break;
 	case REASON_TYPE:
-		snprintf(why, len, "its type: only SOCK_DGRAM is offloaded");
+		snprintf(why, len, "its type: only SOCK_DGRAM and SOCK_STREAM are offloaded");
 		break;
 	case REASON_PROTOCOL:
-		snprintf(why, len, "its protocol: only UDP is offloaded");
+		snprintf(why, len, "its protocol: only UDP and TCP are offloaded");
 		break;
 	case REASON_START:
 		snprintf(why, len, "dpvma did not start (%s; the log says why)",
@@ -76,6 +76,9 @@ explain_unknown(int fd, char *why, size_t len)
 		break;
 	case REASON_TABLE:
 		snprintf(why, len, "no memory for it, or a descriptor above %u", REASONS - 1);
+		break;
+	case REASON_ACCEPT:
+		snprintf(why, len, "it came to a listener by the kernel, through no dpvma port");
 		break;
 	default:
 		snprintf(why, len, "no socket that dpvma_socket() opened");
@@ -96,13 +99,13 @@ explain_offloaded(struct sock *s, char *why, size_t len)
 		snprintf(why, len, "offloaded, not bound yet");
 		return;
 	}
-	udp_local(s->udp, &addr, &port_be);
+	s->ops->local(s, &addr, &port_be);
 	used = (size_t)snprintf(why, len, "offloaded: bound to %s:%u", ip_format(&addr, local),
 			rte_be_to_cpu_16(port_be));
-	if (used < len && udp_peer(s->udp, &addr, &peer_be))
+	if (used < len && s->ops->peer(s, &addr, &peer_be))
 		used += (size_t)snprintf(why + used, len - used, ", connected to %s:%u",
 				ip_format(&addr, remote), rte_be_to_cpu_16(peer_be));
-	n = RTE_MIN(udp_rings(s->udp, rings, PORT_MAX), (unsigned int)PORT_MAX);
+	n = RTE_MIN(s->ops->rings(s, rings, PORT_MAX), (unsigned int)PORT_MAX);
 	if (used < len && n != 0)
 		used += (size_t)snprintf(why + used, len - used, ", port %s, ring %u on queue %u",
 				rings[0]->port->name, rings[0]->index, rings[0]->queue);

@@ -70,6 +70,9 @@ sock_new(int fd)
 	/* users may be held by a lookup that lost: it is added to, never set */
 	s->fd = fd;
 	s->udp = NULL;
+	s->stream = NULL;
+	s->linger = false;
+	s->linger_s = 0;
 	s->offloaded = s->nonblock = s->closing = s->bound = s->shut_read = false;
 	s->os_pollable = s->kernel_bound = s->mc_kernel = false;
 	s->wants = s->stamping = 0;
@@ -111,9 +114,7 @@ destroy(struct sock *s)
 {
 	int fd = s->fd;
 
-	if (s->udp != NULL)
-		udp_close(s->udp);
-	s->udp = NULL;
+	s->ops->destroy(s);
 	if (s->wake_fd >= 0)
 		close(s->wake_fd);
 	s->wake_fd = -1;

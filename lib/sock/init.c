@@ -32,6 +32,7 @@ static const struct {
 	{ "rings", rings_init, rings_fini },
 	{ "net", net_init, net_fini },
 	{ "udp", udp_init, udp_fini },
+	{ "stream", stream_init, stream_fini },
 	{ "engine", engine_start, engine_stop },
 };
 

@@ -11,7 +11,7 @@ sock_rings(int fd, struct ring **rings, int n)
 	if (s == NULL)
 		return 0;
 	if (s->offloaded && s->bound)
-		ret = (int)udp_rings(s->udp, rings, n > 0 ? (unsigned int)n : 0);
+		ret = (int)s->ops->rings(s, rings, n > 0 ? (unsigned int)n : 0);
 	sock_put(s);
 	return ret;
 }
@@ -26,7 +26,7 @@ sock_tx_ring(int fd, const struct sockaddr *to, socklen_t len)
 
 	if (s == NULL || !s->offloaded || sock_address(to, len, &addr, &port_be) != 0)
 		errno = EINVAL;
-	else if ((ring = udp_tx_ring(s->udp)) == NULL)
+	else if ((ring = s->ops->tx_ring(s)) == NULL)
 		errno = ENODATA;
 	if (s != NULL)
 		sock_put(s);
@@ -42,7 +42,7 @@ sock_headers(int fd, void *buf, uint16_t *len)
 
 	if (s == NULL)
 		return fail(-EINVAL);
-	if (s->offloaded && len != NULL)
+	if (s->offloaded && s->udp != NULL && len != NULL)
 		n = udp_headers(s->udp, hdr, sizeof(hdr));
 	sock_put(s);
 	if (n < 0)

@@ -43,6 +43,17 @@ any_port(const struct ip_addr *addr, bool (*is)(const struct port *port))
 	return false;
 }
 
+static bool
+any_port_copies(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < port_count(); i++)
+		if (copies(port_get(i)))
+			return true;
+	return false;
+}
+
 /** Packets of this device end there; a VLAN's has an index of its own. */
 static unsigned int
 keep_out(struct sock_filter *code, uint32_t ifindex)
@@ -93,9 +104,67 @@ kernel_bind(struct sock *s, const struct ip_addr *addr, uint16_t *port_be)
 		return -errno;
 	if (getsockname(s->fd, (struct sockaddr *)&sin, &len) == 0)
 		*port_be = sin.sin_port;
-	s->os_pollable = conf()->rx_udp_poll_os_ratio != 0;
+	/* of a stream nothing comes by it before it listens */
+	s->os_pollable = s->udp != NULL && conf()->rx_udp_poll_os_ratio != 0;
 	s->kernel_bound = true;
 	return 0;
+}
+
+bool
+kernel_sees(const struct ip_addr *addr)
+{
+	return any_port(addr, copies);
+}
+
+/* The filter of kernel_bind() keeps it from hearing what is ours. */
+int
+kernel_listen(struct sock *s, int backlog)
+{
+	if (!s->kernel_bound)
+		return 0;
+	if (listen(s->fd, backlog) != 0)
+		return -errno;
+	s->os_pollable = true;
+	return 0;
+}
+
+static void
+filter_all(int fd)
+{
+	struct sock_filter none = BPF_STMT(BPF_RET | BPF_K, 0);
+	struct sock_fprog prog = { .len = 1, .filter = &none };
+
+	if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog, sizeof(prog)) != 0)
+		LOG_WARNING("fd %d: the kernel refused a filter (%s): it may reset connections", fd,
+				strerror(errno));
+}
+
+void
+kernel_unlisten(struct sock *s)
+{
+	if (!s->os_pollable)
+		return;
+	s->os_pollable = false;
+	/* where connections of ours go on, it stays and says nothing */
+	if (any_port_copies())
+		filter_all(s->fd);
+	else
+		shutdown(s->fd, SHUT_RDWR);
+}
+
+/*
+ * A kernel that sees segments for a number on which nobody listens resets the connection. One that
+ * listens and drops everything says nothing.
+ */
+void
+kernel_guard(struct sock *s, const struct ip_addr *addr)
+{
+	if (!s->kernel_bound || !any_port(addr, copies))
+		return;
+	filter_all(s->fd);
+	if (listen(s->fd, 1) != 0)
+		LOG_WARNING("fd %d: the kernel may reset this connection: listen: %s", s->fd,
+				strerror(errno));
 }
 
 /* Options that a later binding depends on, or a later read of the kernel's socket. */
@@ -119,7 +188,7 @@ void
 kernel_unbind(struct sock *s)
 {
 	int flags = fcntl(s->fd, F_GETFD), modes = fcntl(s->fd, F_GETFL), value;
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int fd = socket(AF_INET, s->ops->type | SOCK_CLOEXEC, 0);
 	socklen_t len;
 	unsigned int i;
 
@@ -166,7 +235,7 @@ kernel_disconnect(struct sock *s)
 	/* a number that the kernel chose is given back by that; ours keeps it */
 	if (getsockname(s->fd, (struct sockaddr *)&sin, &len) != 0 || sin.sin_port != 0)
 		return;
-	udp_local(s->udp, &addr, &port_be);
+	s->ops->local(s, &addr, &port_be);
 	ip_to_sockaddr(&addr, port_be, &sin);
 	if (bind(s->fd, (struct sockaddr *)&sin, sizeof(sin)) != 0)
 		s->os_pollable = s->kernel_bound = false;

@@ -25,6 +25,7 @@ struct view {
 	nfds_t offloaded;
 	nfds_t os_n; /**< descriptors that the kernel has a say in */
 	const sigset_t *sigmask;
+	bool streams;	/**< some are TCP's, which has timers */
 	bool migrating; /**< some sockets' rings may change: they are polled one by one */
 	struct ring_set set;
 	struct sock *small_socks[ON_STACK];
@@ -65,6 +66,7 @@ view_add(struct view *v, nfds_t i)
 		if (!s->os_pollable)
 			v->os[i].fd = -1;
 		v->migrating |= sock_migrates(s);
+		v->streams |= s->stream != NULL;
 		ring_set_add(&v->set, s);
 	}
 	v->os_n += v->os[i].fd >= 0;
@@ -79,7 +81,7 @@ view_open(struct view *v, struct pollfd *fds, nfds_t n, const sigset_t *sigmask)
 	v->n = n;
 	v->offloaded = v->os_n = 0;
 	v->sigmask = sigmask;
-	v->migrating = false;
+	v->migrating = v->streams = false;
 	v->set.n = 0;
 	v->set.nap = false;
 	if (view_memory(v) != 0)
@@ -104,20 +106,11 @@ view_close(struct view *v)
 }
 
 static short
-ready_events(const struct sock *s, short wanted)
+ready_events(struct sock *s, short wanted)
 {
-	short got = POLLOUT | POLLWRNORM;
+	short got = s->ops->revents(s) & (short)(wanted | POLLERR | POLLHUP);
 
-	if (udp_readable(s->udp) || s->shut_read)
-		got |= POLLIN | POLLRDNORM;
-	if (s->shut_read)
-		got |= POLLRDHUP;
-	got &= wanted;
-	if (udp_has_error(s->udp))
-		got |= POLLERR;
-	if (s->closing)
-		got |= POLLNVAL;
-	return got;
+	return s->closing ? got | POLLNVAL : got;
 }
 
 /* Results of the offloaded ones; with @p os also what the kernel answered for all. */
@@ -146,9 +139,11 @@ poll_rings(struct view *v)
 
 	for (i = 0; i < v->set.n; i++)
 		net_poll(v->set.rings[i]);
+	if (v->streams)
+		stream_turn();
 	for (k = 0; v->migrating && k < v->n; k++)
 		if (v->socks[k] != NULL && sock_migrates(v->socks[k]))
-			udp_poll(v->socks[k]->udp);
+			v->socks[k]->ops->poll(v->socks[k]);
 }
 
 /** What the kernel has now; signals that sigmask lets through come here. 0, 1 or -EINTR. */
@@ -198,6 +193,24 @@ first_turn(struct view *v)
 	return os < 0 ? os : collect(v, os != 0);
 }
 
+static bool
+awaited(struct sock *s, short want)
+{
+	return s->closing || s->ops->awaited(s, want);
+}
+
+/* When one of them has a timer before the deadline, that is it. */
+static uint64_t
+earliest(const struct view *v, uint64_t deadline)
+{
+	nfds_t i;
+
+	for (i = 0; v->streams && i < v->n; i++)
+		if (v->socks[i] != NULL)
+			deadline = RTE_MIN(deadline, v->socks[i]->ops->due(v->socks[i]));
+	return deadline;
+}
+
 /*
  * Arm, look once more, sleep. sigmask is in force in the sleep only; a signal that it lets through
  * and that came before ends the sleep at once, as ppoll(2) promises.
@@ -218,7 +231,8 @@ sleep_on(struct view *v, uint64_t deadline, const sigset_t *sigmask)
 	}
 	waiting = ring_set_arm(&v->set, v->os, &n);
 	for (i = 0; i < v->n && !waiting; i++)
-		waiting = v->socks[i] != NULL && sock_really_readable(v->socks[i]);
+		waiting = v->socks[i] != NULL && awaited(v->socks[i], v->fds[i].events);
+	deadline = earliest(v, deadline);
 	left = timespec_until(waiting ? 0 : deadline, v->set.nap);
 	ret = ppoll(v->os, n, !waiting && deadline == UINT64_MAX && !v->set.nap ? NULL : &left,
 			sigmask);

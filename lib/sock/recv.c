@@ -13,18 +13,10 @@
 
 #include "sock_priv.h"
 
-static bool
-dont_wait(const struct sock *s, int flags)
-{
-	return s->nonblock || (flags & MSG_DONTWAIT);
-}
-
 static uint64_t
 deadline_of(const struct sock *s, int flags)
 {
-	if (likely(s->rcv_timeout_ns == 0) || dont_wait(s, flags))
-		return UINT64_MAX;
-	return clock_ns() + (uint64_t)s->rcv_timeout_ns;
+	return sock_dont_wait(s, flags) ? UINT64_MAX : sock_deadline(s->rcv_timeout_ns);
 }
 
 /*
@@ -68,7 +60,7 @@ take_sleeping(struct sock *s, struct rte_mbuf **pkts, unsigned int n, int flags,
 
 	signals_hold(&before);
 	do {
-		ret = sock_sleep(s, deadline, &before);
+		ret = sock_sleep(s, POLLIN, deadline, &before);
 		if (ret != 0)
 			break;
 		udp_poll(s->udp);
@@ -135,7 +127,7 @@ sock_take(struct sock *s, struct rte_mbuf **pkts, unsigned int n, int flags, uin
 		if (ret != -EAGAIN)
 			return ret;
 	}
-	if (!dont_wait(s, flags))
+	if (!sock_dont_wait(s, flags))
 		return take_blocking(s, pkts, n, flags, deadline_ns);
 	return -EAGAIN;
 }
@@ -242,7 +234,7 @@ recv_one(struct sock *s, struct msghdr *msg, int flags)
 static bool
 try_again(const struct sock *s, ssize_t ret, int flags)
 {
-	return ret < 0 && errno == EAGAIN && !dont_wait(s, flags) && !(flags & MSG_ERRQUEUE);
+	return ret < 0 && errno == EAGAIN && !sock_dont_wait(s, flags) && !(flags & MSG_ERRQUEUE);
 }
 
 static ssize_t
@@ -254,7 +246,7 @@ recvmsg_offloaded(struct sock *s, struct msghdr *msg, int flags)
 		ret = recv_one(s, msg, flags);
 		if (likely(ret >= 0))
 			return ret;
-		if (ret == -EAGAIN && dont_wait(s, flags))
+		if (ret == -EAGAIN && sock_dont_wait(s, flags))
 			STAT_INC(udp_stats(s->udp), SOCK, rx_eagain);
 		if (ret != -EREMOTE)
 			return fail((int)ret);
@@ -280,7 +272,10 @@ dpvma_recvmsg(int fd, struct msghdr *msg, int flags)
 		sock_put(s);
 		return recvmsg(fd, msg, flags);
 	}
-	ret = recvmsg_offloaded(s, msg, flags);
+	if (likely(s->udp != NULL))
+		ret = recvmsg_offloaded(s, msg, flags);
+	else
+		ret = stream_sock_recvmsg(s, msg, flags);
 	sock_put(s);
 	return ret;
 }
@@ -379,6 +374,25 @@ recv_singly(struct sock *s, struct mmsghdr *vec, int flags)
 	return 1;
 }
 
+/* Each takes what there is; only the first waits with MSG_WAITFORONE. */
+static int
+recvmmsg_stream(struct sock *s, struct mmsghdr *vec, unsigned int n, int flags)
+{
+	unsigned int i;
+	ssize_t ret;
+
+	if (vec == NULL && n != 0)
+		return -EFAULT;
+	for (i = 0; i < RTE_MIN(n, (unsigned int)SOCK_MSGS_MAX); i++) {
+		ret = stream_sock_recvmsg(s, &vec[i].msg_hdr,
+				(flags & MSG_WAITFORONE) && i != 0 ? flags | MSG_DONTWAIT : flags);
+		if (ret < 0)
+			return i != 0 ? (int)i : -errno;
+		vec[i].msg_len = (unsigned int)ret;
+	}
+	return (int)i;
+}
+
 static int
 recvmmsg_offloaded(
 		struct sock *s, struct mmsghdr *vec, unsigned int n, int flags, uint64_t deadline)
@@ -395,7 +409,7 @@ recvmmsg_offloaded(
 		ret = recv_many(s, vec, RTE_MIN(n, (unsigned int)SOCK_MSGS_MAX), flags, deadline);
 		if (likely(ret >= 0))
 			return ret;
-		if (ret == -EAGAIN && dont_wait(s, flags))
+		if (ret == -EAGAIN && sock_dont_wait(s, flags))
 			STAT_INC(udp_stats(s->udp), SOCK, rx_eagain);
 		if (ret != -EREMOTE)
 			return ret;
@@ -427,7 +441,8 @@ dpvma_recvmmsg(int fd, struct mmsghdr *vec, unsigned int n, int flags, struct ti
 		deadline = timeout == NULL ? deadline_of(s, flags)
 					   : clock_ns() + (uint64_t)timeout->tv_sec * 1000000000u +
 						(uint64_t)timeout->tv_nsec;
-		ret = recvmmsg_offloaded(s, vec, n, flags, deadline);
+		ret = s->udp != NULL ? recvmmsg_offloaded(s, vec, n, flags, deadline)
+				     : recvmmsg_stream(s, vec, n, flags);
 		if (timeout != NULL && ret >= 0)
 			*timeout = timespec_until(deadline, false);
 	}

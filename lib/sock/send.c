@@ -5,8 +5,6 @@
 
 #include "sock_priv.h"
 
-#define SEND_FLAG_DUMMY 0x400 /**< VMA_SND_FLAGS_DUMMY: walk the way, send nothing */
-
 /** The addresses a datagram refers to, beside it. */
 struct out_addrs {
 	struct ip_addr to, src;
@@ -71,7 +69,7 @@ send_out(struct sock *s, const struct udp_out *out, unsigned int n, int flags)
 
 	if (unlikely(!s->bound) && (ret = sock_autobind(s)) != 0)
 		return ret;
-	ret = udp_send(s->udp, out, n, (flags & SEND_FLAG_DUMMY) != 0);
+	ret = udp_send(s->udp, out, n, (flags & SOCK_SEND_DUMMY) != 0);
 	if (unlikely(ret == -EAGAIN)) {
 		if (!s->nonblock && !(flags & MSG_DONTWAIT))
 			ret = send_blocking(s, out, n);
@@ -97,7 +95,7 @@ send_by_kernel(struct sock *s, const struct msghdr *msg, int flags)
 {
 	ssize_t ret;
 
-	if (flags & SEND_FLAG_DUMMY)
+	if (flags & SOCK_SEND_DUMMY)
 		return fail(-EINVAL);
 	if (!sock_kernel_may_send(s))
 		return fail(-ENETUNREACH);
@@ -126,7 +124,12 @@ dpvma_sendmsg(int fd, const struct msghdr *msg, int flags)
 		if (s != NULL)
 			sock_put(s);
 		/* a dummy never reaches the kernel, which would send it */
-		return flags & SEND_FLAG_DUMMY ? fail(-EINVAL) : sendmsg(fd, msg, flags);
+		return flags & SOCK_SEND_DUMMY ? fail(-EINVAL) : sendmsg(fd, msg, flags);
+	}
+	if (unlikely(s->udp == NULL)) {
+		ret = stream_sock_sendmsg(s, msg, flags);
+		sock_put(s);
+		return ret;
 	}
 	ret = unlikely(msg == NULL) ? -EFAULT : check_flags(flags);
 	if (ret == 0)
@@ -232,6 +235,21 @@ send_many(struct sock *s, struct mmsghdr *vec, unsigned int n, int flags)
 	return done != 0 ? (int)done : ret;
 }
 
+static int
+sendmmsg_stream(struct sock *s, struct mmsghdr *vec, unsigned int n, int flags)
+{
+	unsigned int i;
+	ssize_t ret;
+
+	for (i = 0; i < n; i++) {
+		ret = stream_sock_sendmsg(s, &vec[i].msg_hdr, flags);
+		if (ret < 0)
+			return i != 0 ? (int)i : -errno;
+		vec[i].msg_len = (unsigned int)ret;
+	}
+	return (int)i;
+}
+
 int
 dpvma_sendmmsg(int fd, struct mmsghdr *vec, unsigned int n, int flags)
 {
@@ -241,10 +259,12 @@ dpvma_sendmmsg(int fd, struct mmsghdr *vec, unsigned int n, int flags)
 	if (s == NULL || unlikely(!s->offloaded)) {
 		if (s != NULL)
 			sock_put(s);
-		return flags & SEND_FLAG_DUMMY ? fail(-EINVAL) : sendmmsg(fd, vec, n, flags);
+		return flags & SOCK_SEND_DUMMY ? fail(-EINVAL) : sendmmsg(fd, vec, n, flags);
 	}
 	if (vec == NULL && n != 0)
 		ret = -EFAULT;
+	else if (unlikely(s->udp == NULL))
+		ret = sendmmsg_stream(s, vec, RTE_MIN(n, (unsigned int)SOCK_MSGS_MAX), flags);
 	else
 		ret = send_many(s, vec, RTE_MIN(n, (unsigned int)SOCK_MSGS_MAX), flags);
 	sock_put(s);

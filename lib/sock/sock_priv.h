@@ -23,12 +23,14 @@
 #include "sock/dpvma.h"
 #include "sock/sock.h"
 #include "stat/stat.h"
+#include "stream/stream.h"
 #include "udp/udp.h"
 
-#define SOCK_BATCH 64	   /**< datagrams a call handles at once */
-#define SOCK_RINGS 64	   /**< rings of one wait: two a port */
-#define SOCK_WHY 192	   /**< bytes of an explanation */
-#define SOCK_MSGS_MAX 1024 /**< messages of one sendmmsg or recvmmsg, as Linux has it */
+#define SOCK_BATCH 64	      /**< datagrams a call handles at once */
+#define SOCK_RINGS 64	      /**< rings of one wait: two a port */
+#define SOCK_WHY 192	      /**< bytes of an explanation */
+#define SOCK_SEND_DUMMY 0x400 /**< VMA_SND_FLAGS_DUMMY: walk the way, send nothing */
+#define SOCK_MSGS_MAX 1024    /**< messages of one sendmmsg or recvmmsg, as Linux has it */
 
 /** Ancillary data a receiver asked for. */
 enum {
@@ -41,12 +43,61 @@ enum {
 	WANT_ORIGDST = 0x40,
 };
 
+struct sock;
+struct option;
+
+/**
+ * What datagrams and streams do differently. Data of datagrams do not come by here: recv.c and
+ * send.c tell the two apart and go straight on.
+ */
+struct sock_ops {
+	/** Make the object of the room below. 0, -ENOMEM */
+	int (*open)(struct sock *s);
+	/** A socket that the program opened: take over what the kernel's has. */
+	void (*start)(struct sock *s);
+	/** The last user has gone; closes everything but the descriptor. */
+	void (*destroy)(struct sock *s);
+	/** A turn of the rings that the socket receives from; packets that came. */
+	unsigned int (*poll)(struct sock *s);
+	/** They themselves, at most @p n; how many in all. */
+	unsigned int (*rings)(struct sock *s, struct ring **rings, unsigned int n);
+	/** Events of poll(2) that hold. */
+	short (*revents)(struct sock *s);
+	/** The same among @p want, so that no waker has missed a sleeper. */
+	bool (*awaited)(struct sock *s, short want);
+	/** Somebody sleeps: the wake callback is wanted. */
+	void (*set_wake)(struct sock *s, bool on);
+	/** When a sleeper must take a turn at the latest, ns. */
+	uint64_t (*due)(struct sock *s);
+	/** sock.lock is held. -EREMOTE: the kernel's from now on */
+	int (*bind)(struct sock *s, const struct ip_addr *addr, uint16_t port_be);
+	int (*connect)(struct sock *s, const struct sockaddr *sa, socklen_t len);
+	int (*shutdown)(struct sock *s, int how);
+	void (*local)(struct sock *s, struct ip_addr *addr, uint16_t *port_be);
+	bool (*peer)(struct sock *s, struct ip_addr *addr, uint16_t *port_be);
+	/** -EREMOTE: ask the kernel's socket */
+	int (*ioctl)(struct sock *s, unsigned long request, void *arg);
+	struct ring *(*tx_ring)(struct sock *s);
+	struct ring_alloc *(*ring_alloc)(struct sock *s, enum ring_dir dir);
+	int (*set_ring_alloc)(struct sock *s, enum ring_dir dir, const struct ring_alloc *alloc);
+	/** SO_BINDTODEVICE: the port and the kernel's index of its device, NULL and 0 for none */
+	int (*bind_device)(struct sock *s, struct port *port, uint32_t ifindex);
+	/** SO_VMA_SHUTDOWN_RX */
+	void (*shut_rx)(struct sock *s);
+	/** Counters, brought up to date. */
+	struct sock_stats *(*stats)(struct sock *s);
+	const struct option *options; /**< the last has no function */
+	int type;		      /**< SOCK_DGRAM, SOCK_STREAM */
+};
+extern const struct sock_ops dgram_ops, stream_ops;
+
 struct sock {
 	/* read by every call */
 	int fd;
-	uint32_t users; /**< the table's reference and those of calls under way */
-	struct udp_sock *udp;
-	bool offloaded; /**< else the kernel carries it */
+	uint32_t users;	       /**< the table's reference and those of calls under way */
+	struct udp_sock *udp;  /**< a datagram socket's, else NULL */
+	struct stream *stream; /**< a stream socket's, else NULL */
+	bool offloaded;	       /**< else the kernel carries it */
 	bool nonblock;
 	bool closing;
 	bool bound;	   /**< has a local port */
@@ -60,6 +111,7 @@ struct sock {
 	int64_t rcv_timeout_ns; /**< 0: none */
 	int64_t snd_timeout_ns;
 	uint64_t drained_tsc; /**< VMA_RX_CQ_DRAIN_RATE_NSEC: when the rings were polled last */
+	const struct sock_ops *ops;
 
 	/* sleeping */
 	uint32_t sleepers;
@@ -69,6 +121,8 @@ struct sock {
 	rte_spinlock_t lock __rte_cache_aligned; /**< bind, connect, options, why */
 	uint64_t user_data;
 	uint32_t flow_tag;
+	bool linger; /**< SO_LINGER */
+	uint32_t linger_s;
 	bool profile_set[2];	       /**< SO_VMA_RING_ALLOC_LOGIC gave one, by enum ring_dir */
 	char bind_device[IF_NAMESIZE]; /**< SO_BINDTODEVICE of a port the kernel does not know */
 	char why[SOCK_WHY];	       /**< why the kernel carries it */
@@ -95,14 +149,28 @@ unsigned int sock_alive(void);
 void sock_foreach(void (*cb)(struct sock *s, void *ctx), void *ctx);
 
 /* socket.c */
+/** A socket of ours behind a kernel's, not in the table yet. NULL with -ENOMEM or -EMFILE in @p
+ * err.
+ */
+struct sock *sock_make(int fd, int type, bool nonblock, int *err);
 void sock_to_kernel(struct sock *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/** Not so after all, as the kernel refused the call that made it the kernel's. */
+void sock_to_us(struct sock *s);
 
 /* address.c */
 /** As ip_from_sockaddr(); AF_UNSPEC counts as AF_INET, as Linux does for UDP. */
 int sock_address(const struct sockaddr *sa, socklen_t len, struct ip_addr *addr, uint16_t *port_be);
 int sock_autobind(struct sock *s);
+/** AF_UNSPEC with address any is Linux's concession to old programs. */
+int sock_bind_address(
+		const struct sockaddr *sa, socklen_t len, struct ip_addr *addr, uint16_t *port_be);
 /** Whether the kernel may carry what our ports do not: its socket must have the local address. */
 bool sock_kernel_may_send(const struct sock *s);
+
+/* dgram.c */
+/** VMA_TRIGGER_DUMMY_SEND_GETSOCKNAME */
+void dgram_warm_up(struct sock *s);
 
 /* init.c */
 bool sock_is_started(void);
@@ -120,12 +188,24 @@ enum sock_reason {
 	REASON_PROTOCOL,
 	REASON_START,
 	REASON_TABLE,
+	REASON_ACCEPT,
 };
 void explain_remember(int fd, enum sock_reason reason);
 void explain_sock(struct sock *s, char *why, size_t len);
 
 /* kernel.c: the kernel's socket behind ours */
 int kernel_bind(struct sock *s, const struct ip_addr *addr, uint16_t *port_be);
+/**
+ * The kernel listens beside us, for what comes by devices that are not ours; and where it sees a
+ * copy of what is ours it must not answer with a reset. 0 or -errno
+ */
+int kernel_listen(struct sock *s, int backlog);
+/** No more. */
+void kernel_unlisten(struct sock *s);
+/** Of a connection the latter alone. */
+void kernel_guard(struct sock *s, const struct ip_addr *addr);
+/** Whether it sees copies of what comes to this address. */
+bool kernel_sees(const struct ip_addr *addr);
 /** Take the binding back, after room udp refused it. */
 void kernel_unbind(struct sock *s);
 void kernel_connect(struct sock *s, const struct ip_addr *peer, uint16_t port_be);
@@ -139,10 +219,11 @@ bool kernel_readable(int fd);
 /* wait.c */
 /**
  * Sleep until the socket may have something, the deadline passes or a signal comes.
+ * @param want POLLIN or POLLOUT
  * @param sigmask in force while asleep; NULL: as it is
  * @return 0, -EINTR, -EAGAIN (deadline), -EREMOTE (the kernel's socket is readable)
  */
-int sock_sleep(struct sock *s, uint64_t deadline_ns, const sigset_t *sigmask);
+int sock_sleep(struct sock *s, short want, uint64_t deadline_ns, const sigset_t *sigmask);
 void sock_wake(void *sock);
 /** Wake all sleepers after a change that is not made under the queue lock. */
 void sock_wake_all(struct sock *s);
@@ -152,9 +233,6 @@ void sock_wake_all(struct sock *s);
  */
 int sock_asleep(struct sock *s);
 void sock_awake(struct sock *s);
-/** Datagrams or an error are there, as seen under the queue lock: no waker has missed us. */
-bool sock_really_readable(struct sock *s);
-
 /** The rings a sleeper waits for. */
 struct ring_set {
 	unsigned int n;
@@ -184,6 +262,33 @@ struct timespec timespec_until(uint64_t deadline_ns, bool nap);
 int sock_take(struct sock *s, struct rte_mbuf **pkts, unsigned int n, int flags,
 		uint64_t deadline_ns);
 
+/** A receive that polled, slept or came at a bad time counts it. */
+static inline bool
+sock_dont_wait(const struct sock *s, int flags)
+{
+	return s->nonblock || (flags & MSG_DONTWAIT);
+}
+
+/** A receive's deadline by SO_RCVTIMEO, or a send's by SO_SNDTIMEO; UINT64_MAX for none. */
+static inline uint64_t
+sock_deadline(int64_t timeout_ns)
+{
+	return timeout_ns == 0 ? UINT64_MAX : clock_ns() + (uint64_t)timeout_ns;
+}
+
+/* stream.c */
+/** close(): SO_LINGER waits here. */
+void stream_sock_linger(struct sock *s);
+
+/* stream_data.c: as recvmsg() and sendmsg(), of an offloaded socket */
+ssize_t stream_sock_recvmsg(struct sock *s, struct msghdr *msg, int flags);
+ssize_t stream_sock_sendmsg(struct sock *s, const struct msghdr *msg, int flags);
+/**
+ * Take turns, then sleep, until one of the events holds.
+ * @return 0; -EAGAIN (deadline), -EINTR, -EBADF (closed); -EREMOTE: the kernel's socket is readable
+ */
+int stream_sock_wait(struct sock *s, short want, uint64_t deadline_ns);
+
 /* cmsg.c */
 void cmsg_write(struct sock *s, struct msghdr *msg, const struct rte_mbuf *m);
 /** @return 0, -EINVAL, -EREMOTE (only the kernel knows what this asks for) */
@@ -192,6 +297,26 @@ int cmsg_read(const struct msghdr *msg, struct udp_out *out, struct ip_addr *src
 /* membership.c */
 bool membership_name(int level, int name);
 int membership_set(struct sock *s, int name, const void *val, socklen_t len);
+
+/* options.c */
+/** One option that dpvma itself acts on. A member that is NULL: the kernel's call alone. */
+struct option {
+	int level, name;
+	/** After the kernel took it: take over what it now holds. */
+	void (*mirror)(struct sock *s, int value);
+	/** In place of the kernel's call. */
+	int (*set)(struct sock *s, int name, const void *val, socklen_t len);
+	int (*get)(struct sock *s, int name, void *val, socklen_t *len);
+};
+#define OPTION_MIRROR(level, name, mirror)                                                         \
+	{                                                                                          \
+		level, name, mirror, NULL, NULL                                                    \
+	}
+extern const struct option dgram_options[], stream_sock_options[];
+/** What the kernel's socket holds; 0 when it does not tell. */
+int option_held(const struct sock *s, int level, int name);
+/** Store an option's value; what does not fit is cut. 0, -EFAULT, -EINVAL */
+int option_give(void *val, socklen_t *len, const void *from, socklen_t size);
 
 /* vma_options.c: SO_VMA_*; -EREMOTE for a name that is none of them */
 int vma_option_set(struct sock *s, int name, const void *val, socklen_t len);

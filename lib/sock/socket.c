@@ -32,6 +32,13 @@ sock_to_kernel(struct sock *s, const char *fmt, ...)
 	LOG_DEBUG("fd %d: not offloaded: %s", s->fd, s->why);
 }
 
+void
+sock_to_us(struct sock *s)
+{
+	s->why[0] = '\0';
+	__atomic_store_n(&s->offloaded, true, __ATOMIC_RELEASE);
+}
+
 static enum sock_reason
 unwanted(int domain, int type, int protocol)
 {
@@ -42,9 +49,9 @@ unwanted(int domain, int type, int protocol)
 		return REASON_OPTION;
 	if (domain != AF_INET)
 		return REASON_FAMILY;
-	if (type != SOCK_DGRAM)
+	if (type != SOCK_DGRAM && type != SOCK_STREAM)
 		return REASON_TYPE;
-	if (protocol != 0 && protocol != IPPROTO_UDP)
+	if (protocol != 0 && protocol != (type == SOCK_DGRAM ? IPPROTO_UDP : IPPROTO_TCP))
 		return REASON_PROTOCOL;
 	return REASON_NONE;
 }
@@ -63,21 +70,24 @@ not_started(int fd)
 	return fail(-err);
 }
 
-/* SO_RCVBUF of the kernel's choosing is what a program expects that does not set it. */
-static void
-start_as_kernel(struct sock *s)
+struct sock *
+sock_make(int fd, int type, bool nonblock, int *err)
 {
-	struct udp_options *o = udp_options(s->udp);
-	int value;
-	socklen_t len = sizeof(value);
+	struct sock *s = sock_new(fd);
 
-	if (getsockopt(s->fd, SOL_SOCKET, SO_RCVBUF, &value, &len) == 0 && value > 0)
-		o->rcvbuf = RTE_MAX((uint32_t)value, (uint32_t)conf()->rx_bytes_min);
-	/* the kernel's sysctl net.ipv4.ip_default_ttl */
-	if (getsockopt(s->fd, IPPROTO_IP, IP_TTL, &value, &len) == 0 && value > 0)
-		o->ttl = (uint8_t)value;
-	value = o->mc_loop;
-	setsockopt(s->fd, IPPROTO_IP, IP_MULTICAST_LOOP, &value, sizeof(value));
+	*err = -EMFILE;
+	if (s == NULL)
+		return NULL;
+	s->nonblock = nonblock;
+	s->ops = type == SOCK_STREAM ? &stream_ops : &dgram_ops;
+	*err = s->ops->open(s);
+	if (*err == 0)
+		return s;
+	/* the number is the caller's still */
+	s->fd = -1;
+	s->closing = true;
+	sock_put(s);
+	return NULL;
 }
 
 int
@@ -97,20 +107,17 @@ dpvma_socket(int domain, int type, int protocol)
 	if (dpvma_init() != 0)
 		return not_started(fd);
 	explain_remember(fd, REASON_NONE);
-	s = sock_new(fd);
-	if (s == NULL) {
+	s = sock_make(fd, type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC), (type & SOCK_NONBLOCK) != 0,
+			&ret);
+	if (s == NULL && ret == -EMFILE) {
 		explain_remember(fd, REASON_TABLE);
 		return fd;
 	}
-	s->nonblock = (type & SOCK_NONBLOCK) != 0;
-	ret = udp_open(fd, sock_wake, s, &s->udp);
-	if (ret != 0) {
-		s->closing = true;
-		sock_put(s);
+	if (s == NULL) {
+		close(fd);
 		return fail(ret);
 	}
-	udp_set_wake(s->udp, false);
-	start_as_kernel(s);
+	s->ops->start(s);
 	s->offloaded = true;
 	sock_publish(s);
 	return fd;
@@ -127,6 +134,8 @@ dpvma_close(int fd)
 	if (conf()->stats_file[0] != '\0')
 		dump_closed(s);
 	sock_wake_all(s);
+	if (s->stream != NULL && s->offloaded)
+		stream_sock_linger(s);
 	sock_put(s);
 	return 0;
 }
@@ -141,14 +150,10 @@ dpvma_shutdown(int fd, int how)
 		return shutdown(fd, how);
 	if (!s->offloaded) {
 		ret = shutdown(fd, how);
+	} else if (how != SHUT_RD && how != SHUT_WR && how != SHUT_RDWR) {
+		ret = fail(-EINVAL);
 	} else {
-		ret = udp_shutdown(s->udp, how);
-		/* without a peer it takes effect and is an error, as on Linux */
-		if (ret == 0 || ret == -ENOTCONN) {
-			if (how != SHUT_WR)
-				s->shut_read = true;
-			sock_wake_all(s);
-		}
+		ret = s->ops->shutdown(s, how);
 		ret = ret == 0 ? 0 : fail(ret);
 	}
 	sock_put(s);
@@ -179,7 +184,6 @@ int
 dpvma_ioctl(int fd, unsigned long request, ...)
 {
 	struct sock *s = sock_get(fd);
-	uint32_t pkts, bytes, first;
 	va_list ap;
 	void *arg;
 	int ret;
@@ -189,20 +193,13 @@ dpvma_ioctl(int fd, unsigned long request, ...)
 	va_end(ap);
 	if (s == NULL)
 		return ioctl(fd, request, arg);
-	if (request == FIONREAD && s->offloaded) {
-		udp_queued(s->udp, &pkts, &bytes, &first);
-		if (pkts == 0 && udp_poll(s->udp) != 0)
-			udp_queued(s->udp, &pkts, &bytes, &first);
-		if (arg == NULL)
-			ret = fail(-EFAULT);
-		else if (pkts == 0 && s->os_pollable)
-			ret = ioctl(fd, request, arg);
-		else
-			ret = (*(int *)arg = (int)first, 0);
-	} else {
+	ret = s->offloaded ? s->ops->ioctl(s, request, arg) : -EREMOTE;
+	if (ret == -EREMOTE) {
 		ret = ioctl(fd, request, arg);
 		if (ret == 0 && request == FIONBIO)
 			s->nonblock = *(int *)arg != 0;
+	} else if (ret != 0) {
+		ret = fail(ret);
 	}
 	sock_put(s);
 	return ret;

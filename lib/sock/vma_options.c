@@ -77,7 +77,7 @@ known_logic(uint32_t logic)
 static int
 set_direction(struct sock *s, enum ring_dir dir, const struct ring_logic_option *o)
 {
-	struct ring_alloc alloc = *udp_ring_alloc(s->udp, dir);
+	struct ring_alloc alloc = *s->ops->ring_alloc(s, dir);
 	int ret;
 
 	alloc.logic = (enum conf_ring_logic)o->logic;
@@ -95,7 +95,7 @@ set_direction(struct sock *s, enum ring_dir dir, const struct ring_logic_option 
 	}
 	if (o->mask & LOGIC_USER_ID)
 		alloc.user_id = o->user_id;
-	ret = udp_set_ring_alloc(s->udp, dir, &alloc);
+	ret = s->ops->set_ring_alloc(s, dir, &alloc);
 	if (ret == 0 && (o->mask & LOGIC_PROFILE))
 		s->profile_set[dir] = true;
 	return ret;
@@ -145,9 +145,7 @@ vma_option_set(struct sock *s, int name, const void *val, socklen_t len)
 	case SO_VMA_RING_USER_MEMORY:
 		return val == NULL || len != sizeof(struct iovec) ? -EINVAL : -EOPNOTSUPP;
 	case SO_VMA_SHUTDOWN_RX:
-		udp_shutdown(s->udp, SHUT_RD);
-		s->shut_read = true;
-		sock_wake_all(s);
+		s->ops->shut_rx(s);
 		return 0;
 	default:
 		return -EREMOTE;

@@ -43,7 +43,7 @@ sock_asleep(struct sock *s)
 	if (s->wake_fd < 0)
 		s->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (__atomic_fetch_add(&s->sleepers, 1, __ATOMIC_SEQ_CST) == 0)
-		udp_set_wake(s->udp, true);
+		s->ops->set_wake(s, true);
 	rte_spinlock_unlock(&s->lock);
 	return s->wake_fd;
 }
@@ -56,7 +56,7 @@ sock_awake(struct sock *s)
 	rte_spinlock_lock(&s->lock);
 	/* the last to leave takes the note away: until then it is for all of them */
 	if (__atomic_sub_fetch(&s->sleepers, 1, __ATOMIC_SEQ_CST) == 0) {
-		udp_set_wake(s->udp, false);
+		s->ops->set_wake(s, false);
 		if (s->wake_fd >= 0 && read(s->wake_fd, &drained, sizeof(drained)) < 0)
 			drained = 0;
 	}
@@ -64,19 +64,13 @@ sock_awake(struct sock *s)
 }
 
 bool
-sock_really_readable(struct sock *s)
-{
-	uint32_t pkts, bytes, first;
-
-	udp_queued(s->udp, &pkts, &bytes, &first);
-	return pkts != 0 || s->closing || s->shut_read || udp_readable(s->udp);
-}
-
-bool
 sock_migrates(const struct sock *s)
 {
-	const struct ring_alloc *alloc = udp_ring_alloc(s->udp, RING_RX);
+	const struct ring_alloc *alloc;
 
+	if (s->udp == NULL)
+		return false;
+	alloc = udp_ring_alloc(s->udp, RING_RX);
 	return alloc->logic >= CONF_RING_PER_THREAD && alloc->ratio >= 0;
 }
 
@@ -100,14 +94,14 @@ add_ring(struct ring_set *set, struct ring *ring)
 void
 ring_set_add(struct ring_set *set, struct sock *s)
 {
-	struct ring *rings[PORT_MAX];
+	struct ring *rings[SOCK_RINGS];
 	unsigned int n, i;
 
 	if (sock_migrates(s)) {
 		set->nap = true;
 		return;
 	}
-	n = RTE_MIN(udp_rings(s->udp, rings, PORT_MAX), (unsigned int)PORT_MAX);
+	n = RTE_MIN(s->ops->rings(s, rings, RTE_DIM(rings)), (unsigned int)RTE_DIM(rings));
 	for (i = 0; i < n; i++) {
 		add_ring(set, rings[i]);
 		/* packets for this ring may arrive at the port's default ring */
@@ -176,11 +170,12 @@ timespec_until(uint64_t deadline_ns, bool nap)
 }
 
 int
-sock_sleep(struct sock *s, uint64_t deadline_ns, const sigset_t *sigmask)
+sock_sleep(struct sock *s, short want, uint64_t deadline_ns, const sigset_t *sigmask)
 {
 	struct pollfd fds[SOCK_RINGS + 2];
 	struct ring_set set = { 0 };
 	struct timespec left;
+	uint64_t until;
 	bool waiting;
 	nfds_t n = 0;
 	int ret = 0;
@@ -191,9 +186,10 @@ sock_sleep(struct sock *s, uint64_t deadline_ns, const sigset_t *sigmask)
 	set.nap |= fds[0].fd < 0;
 	waiting = ring_set_arm(&set, fds, &n);
 	/* what came before the arming, or before a waker could see us, is seen now */
-	if (!waiting && !sock_really_readable(s)) {
-		left = timespec_until(deadline_ns, set.nap);
-		ret = ppoll(fds, n, deadline_ns == UINT64_MAX && !set.nap ? NULL : &left, sigmask);
+	if (!waiting && !s->closing && !s->ops->awaited(s, want)) {
+		until = RTE_MIN(deadline_ns, s->ops->due(s));
+		left = timespec_until(until, set.nap);
+		ret = ppoll(fds, n, until == UINT64_MAX && !set.nap ? NULL : &left, sigmask);
 		if (ret < 0)
 			ret = -errno;
 		else if (ret == 0 && clock_ns() >= deadline_ns)

@@ -127,6 +127,12 @@ tcp_send(struct tcp_conn *conn, const struct iovec *iov, int iovcnt, size_t skip
 	return sent;
 }
 
+void
+tcp_want_space(struct tcp_conn *conn)
+{
+	conn->flags |= F_WANT_SPACE;
+}
+
 uint32_t
 tcp_send_queued(const struct tcp_conn *conn, uint32_t *unsent)
 {
@@ -179,6 +185,7 @@ tcp_abort(struct tcp_conn *conn)
 
 	conn->flags |= F_ORPHAN;
 	if ((conn->flags & F_FINISHED) != 0) {
+		TAILQ_REMOVE(&engine->ended, conn, link);
 		TAILQ_INSERT_TAIL(&engine->dead, conn, link);
 	} else {
 		/* RFC 9293 3.10.5: in the other states nobody waits for it */

@@ -63,8 +63,8 @@ cc_change(struct cc *cc, enum tcp_cc_algo algo, uint64_t now)
 		return;
 	if (cc->algo == TCP_CC_NONE) {
 		cc->cwnd = cc->prior_cwnd = (uint32_t)NONE_CWND(cc);
-		if (cc->ssthresh >= CWND_MAX) /* by none_congestion(), which learnt nothing */
-			cc->ssthresh = UINT32_MAX;
+		if (cc->ssthresh == CWND_MAX) /* after a loss; recovery ends with this window */
+			cc->ssthresh = cc->cwnd;
 	}
 	cc->algo = (uint8_t)algo;
 	cc->acked = 0;
@@ -99,8 +99,7 @@ cc_restart(struct cc *cc, uint64_t idle, uint64_t rto, uint32_t mss)
 
 	if (idle <= rto || cc->cwnd <= restart)
 		return false;
-	if (cc->ssthresh != UINT32_MAX)
-		cc->ssthresh = RTE_MAX(cc->ssthresh, cc->cwnd - cc->cwnd / 4);
+	cc->ssthresh = RTE_MAX(cc->ssthresh, cc->cwnd - cc->cwnd / 4);
 	cc->cwnd = restart;
 	cc->acked = 0;
 	return true;

@@ -137,7 +137,8 @@ conn_set_mss(struct tcp_conn *conn)
 	uint16_t mss = RTE_MIN((uint16_t)(conn->mtu - IP_TCP_HDR), conn->peer_mss);
 
 	if (conn->opt.mss != 0)
-		mss = RTE_MIN(mss, RTE_MAX(conn->opt.mss, (uint16_t)MSS_MIN));
+		mss = RTE_MIN(mss, conn->opt.mss);
+	mss = RTE_MAX(mss, (uint16_t)MSS_MIN);
 	/* options are part of the packet, not of the MSS (RFC 6691) */
 	conn->snd_mss_base = mss;
 	conn->snd_mss = mss - ((conn->flags & F_TS) != 0 ? 12 : 0);
@@ -164,9 +165,12 @@ conn_established(struct tcp_conn *conn)
 	cc_init(&conn->cc, conn->opt.cc, conn->snd_mss, now);
 	if (conn->syn_times == 1)
 		rtt_sample(conn, RTE_MAX(now - conn->life_at, UINT64_C(1)));
-	else if (conn->syn_times > 1 && conn->opt.cc != TCP_CC_NONE)
-		/* RFC 5681 3.1: the SYN was lost */
-		conn->cc.cwnd = conn->snd_mss;
+	else if (conn->syn_times > 1) {
+		/* the SYN was lost: RFC 6298 5.7, RFC 5681 3.1 */
+		conn->loss.rto = RTO_AFTER_SYN;
+		if (conn->opt.cc != TCP_CC_NONE)
+			conn->cc.cwnd = conn->snd_mss;
+	}
 	conn->life_at = now;
 	life_arm(conn);
 	conn_event(conn, TCP_E_CONNECTED | TCP_E_WRITABLE);
@@ -207,6 +211,8 @@ conn_finish(struct tcp_conn *conn)
 	sndq_free(conn);
 	if ((conn->flags & F_ORPHAN) != 0)
 		TAILQ_INSERT_TAIL(&engine->dead, conn, link);
+	else
+		TAILQ_INSERT_TAIL(&engine->ended, conn, link);
 }
 
 void

@@ -3,7 +3,7 @@
  * CUBIC (RFC 9438), with HyStart++ in its first slow start. Windows are bytes, so that Equation 1
  *is W_cubic(t) = C * mss * (t - K)^3 + W_max,	C = 0.4 with times in ticks of 2^-20 s. All
  *arithmetic is of 64 bits; what each step can reach stands beside it, for windows up to 2^30 and
- *segments from 88 to 65535 bytes.
+ *segments from 20 to 65535 bytes.
  *
  * Choices: after ECN beta stays 0.7 (4.6), as RFC 8511's 0.85 is an experiment that counts on every
  * marking queue being short. Flight size, not cwnd, makes ssthresh (4.6).
@@ -11,8 +11,7 @@
 #include "cc_priv.h"
 
 #define TICK_BITS 20
-#define TICKS_MAX (UINT64_C(1) << 29) /* 512 s; C * 88 B * (312 s)^3 is 2^30 already */
-#define NS_MAX (512 * SEC - 1)
+#define NS_MAX (512 * SEC - 1) /* 2^29 ticks; C * 20 B * (512 s)^3 is 2^30 already */
 
 /* The curve of one stage of congestion avoidance; a copy of it is what an undo brings back. */
 struct curve {
@@ -35,7 +34,9 @@ cubic(struct cc *cc)
 	return (struct cubic *)cc->priv;
 }
 
-/* Largest r with r^3 <= v, bit by bit: once in a stage. */
+#define ROOT_BITS 8
+
+/* The cube root of v < 2^63, with ROOT_BITS behind the point: once in a stage. */
 static uint32_t
 cube_root(uint64_t v)
 {
@@ -47,27 +48,31 @@ cube_root(uint64_t v)
 		if (try * try * try <= v)
 			r = try;
 	}
-	return (uint32_t)r;
+	if (r == 0)
+		return 0;
+	/* the rest is at most 3 r^2 + 3 r, some 2^44: a line is as good as the curve */
+	v -= r * r * r;
+	return (uint32_t)((r << ROOT_BITS) + (v << ROOT_BITS) / (3 * r * r + 3 * r + 1));
 }
 
 /* Equation 2: K = cbrt((W_max - cwnd_epoch) / (C mss)), in ticks. */
 static uint32_t
 curve_k(uint32_t rise, uint32_t mss)
 {
-	/* rise / 0.4 <= 2^31.4, so v <= 2^61.4 / 88, in 2^-30 s^3 */
+	/* rise / 0.4 <= 2^31.4, so v <= 2^61.4 / mss, in 2^-30 s^3 */
 	uint64_t v = (uint64_t)rise * 5 / 2 << 30;
-	unsigned int scale = 10; /* of the root, in bits */
+	unsigned int scale = 10 + ROOT_BITS;
 
 	v /= mss;
 	/* as many bits as there is room for: three of v are one of the root */
 	for (; v != 0 && v < UINT64_C(1) << 60; scale++)
 		v <<= 3;
 	v = cube_root(v);
-	v = scale > TICK_BITS ? v >> (scale - TICK_BITS) : v << (TICK_BITS - scale);
-	return (uint32_t)RTE_MIN(v, TICKS_MAX);
+	/* some 382 s for 48 bytes, which is 88 without options */
+	return (uint32_t)(scale > TICK_BITS ? v >> (scale - TICK_BITS) : v << (TICK_BITS - scale));
 }
 
-/* C * mss * t^3 in bytes, of a time of at most TICKS_MAX. */
+/* C * mss * t^3 in bytes, of a time below 2^29. */
 static uint64_t
 cube_bytes(uint64_t t, uint32_t mss)
 {

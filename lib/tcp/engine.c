@@ -65,6 +65,7 @@ tcp_engine_create(const struct tcp_config *config, struct tcp_engine **engine)
 	seed(e);
 	TAILQ_INIT(&e->due);
 	TAILQ_INIT(&e->dead);
+	TAILQ_INIT(&e->ended);
 	for (i = 0; i < RTE_DIM(e->listeners); i++)
 		LIST_INIT(&e->listeners[i]);
 	wheel_init(&e->wheel, 0);
@@ -106,6 +107,7 @@ tcp_engine_destroy(struct tcp_engine *engine)
 	/* the table is being walked and goes as a whole */
 	engine->ending = true;
 	table_foreach(&engine->conns, forget, NULL);
+	TAILQ_CONCAT(&engine->dead, &engine->ended, link);
 	engine_reap(engine);
 	while (engine->free_conns != NULL) {
 		struct tcp_conn *conn = engine->free_conns;

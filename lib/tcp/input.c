@@ -23,11 +23,13 @@ ack_now(struct tcp_conn *conn)
 	output_later(conn);
 }
 
-/* Take SYN off: what follows treats the rest of the segment. */
+/* Take SYN off: what follows treats the rest of the segment. ECE and CWR beside a SYN negotiate and
+ * tell of no congestion (RFC 3168 6.1.1). */
 static void
 strip_syn(struct tcp_in *in)
 {
-	in->flags &= (uint8_t)~RTE_TCP_SYN_FLAG;
+	in->flags &= (uint8_t) ~(RTE_TCP_SYN_FLAG | RTE_TCP_ECE_FLAG | RTE_TCP_CWR_FLAG);
+	in->unscaled = true;
 	in->seq++;
 }
 
@@ -198,8 +200,11 @@ paws(struct tcp_conn *conn, const struct tcp_in *in)
 	}
 	if (likely(seq_geq(in->opts.ts_val, conn->ts_recent)))
 		return false;
-	if (conn_now(conn) - conn->ts_recent_at > PAWS_IDLE)
+	if (conn_now(conn) - conn->ts_recent_at > PAWS_IDLE) {
+		/* R3 compares with what is no longer valid */
+		conn->ts_recent = in->opts.ts_val;
 		return false;
+	}
 	COUNT(conn->engine, drop_paws);
 	ack_unacceptable(conn, in);
 	return true;
@@ -465,7 +470,7 @@ static inline void
 data_in(struct tcp_conn *conn, struct tcp_in *in)
 {
 	bool fin = has(in, RTE_TCP_FIN_FLAG);
-	uint32_t before = conn->rcv_nxt, bytes = conn->rcvq.bytes;
+	uint32_t bytes = conn->rcvq.bytes;
 	unsigned int put;
 
 	if (unlikely(!receives(conn))) {
@@ -482,10 +487,6 @@ data_in(struct tcp_conn *conn, struct tcp_in *in)
 	put = rcvq_put(conn, in->m, in->seq, in->len, fin);
 	in->m = NULL;
 	if ((put & RCVQ_IN_ORDER) != 0) {
-		uint32_t got = conn->rcv_nxt - before - ((put & RCVQ_FIN) != 0);
-
-		conn->bytes_received += got;
-		COUNT_ADD(conn->engine, bytes_in, got);
 		if (unlikely((conn->flags & F_DEFERRED) != 0))
 			listen_data(conn);
 		if (conn->rcvq.bytes != bytes)

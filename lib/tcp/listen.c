@@ -255,6 +255,25 @@ syn(struct tcp_listener *l, const struct tcp_in *in)
 	life_arm(conn);
 }
 
+/* What the SYN offered, from our timestamp that came back (stray.c). Forged bits harm the forger.
+ */
+static void
+cookie_options(const struct tcp_in *in, struct tcp_opts *o)
+{
+	uint32_t bits = in->opts.ts_ecr & COOKIE_BITS;
+
+	if ((in->opts.have & OPT_TS) == 0)
+		return;
+	o->have |= OPT_TS;
+	o->ts_val = in->opts.ts_val;
+	if ((bits & COOKIE_SACK) != 0)
+		o->have |= OPT_SACK_OK;
+	if ((bits & COOKIE_NO_SCALE) != COOKIE_NO_SCALE) {
+		o->have |= OPT_WS;
+		o->wscale = bits & COOKIE_NO_SCALE;
+	}
+}
+
 /* An ACK without a connection: it may answer a cookie. */
 static struct tcp_conn *
 cookie(struct tcp_listener *l, const struct tcp_in *in)
@@ -290,7 +309,7 @@ cookie(struct tcp_listener *l, const struct tcp_in *in)
 	conn->irs = in->seq - 1;
 	conn->rcv_nxt = conn->rcv_acked = conn->rcv_up = in->seq;
 	conn->rcv_adv = in->seq + RTE_MIN(conn->opt.rcvbuf, (uint32_t)UINT16_MAX);
-	/* a cookie has room for the MSS alone (RFC 4987 3.6) */
+	cookie_options(in, &opts);
 	conn_negotiate(conn, &opts);
 	return conn;
 }

@@ -36,14 +36,20 @@ tcp_options_default(struct tcp_options *opt)
 	};
 }
 
+static uint32_t
+buffer_size(uint32_t bytes)
+{
+	return bytes < BUF_MIN ? BUF_MIN : bytes > BUF_MAX ? BUF_MAX : bytes;
+}
+
 void
 tcp_set_options(struct tcp_conn *conn, const struct tcp_options *opt)
 {
 	struct tcp_options before = conn->opt;
 
 	conn->opt = *opt;
-	conn->opt.sndbuf = RTE_MIN(RTE_MAX(opt->sndbuf, BUF_MIN), BUF_MAX);
-	conn->opt.rcvbuf = RTE_MIN(RTE_MAX(opt->rcvbuf, BUF_MIN), BUF_MAX);
+	conn->opt.sndbuf = buffer_size(opt->sndbuf);
+	conn->opt.rcvbuf = buffer_size(opt->rcvbuf);
 	if (opt->mss != before.mss && opt->mss != 0 && conn_synchronized(conn))
 		conn_set_mss(conn);
 	if (opt->cc != before.cc && conn_synchronized(conn))

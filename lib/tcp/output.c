@@ -8,6 +8,7 @@
 
 #define CORK_TIME (200 * MSEC)
 #define PACE_SLACK (1 * MSEC) /* what a late timer may make good at once */
+#define NO_BUFFER_TIME (10 * MSEC)
 #define CHALLENGES_PER_S 100u /* RFC 5961 7 */
 
 void
@@ -29,6 +30,34 @@ output_due(struct tcp_engine *engine)
 		conn->flags &= ~(uint32_t)F_DUE;
 		output(conn);
 	}
+}
+
+/* --- want of buffers --- */
+
+/* With nothing on the way no acknowledgement and no timer would make it try again. */
+static __rte_noinline void
+no_buffer(struct tcp_conn *conn)
+{
+	if (!timer_runs(conn, TIMER_SEND))
+		timer_set(conn, TIMER_SEND, conn_now(conn) + NO_BUFFER_TIME);
+}
+
+static bool
+split(struct tcp_conn *conn, uint32_t i, uint32_t len)
+{
+	if (likely(sndq_split(conn, i, (uint16_t)len) == 0))
+		return true;
+	no_buffer(conn);
+	return false;
+}
+
+static inline bool
+send_pieces(struct tcp_conn *conn, uint32_t i, uint32_t n)
+{
+	if (likely(segment_data(conn, i, n) == 0))
+		return true;
+	no_buffer(conn);
+	return false;
 }
 
 /* --- what holds data back --- */
@@ -81,12 +110,11 @@ packet_limit(const struct tcp_conn *conn)
 	if (config->tso_max <= conn->snd_mss || !config->multi_seg)
 		return conn->snd_mss;
 	limit = config->tso_max;
-	if (paces(conn)) {
+	paced = paces(conn) ? pacing_rate(conn) / 1000 : 0;
+	if (paced != 0) {
 		/* no more at once than goes in a millisecond */
-		paced = pacing_rate(conn) / 1000;
-		if (paced != 0)
-			limit = (uint32_t)RTE_MIN((uint64_t)limit,
-					RTE_MAX(paced, (uint64_t)2 * conn->snd_mss));
+		paced = RTE_MAX(paced, (uint64_t)2 * conn->snd_mss);
+		limit = (uint32_t)RTE_MIN((uint64_t)limit, paced);
 	}
 	return limit;
 }
@@ -114,7 +142,8 @@ cork_holds(struct tcp_conn *conn)
 static bool
 small_holds(struct tcp_conn *conn, const struct seg *s, bool is_last)
 {
-	if (!is_last || (s->flags & SEG_FIN) != 0 || (conn->flags & F_URG_OUT) != 0)
+	if (!is_last || (s->flags & SEG_FIN) != 0 ||
+			((conn->flags & F_URG_OUT) != 0 && seq_gt(conn->snd_up, s->seq)))
 		return false;
 	if (cork_holds(conn))
 		return true;
@@ -146,7 +175,7 @@ window_takes(struct tcp_conn *conn, uint32_t i, uint32_t room)
 	COUNT(conn->engine, rwnd_limited);
 	if (room == 0 || (room < conn->snd_mss && room < conn->snd_wnd_max / 2))
 		return false;
-	return sndq_split(conn, i, (uint16_t)room) == 0;
+	return split(conn, i, room);
 }
 
 /* A path that became narrower: what was queued for the wider one is cut. */
@@ -154,7 +183,7 @@ static inline bool
 fits_mss(struct tcp_conn *conn, uint32_t i)
 {
 	return likely(sndq_at(&conn->sndq, i)->len <= conn->snd_mss) ||
-			sndq_split(conn, i, conn->snd_mss) == 0;
+			split(conn, i, conn->snd_mss);
 }
 
 /* --- sending --- */
@@ -175,7 +204,7 @@ send_again(struct tcp_conn *conn)
 		}
 		if (sent != 0 && pace_holds(conn))
 			break;
-		if (!fits_mss(conn, i) || segment_data(conn, i, 1) != 0)
+		if (!fits_mss(conn, i) || !send_pieces(conn, i, 1))
 			break;
 		sent = sndq_at(&conn->sndq, i)->len;
 		pace_sent(conn, sent);
@@ -203,7 +232,9 @@ run_of(const struct tcp_conn *conn, uint32_t i, uint32_t limit, uint32_t window,
 
 	if (!conn->engine->config.multi_seg)
 		return 1;
-	limit = RTE_MIN(RTE_MIN(limit, window), RTE_MAX(cwnd, (uint32_t)s->len));
+	limit = RTE_MIN(limit, window);
+	cwnd = RTE_MAX(cwnd, (uint32_t)s->len);
+	limit = RTE_MIN(limit, cwnd);
 	n = segment_run(conn, i, q->n - i, limit);
 	/* the last may have to wait for more; all pieces of a cut packet but the last are full */
 	for (max = 1; max < n; max++) {
@@ -246,7 +277,7 @@ send_new(struct tcp_conn *conn)
 		n = run_of(conn, i, limit, window, cwnd);
 		for (k = 0; k < n; k++)
 			bytes += sndq_at(q, i + k)->len;
-		if (segment_data(conn, i, n) != 0)
+		if (!send_pieces(conn, i, n))
 			break;
 		pace_sent(conn, bytes);
 	}
@@ -273,8 +304,11 @@ output(struct tcp_conn *conn)
 			send_new(conn);
 		loss_arm(conn);
 	}
-	if ((conn->flags & F_ACK_NOW) != 0)
+	if ((conn->flags & F_ACK_NOW) != 0) {
 		output_ack(conn);
+		if (unlikely((conn->flags & F_ACK_NOW) != 0))
+			no_buffer(conn);
+	}
 }
 
 int

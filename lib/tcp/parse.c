@@ -22,8 +22,8 @@ pull(struct rte_mbuf *m, uint32_t len)
 
 		if (next == NULL || rte_pktmbuf_tailroom(m) == 0 || rte_mbuf_refcnt_read(m) != 1)
 			return false;
-		part = (uint16_t)RTE_MIN(len - m->data_len,
-				(uint32_t)RTE_MIN(next->data_len, rte_pktmbuf_tailroom(m)));
+		part = RTE_MIN(next->data_len, rte_pktmbuf_tailroom(m));
+		part = (uint16_t)RTE_MIN(len - m->data_len, (uint32_t)part);
 		memcpy(rte_pktmbuf_mtod_offset(m, uint8_t *, m->data_len),
 				rte_pktmbuf_mtod(next, uint8_t *), part);
 		m->data_len += part;
@@ -102,6 +102,7 @@ parse(struct tcp_engine *engine, struct rte_mbuf *m, struct tcp_in *in)
 	in->flags = th->tcp_flags;
 	in->ecn = ip->type_of_service & 3;
 	in->hdr_len = (uint16_t)hdr;
+	in->unscaled = false;
 	in->len = total;
 	if (unlikely(!opts_parse_fast(th, hdr, &in->opts)) && opts_parse(th, hdr, &in->opts) != 0) {
 		COUNT(engine, drop_options);

@@ -92,7 +92,7 @@ cookie_check(const struct secret *s, const struct tcp_key *key, uint32_t peer_is
 {
 	uint64_t minute = now / MINUTE;
 
-	for (unsigned int age = 0; age < 2 && age <= minute; age++) {
+	for (unsigned int age = 0; age < 2; age++) {
 		struct digest d = digest(s, key, USE_COOKIE, peer_isn, minute - age);
 		uint32_t index = (given ^ (uint32_t)d.d[0]) & INDEX_MASK;
 

@@ -54,6 +54,40 @@ stray_reset(struct tcp_engine *engine, const struct tcp_in *in)
 	give(engine, &in->key, m);
 }
 
+/*
+ * The cookie has room for the MSS alone. What else the SYN offered goes into the last bits of our
+ * timestamp, which comes back; not ahead of the clock, or what follows would look old.
+ */
+static uint32_t
+cookie_timestamp(const struct tcp_listener *l, const struct tcp_in *in)
+{
+	uint32_t now = (uint32_t)(l->engine->now / MSEC) + ts_offset(&l->engine->secret, &in->key);
+	uint32_t bits = COOKIE_NO_SCALE, ts;
+
+	if (l->opt.window_scaling && (in->opts.have & OPT_WS) != 0)
+		bits = RTE_MIN(in->opts.wscale, WSCALE_MAX);
+	if (l->opt.sack && (in->opts.have & OPT_SACK_OK) != 0)
+		bits |= COOKIE_SACK;
+	ts = (now & ~COOKIE_BITS) | bits;
+	return seq_gt(ts, now) ? ts - (COOKIE_BITS + 1) : ts;
+}
+
+static void
+cookie_options(const struct tcp_listener *l, const struct tcp_in *in, struct tcp_opts *o)
+{
+	if (!l->opt.timestamps || (in->opts.have & OPT_TS) == 0)
+		return;
+	o->have |= OPT_TS;
+	o->ts_ecr = in->opts.ts_val;
+	o->ts_val = cookie_timestamp(l, in);
+	if ((o->ts_val & COOKIE_SACK) != 0)
+		o->have |= OPT_SACK_OK;
+	if ((o->ts_val & COOKIE_NO_SCALE) != COOKIE_NO_SCALE) {
+		o->have |= OPT_WS;
+		o->wscale = scale_for(l->opt.rcvbuf);
+	}
+}
+
 void
 stray_cookie(struct tcp_listener *l, const struct tcp_in *in)
 {
@@ -69,6 +103,7 @@ stray_cookie(struct tcp_listener *l, const struct tcp_in *in)
 	o.mss = mtu - 40;
 	if (l->opt.mss != 0)
 		o.mss = RTE_MIN(o.mss, l->opt.mss);
+	cookie_options(l, in, &o);
 	m = answer(engine, &in->key, TCP_HDR_MIN + opts_len(&o));
 	if (m == NULL)
 		return;

@@ -232,15 +232,18 @@ ssize_t tcp_recv(struct tcp_conn *conn, const struct iovec *iov, int iovcnt, siz
 		unsigned int flags);
 /**
  * Take whole buffers without a copy, as one chain; they are the caller's and count in the window
- * until tcp_recv_done().
- * @return bytes and @p chain, or as tcp_recv()
+ * until tcp_recv_done(). The last is cut where @p max or the urgent mark lies in it; they are to be
+ * read only.
+ * @return bytes and @p chain, or as tcp_recv(); -ENOBUFS: no buffer to cut the first one
  */
 ssize_t tcp_recv_mbufs(struct tcp_conn *conn, size_t max, struct rte_mbuf **chain);
 void tcp_recv_done(struct tcp_conn *conn, size_t bytes);
-/** Bytes that can be read (SIOCINQ). */
+/** Bytes that can be read before the urgent mark, at the mark those behind it (SIOCINQ). */
 uint32_t tcp_recv_queued(const struct tcp_conn *conn);
 /** The next byte is the urgent mark (sockatmark). */
 bool tcp_at_mark(const struct tcp_conn *conn);
+/** Somebody waits for room: TCP_E_WRITABLE follows as if a send had been refused. */
+void tcp_want_space(struct tcp_conn *conn);
 /** enum tcp_event that hold now: READABLE, WRITABLE, ERROR, URGENT, CLOSED. */
 unsigned int tcp_ready(const struct tcp_conn *conn);
 /** @} */

@@ -35,7 +35,8 @@
 #define WSCALE_MAX 14u	 /* RFC 7323 2.3 */
 #define SACK_MAX 4u	 /* blocks that fit the options */
 #define RTO_MIN (200 * MSEC)
-#define RTO_INIT (1000 * MSEC) /* RFC 6298 2.1 */
+#define RTO_INIT (1000 * MSEC)	/* RFC 6298 2.1 */
+#define RTO_AFTER_SYN (3 * SEC) /* RFC 6298 5.7 */
 #define RTO_MAX (120 * SEC)
 #define DELACK_MIN (40 * MSEC)
 #define DELACK_MAX (200 * MSEC)
@@ -291,6 +292,7 @@ enum {
 	SEG_FIN = 0x10,	    /**< carries our FIN, after its data; counts one sequence number */
 	SEG_PUSH = 0x20,    /**< the end of what a send call gave */
 	SEG_OPEN = 0x40,    /**< unsent and growing: MSG_MORE */
+	SEG_FORGOT = 0x80,  /**< was SACKED, and perhaps dropped: what comes later tells no time */
 };
 /**
  * A piece of the send queue: at most one segment (snd_mss) and one buffer of data. 32 bytes, in one
@@ -306,12 +308,12 @@ struct seg {
 	uint8_t flags; /**< SEG_* */
 	uint8_t times; /**< transmissions, saturating */
 	uint16_t zero;
-	uint32_t zero2;
+	uint32_t skip; /**< SEG_SACKED: so many from here on are, at least; 0 is 1 */
 };
 _Static_assert(sizeof(struct seg) == 32, "two a cache line");
 /** Indices count from the oldest unacknowledged piece; a FIFO ring of a power of two. */
 struct sndq {
-	struct seg *ring; /**< NULL while empty */
+	struct seg *ring; /**< NULL or small while empty */
 	uint32_t mask, head;
 	uint32_t n;	 /**< pieces */
 	uint32_t n_sent; /**< of these, with SEG_SENT: the first n_sent */
@@ -353,7 +355,7 @@ uint32_t sndq_find(const struct sndq *q, uint32_t seq);
 void sndq_free(struct tcp_conn *conn);
 /** @} */
 
-/** @name Receive queue (rcvq.c, rcvread.c) */
+/** @name Receive queue (rcvq.c, rcvooo.c, rcvread.c, rcvurg.c) */
 /** @{ */
 /** Out of order data that hang together. */
 struct ooo {
@@ -365,22 +367,24 @@ struct rcvq {
 	uint32_t bytes;		      /**< that can be read */
 	uint32_t lent;		      /**< taken by tcp_recv_mbufs(), not yet given back */
 	struct ooo *ooo;	      /**< by sequence number, NULL while there is none */
+	uint32_t bufs;		      /**< buffers in both, for the limit against tiny segments */
 	uint16_t n_ooo, cap_ooo;
-	uint16_t bufs;	/**< buffers in both, for the limit against tiny segments */
-	bool has_dsack; /**< dsack is to be reported once */
 	uint32_t ooo_bytes;
 	uint32_t recent[SACK_MAX]; /**< a number in each block, latest first (RFC 2018 4) */
 	uint8_t n_recent;
-	bool fin; /**< a FIN is known, at fin_seq */
+	bool has_dsack; /**< dsack is to be reported once */
+	bool fin;	/**< a FIN is known, at fin_seq; rcv_nxt is beyond when it came in order */
 	uint32_t fin_seq;
 	struct sack_block dsack; /**< RFC 2883 */
 };
 /**
  * Data of a segment: in order it is appended and what waited behind it follows, out of order it is
  * kept, what is old is dropped and, with SACK, becomes a D-SACK. Data before rcv_nxt and beyond
- * the window are cut off. conn->rcv_nxt moves. Takes @p m.
+ * the window are cut off. conn->rcv_nxt moves; bytes_received, the counters bytes_in, ooo_in and
+ * ooo_pruned, and F_FIN_IN follow. Takes @p m. A segment that is old from end to end comes here
+ * too, for its D-SACK. A FIN right at the edge of the window is taken.
  *
- * @param m data begin at data_off, @p len bytes in one or several buffers
+ * @param m data begin at data_off, @p len bytes in one or several buffers; NULL: a FIN alone
  * @return bits: what happened
  */
 enum {
@@ -395,14 +399,22 @@ unsigned int rcvq_put(
 		struct tcp_conn *conn, struct rte_mbuf *m, uint32_t seq, uint32_t len, bool fin);
 /** SACK blocks for an acknowledgement: a D-SACK first, then the latest. @return their number */
 unsigned int rcvq_sack(struct tcp_conn *conn, struct sack_block blocks[SACK_MAX]);
-/** The window to offer now, bytes (not scaled): what the buffer has free, never taking back what
- * was offered, and SWS avoidance (RFC 9293 3.8.6.2.2). */
+/** The window to offer now, bytes (not scaled, but within what the scale can say): what the buffer
+ * has free, never taking back what was offered, and SWS avoidance (RFC 9293 3.8.6.2.2). Who says it
+ * rounds down to the scale and sets rcv_adv to the right edge that it said, never back. */
 uint32_t rcvq_window(const struct tcp_conn *conn);
 /** A reader has taken data: whether the window grew enough to tell the peer. */
 bool rcvq_update_due(const struct tcp_conn *conn);
 void rcvq_free(struct tcp_conn *conn);
-/** The segment says URG, before its data are put: the mark, the byte out of band (RFC 6093). */
-void urgent_in(struct tcp_conn *conn, uint32_t seq, uint32_t len, uint16_t urg, struct rte_mbuf *m);
+/**
+ * A segment carries URG; before rcvq_put() of the same segment. Sets the mark (rcv_up: the urgent
+ * byte itself, the one before the pointer, RFC 6093 3.1), raises TCP_E_URGENT when it is new, and
+ * again if its byte comes in a later segment. POLLPRI holds while F_URG_BYTE is set.
+ *
+ * @param m as for rcvq_put(), which takes it; only looked at here
+ */
+void urgent_in(struct tcp_conn *conn, uint32_t seq, uint32_t len, uint16_t urg,
+		const struct rte_mbuf *m);
 /** @} */
 
 /** @name The connection */
@@ -447,46 +459,53 @@ enum {
 	F_NO_SPACE_OUT = 0x4000000, /**< the last window we offered was zero */
 	F_READY = 0x20000000,	    /**< of these, in the list of those that wait to be accepted */
 	F_FINISHED = 0x10000000,    /**< out of every list; conn_finish() was here */
+	F_URG_WAIT = 0x40000000,    /**< the byte at rcv_up has not come yet */
 	F_ACCEPTING = 0x8000000,    /**< in one of its listener's lists */
 };
 
-/** Loss recovery: RFC 8985, 6298, 5682, 6937, 6675 (ack.c, rack.c, rto.c). */
+/** Loss recovery: RFC 8985, 6298, 5682, 6937, 6675 (ack.c, sack.c, rack.c, rto.c, recovery.c). */
 struct loss {
 	uint8_t state;	  /**< enum recovery */
 	uint8_t timer;	  /**< enum loss_timer */
 	uint8_t backoff;  /**< RTOs in a row */
 	uint8_t dup_acks; /**< without SACK: RFC 5681 */
-	uint8_t probes;	  /**< window probes in a row */
+	uint8_t probes;	  /**< of a closed window, in a row: the exponent of their distance */
+	uint8_t silent;	  /**< of these, since the peer last answered */
 	uint8_t reo_mult; /**< reordering window, quarters of min_rtt (RFC 8985 6.2 step 4) */
 	uint8_t reo_persist;
-	bool reordering; /**< has been seen */
-	bool dsack_round;
-	bool tlp_retrans; /**< the probe was a retransmission */
-	bool tlp_out;	  /**< a probe is on the way, ends at tlp_end */
-	bool rtt_rack_ok;
-	uint8_t frto; /**< 0: off, else the step of RFC 5682 2.1 */
-	uint8_t ecn_state;
-	uint8_t sample_n;
-	bool undo_ok;	       /**< an undo is possible: undo_marker is set */
-	uint32_t sacked;       /**< bytes */
+	uint8_t frto;	      /**< 0: off, else the step of RFC 5682 that the next ACK decides */
+	bool reordering : 1;  /**< has been seen */
+	bool dsack_round : 1; /**< reo_mult grew in the round that ends at reo_round */
+	bool tlp_out : 1;     /**< a probe is on the way, ends at tlp_end */
+	bool tlp_retrans : 1; /**< and it was a retransmission */
+	bool tlp_ready : 1;   /**< a round trip was measured since the last probe */
+	bool undo_ok : 1;     /**< the last reduction can be undone: undo_marker is set */
+	bool undo_sent : 1;   /**< something was sent again since: retrans_ts is set */
+	bool rtx_ordered : 1; /**< retransmissions grow with their sequence numbers */
+	bool hold : 1;	      /**< duplicates may be of retransmissions (RFC 6582 4.1) */
+	uint32_t sacked; /**< bytes; without SACK a segment for each duplicate acknowledgement */
+	uint32_t sacked_segs;
 	uint32_t lost;	       /**< bytes marked and not sent again */
 	uint32_t retrans;      /**< bytes sent again and not yet acknowledged */
-	uint32_t fack;	       /**< highest SACKed number */
-	uint32_t recover;      /**< snd_nxt when recovery began */
+	uint32_t fack;	       /**< highest number acknowledged, SACK or not */
+	uint32_t recover;      /**< snd_nxt when recovery began; after it, when it ended */
 	uint32_t undo_marker;  /**< snd_una when it began */
 	uint32_t undo_retrans; /**< retransmissions since that no D-SACK has answered */
-	uint32_t frto_mark;
+	uint32_t retrans_ts;   /**< of the first retransmission, our TS clock (Eifel) */
 	uint32_t tlp_end;
-	uint32_t reo_round; /**< snd_nxt of the round in which reo_mult grew */
+	uint32_t reo_round;
 	uint32_t prr_delivered, prr_out, prr_flight; /**< RFC 6937 */
-	uint32_t cwr_end;  /**< snd_nxt when the window was reduced for ECN */
-	uint32_t rack_end; /**< RACK.end_seq */
-	uint64_t rack_at;  /**< RACK.xmit_ts */
+	uint32_t scan;	     /**< below, what was sent once has been decided on */
+	uint32_t lost_from;  /**< no piece below is SEG_LOST */
+	uint32_t rtx_high;   /**< end of the highest retransmission */
+	uint32_t rack_end;   /**< RACK.end_seq */
+	uint32_t min_rtt_at; /**< ms */
+	uint64_t rack_at;    /**< RACK.xmit_ts, 0: nothing delivered yet */
 	uint64_t rack_rtt;
+	uint64_t reo_at;	    /**< when pieces sent before rack_at are lost; 0: none waits */
 	uint64_t srtt, rttvar, rto; /**< srtt 0: no sample */
-	uint64_t min_rtt, min_rtt_at;
-	uint64_t retrans_ts; /**< of the first retransmission in this recovery, our TS clock (Eifel)
-			      */
+	uint64_t min_rtt;
+	uint64_t rto_from;     /**< the RTO runs from here (RFC 6298 5) */
 	uint64_t first_rto_at; /**< when the peer last made progress before the timeouts */
 };
 
@@ -539,6 +558,7 @@ struct tcp_conn {
 	uint32_t snd_sml;   /**< end of the last small segment: Nagle in Minshall's form */
 	uint64_t last_sent, last_received; /**< of data; last_received of any segment */
 	uint64_t life_at;		   /**< when the state's life timer began */
+	uint32_t life_una; /**< snd_una of an orphan then: whether it still gets on */
 	uint64_t bytes_sent, bytes_acked, bytes_received, bytes_retrans;
 	uint32_t segs_out, segs_in, segs_retrans;
 	uint32_t undos;
@@ -567,6 +587,7 @@ struct tcp_engine {
 	 * way through a connection may find it CLOSED but never freed.
 	 */
 	TAILQ_HEAD(, tcp_conn) dead;
+	TAILQ_HEAD(, tcp_conn) ended; /**< CLOSED, and their owners have not closed them yet */
 	LIST_HEAD(, tcp_listener) listeners[64]; /**< by local port */
 	struct secret secret;
 	uint64_t random;
@@ -626,6 +647,7 @@ struct tcp_in {
 	uint16_t segs;	   /**< segments on the wire: more than one when coalesced */
 	uint16_t seg_size; /**< data bytes of one of them */
 	uint16_t hdr_len;  /**< of TCP */
+	bool unscaled;	   /**< a SYN's window (RFC 7323 2.2) */
 	struct tcp_opts opts;
 	struct rte_mbuf *m; /**< data begin at data_off when it is given to rcvq_put(); NULL: taken
 			     */
@@ -682,6 +704,10 @@ void listen_data(struct tcp_conn *conn);
 /* stray.c: answers without a connection; take nothing */
 /** RST for a segment (RFC 9293 3.10.7.1). */
 void stray_reset(struct tcp_engine *engine, const struct tcp_in *in);
+/** What a cookie's timestamp says of the SYN: the window scale, and SACK-permitted. */
+#define COOKIE_NO_SCALE UINT32_C(0xf)
+#define COOKIE_SACK UINT32_C(0x10)
+#define COOKIE_BITS UINT32_C(0x1f)
 /** SYN-ACK with a cookie. */
 void stray_cookie(struct tcp_listener *l, const struct tcp_in *in);
 

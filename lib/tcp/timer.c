@@ -6,6 +6,9 @@
 #include "tcp_priv.h"
 
 #define ORPHAN_FIN_WAIT (60 * SEC)
+/* A peer that answers probes of its closed window keeps a connection for ever (RFC 1122 4.2.2.17);
+ * one that nobody owns any more only so long (RFC 6429 3). */
+#define ORPHAN_STALL (120 * SEC)
 
 void
 timer_set(struct tcp_conn *conn, enum timer t, uint64_t at)
@@ -25,6 +28,16 @@ earliest(const struct tcp_conn *conn)
 	for (t = 1; t < TIMER_MAX; t++)
 		at = RTE_MIN(at, conn->deadline[t]);
 	return at;
+}
+
+/* What ran has put the entry in for its own deadline; another may be earlier. */
+static void
+cover(struct tcp_conn *conn)
+{
+	uint64_t at = earliest(conn);
+
+	if (at != UINT64_MAX && (conn->timer.prev == NULL || at < conn->timer.at))
+		wheel_set(&conn->engine->wheel, &conn->timer, at);
 }
 
 static bool
@@ -69,6 +82,10 @@ life_arm(struct tcp_conn *conn)
 					: now + conn->opt.keep_interval_s * SEC;
 		break;
 	default:
+		if ((conn->flags & F_ORPHAN) != 0) {
+			conn->life_una = conn->snd_una;
+			at = now + ORPHAN_STALL;
+		}
 		break;
 	}
 	timer_set(conn, TIMER_LIFE, at);
@@ -117,6 +134,18 @@ keepalive(struct tcp_conn *conn)
 }
 
 static void
+orphan(struct tcp_conn *conn)
+{
+	if (conn->snd_una == conn->life_una) {
+		COUNT(conn->engine, timeouts);
+		output_reset(conn);
+		conn_finish(conn);
+	} else {
+		life_arm(conn);
+	}
+}
+
+static void
 life(struct tcp_conn *conn)
 {
 	switch (conn->state) {
@@ -134,7 +163,10 @@ life(struct tcp_conn *conn)
 			keepalive(conn);
 		break;
 	default:
-		keepalive(conn);
+		if ((conn->flags & F_ORPHAN) != 0)
+			orphan(conn);
+		else
+			keepalive(conn);
 		break;
 	}
 }
@@ -162,12 +194,8 @@ run(struct tcp_conn *conn)
 		output(conn);
 	if (due(conn, TIMER_LIFE))
 		life(conn);
-	if (conn->state != TCP_S_CLOSED && conn->timer.prev == NULL) {
-		uint64_t at = earliest(conn);
-
-		if (at != UINT64_MAX)
-			wheel_set(&conn->engine->wheel, &conn->timer, at);
-	}
+	if (conn->state != TCP_S_CLOSED)
+		cover(conn);
 }
 
 uint64_t

@@ -185,15 +185,15 @@ test_jump(void **state)
 	}
 }
 
-/* Entries above level 0. */
+/* Steps down that all entries have before them. */
 static unsigned int
-count_above(void)
+steps_left(void)
 {
 	unsigned int n = 0;
 
 	for (unsigned int i = WHEEL_SLOTS; i < WHEEL_LEVELS * WHEEL_SLOTS; i++)
 		for (struct wheel_entry *e = (&wheel.slot[0][0])[i]; e != NULL; e = e->next)
-			n++;
+			n += i / WHEEL_SLOTS;
 	return n;
 }
 
@@ -204,25 +204,54 @@ count_above(void)
 static void
 test_move_in_parts(void **state)
 {
-	enum { N = 10000 };
+	enum { N = 4000, MOST = 64 * (WHEEL_LEVELS - 1) };
 	struct wheel_entry *e = calloc(N, sizeof(*e)), *f;
 	uint64_t at = now + 2 * HOUR;
-	unsigned int fired = 0, above, left;
+	unsigned int fired = 0, before, left;
 
 	(void)state;
 	for (unsigned int i = 0; i < N; i++)
-		wheel_set(&wheel, &e[i], at + i * (20 * SEC / N));
-	above = count_above();
-	assert_int_equal(above, N);
+		wheel_set(&wheel, &e[i], at + i % 16 * TICK);
+	before = steps_left();
+	assert_int_equal(before, (WHEEL_LEVELS - 1) * N);
 	while (fired < N) {
 		now = wheel_next(&wheel);
 		while ((f = wheel_take(&wheel, now)) != NULL) {
 			assert_in_range(now, f->at, f->at + TICK - 1);
 			fired++;
 		}
-		left = count_above();
-		assert_true(above - left <= 64);
-		above = left;
+		assert_true(wheel_next(&wheel) > now);
+		left = steps_left();
+		assert_true(before - left <= MOST);
+		before = left;
+	}
+	free(e);
+}
+
+/* More than are moved ahead of time, and a caller that comes when it likes: none is forgotten. */
+static void
+test_crowd(void **state)
+{
+	enum { N = 100000 };
+	struct wheel_entry *e = calloc(N, sizeof(*e)), *f;
+	unsigned int fired = 0;
+
+	(void)state;
+	for (unsigned int i = 0; i < N; i++)
+		wheel_set(&wheel, &e[i], now + rte_rand_max(2 * SEC));
+	while (fired < N) {
+		uint64_t last = 0, was = now;
+
+		now += rte_rand_max(400 * TICK);
+		while ((f = wheel_take(&wheel, now)) != NULL) {
+			assert_true(f->at <= now);
+			/* else it should have come the last time */
+			assert_true(f->at + TICK > was);
+			assert_true(f->at + TICK > last);
+			last = RTE_MAX(last, f->at);
+			fired++;
+		}
+		assert_true(wheel_next(&wheel) > now);
 	}
 	free(e);
 }
@@ -293,6 +322,7 @@ main(void)
 		cmocka_unit_test_setup(test_never, setup),
 		cmocka_unit_test_setup(test_jump, setup),
 		cmocka_unit_test_setup(test_move_in_parts, setup),
+		cmocka_unit_test_setup(test_crowd, setup),
 		cmocka_unit_test_setup(test_model, setup),
 	};
 

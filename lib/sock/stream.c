@@ -1,0 +1,576 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Stream sockets: binding, listening, accepting, connecting, ending, as Linux does it for TCP; and
+ * who carries one. The kernel's socket behind it reserves the number, listens for what comes by
+ * devices that are not ours, and becomes the socket where the way leads through none of them.
+ */
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "net/net.h"
+#include "port/port.h"
+#include "sock_priv.h"
+
+#define TRIES 8		 /**< numbers of the kernel's that may be taken by connections of ours */
+#define LINGER_NAP 50000 /**< ns between looks while close() lingers */
+
+/** @name Opening and ending */
+/** @{ */
+static int
+open_stream(struct sock *s)
+{
+	return stream_open(s->fd, sock_wake, s, &s->stream);
+}
+
+/* The sizes of buffers are ours: the kernel grows its own as it goes. */
+static void
+start(struct sock *s)
+{
+	int ttl = option_held(s, IPPROTO_IP, IP_TTL);
+
+	if (ttl > 0)
+		stream_options(s->stream)->ttl = (uint8_t)ttl;
+}
+
+static void
+destroy(struct sock *s)
+{
+	if (s->stream != NULL)
+		stream_close(s->stream, s->linger && s->linger_s == 0);
+	s->stream = NULL;
+}
+
+/* A reset of unread data needs no farewell. */
+void
+stream_sock_linger(struct sock *s)
+{
+	const struct timespec nap = { .tv_nsec = LINGER_NAP };
+	struct stream_queued q;
+	uint64_t end;
+
+	if (stream_phase(s->stream) == STREAM_LISTENING)
+		kernel_unlisten(s);
+	if (!s->linger || s->linger_s == 0 || stream_queued(s->stream, &q) != 0 || q.rx != 0 ||
+			stream_shutdown(s->stream, SHUT_WR) != 0)
+		return;
+	end = clock_ns() + s->linger_s * UINT64_C(1000000000);
+	while (!stream_drained(s->stream) && clock_ns() < end)
+		if (stream_poll(s->stream) == 0)
+			nanosleep(&nap, NULL);
+}
+/** @} */
+
+/** @name Binding and listening */
+/** @{ */
+/* What is left of an earlier socket of ours does not keep the kernel's from its number. */
+static int
+reserve(struct sock *s, const struct ip_addr *addr, uint16_t *port_be)
+{
+	int ret = kernel_bind(s, addr, port_be);
+
+	if (ret == -EADDRINUSE && stream_unguard(*port_be))
+		ret = kernel_bind(s, addr, port_be);
+	return ret;
+}
+
+static int
+bind_offloaded(struct sock *s, const struct ip_addr *addr, uint16_t port_be)
+{
+	char text[IP_ADDR_STRLEN];
+	int ret, tries = 0;
+	uint16_t got;
+
+	if (!ip_is_any(addr) && port_by_addr(addr) == NULL) {
+		sock_to_kernel(s, "bound to %s, which is no address of a dpvma port",
+				ip_format(addr, text));
+		return -EREMOTE;
+	}
+	if (stream_phase(s->stream) != STREAM_IDLE)
+		return -EINVAL;
+	do {
+		got = port_be;
+		ret = reserve(s, addr, &got);
+		if (ret == 0)
+			ret = stream_bind(s->stream, addr, &got);
+		if (ret != 0 && s->kernel_bound)
+			kernel_unbind(s);
+	} while (ret == -EADDRINUSE && port_be == 0 && ++tries < TRIES);
+	s->bound = ret == 0;
+	return ret;
+}
+
+static int
+listen_offloaded(struct sock *s, int backlog)
+{
+	struct ip_addr addr = ip_from_v4(0);
+	uint16_t port_be;
+	int ret;
+
+	if (!s->bound && stream_phase(s->stream) == STREAM_IDLE) {
+		ret = bind_offloaded(s, &addr, 0);
+		if (ret != 0)
+			return ret;
+	}
+	/* first: where it sees a SYN of ours it must not answer */
+	if (stream_phase(s->stream) == STREAM_IDLE) {
+		ret = kernel_listen(s, backlog);
+		if (ret != 0)
+			return ret;
+	}
+	ret = stream_listen(s->stream, backlog);
+	if (ret != 0) {
+		if (stream_phase(s->stream) == STREAM_IDLE)
+			kernel_unlisten(s);
+		return ret;
+	}
+	stream_local(s->stream, &addr, &port_be);
+	if (s->kernel_bound && kernel_sees(&addr))
+		stream_guard(s->stream, s->fd);
+	return 0;
+}
+
+int
+dpvma_listen(int fd, int backlog)
+{
+	struct sock *s = sock_get(fd);
+	int ret;
+
+	if (s == NULL)
+		return listen(fd, backlog);
+	if (!s->offloaded || s->stream == NULL) {
+		ret = listen(fd, backlog);
+	} else {
+		rte_spinlock_lock(&s->lock);
+		ret = listen_offloaded(s, backlog);
+		rte_spinlock_unlock(&s->lock);
+		ret = ret == 0 ? 0 : fail(ret);
+	}
+	sock_put(s);
+	return ret;
+}
+/** @} */
+
+/** @name Accepting */
+/** @{ */
+static void
+inherit(struct sock *s, const struct sock *from)
+{
+	s->rcv_timeout_ns = from->rcv_timeout_ns;
+	s->snd_timeout_ns = from->snd_timeout_ns;
+	s->linger = from->linger;
+	s->linger_s = from->linger_s;
+}
+
+/* The number first: without one the connection waits on, as on Linux. */
+static int
+accept_ours(struct sock *l, int flags)
+{
+	struct sock *s;
+	int fd, ret;
+
+	if (stream_waiting(l->stream) == 0)
+		return stream_phase(l->stream) == STREAM_LISTENING ? -EAGAIN : -EINVAL;
+	fd = socket(AF_INET, SOCK_STREAM | flags, 0);
+	if (fd < 0)
+		return -errno;
+	s = sock_make(fd, SOCK_STREAM, (flags & SOCK_NONBLOCK) != 0, &ret);
+	if (s == NULL) {
+		close(fd);
+		return ret;
+	}
+	ret = stream_accept(l->stream, s->stream);
+	if (ret != 0) {
+		s->closing = true;
+		sock_put(s);
+		return ret;
+	}
+	inherit(s, l);
+	explain_remember(fd, REASON_NONE);
+	s->offloaded = true;
+	sock_publish(s);
+	return fd;
+}
+
+/* One thread at a time, as the kernel's socket may block. */
+static int
+accept_kernels(struct sock *l, int flags)
+{
+	int fd = -EAGAIN;
+
+	if (!l->os_pollable)
+		return fd;
+	rte_spinlock_lock(&l->lock);
+	if (kernel_readable(l->fd)) {
+		fd = accept4(l->fd, NULL, NULL, flags);
+		fd = fd < 0 ? -errno : fd;
+	}
+	rte_spinlock_unlock(&l->lock);
+	if (fd >= 0) {
+		explain_remember(fd, REASON_ACCEPT);
+		STAT_INC(stream_counters(l->stream), SOCK, rx_os);
+	}
+	return fd;
+}
+
+static int
+accept_now(struct sock *l, int flags)
+{
+	int fd = accept_ours(l, flags);
+
+	return fd == -EAGAIN ? accept_kernels(l, flags) : fd;
+}
+
+static int
+accept_offloaded(struct sock *l, int flags)
+{
+	uint64_t deadline;
+	int fd = accept_now(l, flags), ret;
+
+	if (fd != -EAGAIN)
+		return fd;
+	stream_poll(l->stream);
+	deadline = sock_deadline(l->rcv_timeout_ns);
+	while ((fd = accept_now(l, flags)) == -EAGAIN && !l->nonblock) {
+		ret = stream_sock_wait(l, POLLIN, deadline);
+		if (ret != 0 && ret != -EREMOTE)
+			return ret;
+	}
+	return fd;
+}
+
+int
+dpvma_accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
+{
+	struct sock *s = sock_get(fd);
+	int ret;
+
+	if (s == NULL)
+		return accept4(fd, addr, len, flags);
+	if (!s->offloaded || s->stream == NULL)
+		ret = accept4(fd, addr, len, flags);
+	else if ((flags & ~(SOCK_NONBLOCK | SOCK_CLOEXEC)) != 0)
+		ret = fail(-EINVAL);
+	else if (stream_phase(s->stream) != STREAM_LISTENING)
+		ret = fail(-EINVAL);
+	else if ((ret = accept_offloaded(s, flags)) < 0)
+		ret = fail(ret);
+	else if (addr != NULL && dpvma_getpeername(ret, addr, len) != 0 && errno != ENOTCONN) {
+		/* a bad pointer */
+		dpvma_close(ret);
+		ret = fail(-EFAULT);
+	}
+	sock_put(s);
+	return ret;
+}
+
+int
+dpvma_accept(int fd, struct sockaddr *addr, socklen_t *len)
+{
+	return dpvma_accept4(fd, addr, len, 0);
+}
+/** @} */
+
+/** @name Connecting */
+/** @{ */
+/* A number that the kernel knows to be free, tried until no connection of ours is in the way. */
+static int
+connect_reserved(struct sock *s, const struct ip_addr *local, const struct ip_addr *peer,
+		uint16_t port_be)
+{
+	int ret = -EADDRINUSE, tries = 0;
+	uint16_t got;
+
+	while (ret == -EADDRINUSE && tries++ < TRIES) {
+		got = 0;
+		ret = reserve(s, local, &got);
+		/* none is left: those that we have may lead to other peers */
+		if (ret == -EADDRINUSE)
+			return stream_connect(s->stream, peer, port_be, 0);
+		if (ret != 0)
+			return ret;
+		kernel_guard(s, local);
+		ret = stream_connect(s->stream, peer, port_be, got);
+		if (ret != 0 && s->kernel_bound)
+			kernel_unbind(s);
+	}
+	return ret == -EADDRINUSE ? -EADDRNOTAVAIL : ret;
+}
+
+static int
+begin(struct sock *s, const struct ip_addr *peer, uint16_t port_be)
+{
+	struct ip_addr local;
+	char text[IP_ADDR_STRLEN];
+	int ret = stream_way(s->stream, peer, &local);
+
+	if (ret == -EREMOTE) {
+		if (!sock_kernel_may_send(s))
+			return -ENETUNREACH;
+		sock_to_kernel(s, "connected to %s: the way there leads through no dpvma port",
+				ip_format(peer, text));
+	}
+	if (ret != 0)
+		return ret;
+	if (s->bound) {
+		kernel_guard(s, &local);
+		ret = stream_connect(s->stream, peer, port_be, 0);
+	} else {
+		ret = connect_reserved(s, &local, peer, port_be);
+	}
+	if (ret == 0 && s->kernel_bound && kernel_sees(&local))
+		stream_guard(s->stream, s->fd);
+	return ret;
+}
+
+/* How it ended; the number that was reserved for a failure is free again. */
+static int
+result(struct sock *s)
+{
+	int ret = stream_connect_result(s->stream);
+
+	if (ret != 0 && ret != -EALREADY && ret != -EISCONN && !s->bound && s->kernel_bound)
+		kernel_unbind(s);
+	return ret;
+}
+
+/* @return 0, what went wrong, or @p unfinished */
+static int
+wait_connected(struct sock *s, int unfinished)
+{
+	uint64_t deadline = sock_deadline(s->snd_timeout_ns);
+	int ret;
+
+	if (s->nonblock)
+		return unfinished;
+	while ((ret = result(s)) == -EALREADY) {
+		ret = stream_sock_wait(s, POLLOUT, deadline);
+		if (ret == -EAGAIN)
+			return unfinished;
+		if (ret != 0)
+			return ret;
+	}
+	return ret;
+}
+
+static int
+dissolve(struct sock *s)
+{
+	if (stream_phase(s->stream) == STREAM_LISTENING) {
+		stream_unlisten(s->stream);
+		kernel_unlisten(s);
+		return 0;
+	}
+	stream_disconnect(s->stream);
+	if (!s->bound && s->kernel_bound)
+		kernel_unbind(s);
+	sock_wake_all(s);
+	return 0;
+}
+
+static int
+connect_offloaded(struct sock *s, const struct sockaddr *sa, socklen_t len)
+{
+	struct ip_addr addr;
+	uint16_t port_be;
+	int ret;
+
+	if (sa != NULL && len >= sizeof(sa->sa_family) && sa->sa_family == AF_UNSPEC)
+		return dissolve(s);
+	ret = sock_address(sa, len, &addr, &port_be);
+	if (ret != 0)
+		return ret;
+	switch (stream_phase(s->stream)) {
+	case STREAM_CONNECTED:
+	case STREAM_LISTENING:
+		return -EISCONN;
+	case STREAM_CONNECTING:
+		stream_poll(s->stream);
+		ret = result(s);
+		return ret == -EALREADY ? wait_connected(s, -EALREADY) : ret;
+	default:
+		break;
+	}
+	rte_spinlock_lock(&s->lock);
+	ret = begin(s, &addr, port_be);
+	rte_spinlock_unlock(&s->lock);
+	return ret == 0 ? wait_connected(s, -EINPROGRESS) : ret;
+}
+
+static int
+shut(struct sock *s, int how)
+{
+	int ret;
+
+	switch (stream_phase(s->stream)) {
+	case STREAM_LISTENING:
+		if (how == SHUT_WR)
+			return 0;
+		stream_unlisten(s->stream);
+		kernel_unlisten(s);
+		ret = 0;
+		break;
+	case STREAM_CONNECTING:
+		/* Linux gives up the attempt */
+		ret = stream_shutdown(s->stream, how);
+		if (ret == -ENOTCONN) {
+			dissolve(s);
+			ret = 0;
+		}
+		break;
+	default:
+		ret = stream_shutdown(s->stream, how);
+	}
+	sock_wake_all(s);
+	return ret;
+}
+/** @} */
+
+/** @name Looking */
+/** @{ */
+static unsigned int
+poll_rings(struct sock *s)
+{
+	return stream_poll(s->stream);
+}
+
+static unsigned int
+rings(struct sock *s, struct ring **r, unsigned int n)
+{
+	return stream_rings(s->stream, r, n);
+}
+
+static short
+revents(struct sock *s)
+{
+	return stream_revents(s->stream);
+}
+
+static bool
+awaited(struct sock *s, short want)
+{
+	return (stream_revents(s->stream) & (want | POLLERR | POLLHUP)) != 0;
+}
+
+/* Events come in any case, and ask whether somebody sleeps. */
+static void
+set_wake(struct sock *s, bool on)
+{
+	(void)s;
+	(void)on;
+}
+
+static uint64_t
+due(struct sock *s)
+{
+	return stream_due(s->stream);
+}
+
+static void
+local(struct sock *s, struct ip_addr *addr, uint16_t *port_be)
+{
+	stream_local(s->stream, addr, port_be);
+}
+
+static bool
+peer(struct sock *s, struct ip_addr *addr, uint16_t *port_be)
+{
+	return stream_peer(s->stream, addr, port_be);
+}
+
+static int
+control(struct sock *s, unsigned long request, void *arg)
+{
+	struct stream_queued q;
+	int ret, value;
+
+	if (request != SIOCINQ && request != SIOCOUTQ && request != SIOCOUTQNSD &&
+			request != SIOCATMARK)
+		return -EREMOTE;
+	stream_poll(s->stream);
+	ret = stream_queued(s->stream, &q);
+	if (ret != 0 && request != SIOCATMARK)
+		return ret;
+	if (arg == NULL)
+		return -EFAULT;
+	value = request == SIOCINQ		 ? (int)q.rx
+			: request == SIOCOUTQ	 ? (int)q.tx
+			: request == SIOCOUTQNSD ? (int)q.tx_unsent
+						 : q.at_mark;
+	memcpy(arg, &value, sizeof(value));
+	return 0;
+}
+
+static struct ring *
+tx_ring(struct sock *s)
+{
+	struct ring *ring;
+
+	return stream_rings(s->stream, &ring, 1) != 0 ? ring : NULL;
+}
+
+/* A connection sends by the ring that it receives by. */
+static struct ring_alloc *
+alloc_of(struct sock *s, enum ring_dir dir)
+{
+	(void)dir;
+	return stream_ring_alloc(s->stream);
+}
+
+static int
+set_alloc(struct sock *s, enum ring_dir dir, const struct ring_alloc *alloc)
+{
+	if (dir == RING_RX)
+		*stream_ring_alloc(s->stream) = *alloc;
+	return 0;
+}
+
+static int
+bind_device(struct sock *s, struct port *port, uint32_t ifindex)
+{
+	struct stream_options *o = stream_options(s->stream);
+
+	o->bind_port = port;
+	o->bind_ifindex = ifindex;
+	return 0;
+}
+
+static void
+shut_rx(struct sock *s)
+{
+	shut(s, SHUT_RD);
+}
+
+static struct sock_stats *
+stats(struct sock *s)
+{
+	return stream_stats(s->stream);
+}
+/** @} */
+
+const struct sock_ops stream_ops = {
+	.open = open_stream,
+	.start = start,
+	.destroy = destroy,
+	.poll = poll_rings,
+	.rings = rings,
+	.revents = revents,
+	.awaited = awaited,
+	.set_wake = set_wake,
+	.due = due,
+	.bind = bind_offloaded,
+	.connect = connect_offloaded,
+	.shutdown = shut,
+	.local = local,
+	.peer = peer,
+	.ioctl = control,
+	.tx_ring = tx_ring,
+	.ring_alloc = alloc_of,
+	.set_ring_alloc = set_alloc,
+	.bind_device = bind_device,
+	.shut_rx = shut_rx,
+	.stats = stats,
+	.options = stream_sock_options,
+	.type = SOCK_STREAM,
+};

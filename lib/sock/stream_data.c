@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Data of stream sockets: what of a call waits, how long, and what it says then. */
+#include <limits.h>
+#include <sched.h>
+#include <sys/sendfile.h>
+#include <unistd.h>
+
+#include "sock_priv.h"
+
+#define OS_ROUNDS 100	 /**< turns between looks at the kernel's socket of a listener */
+#define FILE_CHUNK 65536 /**< bytes of a file that are read at once */
+
+static bool
+there(struct sock *s, short want)
+{
+	return s->closing || s->ops->awaited(s, want);
+}
+
+static int
+wait_sleeping(struct sock *s, short want, uint64_t deadline)
+{
+	sigset_t before;
+	int ret;
+
+	STAT_INC(stream_counters(s->stream), SOCK, rx_poll_miss);
+	signals_hold(&before);
+	do {
+		ret = sock_sleep(s, want, deadline, &before);
+		stream_poll(s->stream);
+		if (ret == -EAGAIN && there(s, want))
+			ret = 0;
+	} while (ret == 0 && !there(s, want));
+	signals_release(&before);
+	return ret;
+}
+
+int
+stream_sock_wait(struct sock *s, short want, uint64_t deadline)
+{
+	int rounds = conf()->rx_poll, yield = conf()->rx_poll_yield, round, ret = 0;
+
+	for (round = 0; rounds < 0 || round < rounds; round = (round + 1) & INT_MAX) {
+		stream_poll(s->stream);
+		if (there(s, want)) {
+			STAT_INC(stream_counters(s->stream), SOCK, rx_poll_hit);
+			return s->closing ? -EBADF : 0;
+		}
+		if (s->os_pollable && round % OS_ROUNDS == 0 && kernel_readable(s->fd))
+			return -EREMOTE;
+		if (unlikely((round & 0xff) == 0xff) && deadline != UINT64_MAX &&
+				clock_ns() >= deadline)
+			return -EAGAIN;
+		if (unlikely(yield != 0 && round % yield == yield - 1))
+			sched_yield();
+		rte_pause();
+	}
+	ret = wait_sleeping(s, want, deadline);
+	return s->closing ? -EBADF : ret;
+}
+
+static int
+check(const struct msghdr *msg)
+{
+	if (msg == NULL || (msg->msg_iov == NULL && msg->msg_iovlen != 0))
+		return -EFAULT;
+	return msg->msg_iovlen > IOV_MAX ? -EMSGSIZE : 0;
+}
+
+static size_t
+length(const struct msghdr *msg)
+{
+	size_t i, len = 0;
+
+	for (i = 0; i < msg->msg_iovlen; i++)
+		len += msg->msg_iov[i].iov_len;
+	return RTE_MIN(len, (size_t)INT_MAX);
+}
+
+/** @name Receive */
+/** @{ */
+/** A receive call that is under way. */
+struct receive {
+	struct sock *s;
+	struct msghdr *msg;
+	unsigned int flags; /**< of tcp_recv() */
+	size_t len, target; /**< bytes that would fit, and that are waited for */
+	size_t done;
+};
+
+static ssize_t
+take(struct receive *r)
+{
+	ssize_t ret = stream_recv(r->s->stream, r->msg->msg_iov, (int)r->msg->msg_iovlen,
+			r->flags & TCP_RECV_PEEK ? 0 : r->done, r->flags);
+
+	if (ret > 0)
+		r->done = (r->flags & TCP_RECV_PEEK) ? (size_t)ret : r->done + (size_t)ret;
+	return ret;
+}
+
+/* What it has may not be passed over: an error, the end, the urgent mark are for the next call. */
+static bool
+must_stop(struct receive *r)
+{
+	struct stream_queued q;
+
+	return stream_error(r->s->stream, false) != 0 ||
+			(stream_queued(r->s->stream, &q) == 0 && q.at_mark);
+}
+
+static __rte_noinline ssize_t
+receive_more(struct receive *r, int flags)
+{
+	uint64_t deadline = sock_deadline(r->s->rcv_timeout_ns);
+	ssize_t ret;
+	int wait;
+
+	for (;;) {
+		if (r->done != 0 && must_stop(r))
+			return 0;
+		ret = take(r);
+		if (ret == 0 || (ret < 0 && ret != -EAGAIN) || r->done >= r->target)
+			return ret;
+		if (sock_dont_wait(r->s, flags))
+			return -EAGAIN;
+		wait = stream_sock_wait(r->s, POLLIN, deadline);
+		if (wait != 0)
+			return wait;
+	}
+}
+
+/* Linux waits for data though none are asked for. */
+static __rte_noinline ssize_t
+receive_nothing(struct sock *s, int flags)
+{
+	int ret, err;
+
+	stream_poll(s->stream);
+	if (!s->ops->awaited(s, POLLIN)) {
+		if (stream_phase(s->stream) == STREAM_IDLE)
+			return -ENOTCONN;
+		ret = sock_dont_wait(s, flags) ? -EAGAIN
+					       : stream_sock_wait(s, POLLIN,
+							 sock_deadline(s->rcv_timeout_ns));
+		if (ret != 0)
+			return ret;
+	}
+	err = stream_error(s->stream, true);
+	return -err;
+}
+
+static ssize_t
+receive(struct sock *s, struct msghdr *msg, int flags)
+{
+	struct receive r = { .s = s, .msg = msg, .len = length(msg) };
+	ssize_t ret;
+
+	if (unlikely(r.len == 0))
+		return receive_nothing(s, flags);
+	r.flags = (flags & MSG_PEEK ? TCP_RECV_PEEK : 0) | (flags & MSG_TRUNC ? TCP_RECV_TRUNC : 0);
+	r.target = flags & MSG_WAITALL
+			? r.len
+			: RTE_MIN(r.len, (size_t)stream_options(s->stream)->rcv_lowat);
+	ret = take(&r);
+	if (likely(ret > 0 && r.done >= r.target))
+		return ret;
+	if (ret == 0 || (ret < 0 && ret != -EAGAIN))
+		return ret;
+	stream_poll(s->stream);
+	ret = receive_more(&r, flags);
+	return r.done != 0 ? (ssize_t)r.done : ret;
+}
+
+static ssize_t
+receive_urgent(struct sock *s, struct msghdr *msg, int flags)
+{
+	ssize_t ret;
+
+	stream_poll(s->stream);
+	ret = stream_recv(s->stream, msg->msg_iov, (int)msg->msg_iovlen, 0,
+			TCP_RECV_OOB | (flags & MSG_PEEK ? TCP_RECV_PEEK : 0));
+	if (ret > 0)
+		msg->msg_flags |= MSG_OOB;
+	return ret;
+}
+
+ssize_t
+stream_sock_recvmsg(struct sock *s, struct msghdr *msg, int flags)
+{
+	ssize_t ret = check(msg);
+
+	if (unlikely(ret != 0))
+		return fail((int)ret);
+	if (unlikely(flags & MSG_ERRQUEUE))
+		return fail(-EAGAIN);
+	msg->msg_flags = 0;
+	if (unlikely(stream_phase(s->stream) == STREAM_LISTENING))
+		ret = -ENOTCONN;
+	else if (unlikely(flags & MSG_OOB))
+		ret = receive_urgent(s, msg, flags);
+	else
+		ret = receive(s, msg, flags);
+	if (unlikely(ret < 0)) {
+		if (ret == -EAGAIN)
+			STAT_INC(stream_counters(s->stream), SOCK, rx_eagain);
+		return fail((int)ret);
+	}
+	msg->msg_namelen = 0;
+	msg->msg_controllen = 0;
+	return ret;
+}
+/** @} */
+
+/** @name Send */
+/** @{ */
+static __rte_noinline int
+wait_room(struct sock *s, int flags, uint64_t *deadline)
+{
+	/* acknowledgements may be waiting in the ring */
+	if (stream_poll(s->stream) != 0 && s->ops->awaited(s, POLLOUT))
+		return 0;
+	if (sock_dont_wait(s, flags))
+		return -EAGAIN;
+	if (*deadline == 0)
+		*deadline = sock_deadline(s->snd_timeout_ns);
+	return stream_sock_wait(s, POLLOUT, *deadline);
+}
+
+static ssize_t
+send_all(struct sock *s, const struct msghdr *msg, int flags)
+{
+	unsigned int how = (flags & MSG_MORE ? TCP_SEND_MORE : 0) |
+			(flags & MSG_OOB ? TCP_SEND_OOB : 0);
+	size_t len = length(msg), done = 0;
+	uint64_t deadline = 0;
+	ssize_t ret;
+
+	do {
+		ret = stream_send(s->stream, msg->msg_iov, (int)msg->msg_iovlen, done, how);
+		if (likely(ret >= 0))
+			done += (size_t)ret;
+		else if (ret == -EAGAIN)
+			ret = wait_room(s, flags, &deadline);
+		/* an error is for the next call when something went */
+		if (ret >= 0 && done != 0 && done < len && stream_error(s->stream, false) != 0)
+			break;
+	} while (ret >= 0 && done < len);
+	return done != 0 ? (ssize_t)done : ret;
+}
+
+ssize_t
+stream_sock_sendmsg(struct sock *s, const struct msghdr *msg, int flags)
+{
+	ssize_t ret = check(msg);
+
+	/* VMA_SND_FLAGS_DUMMY: a stream sends nothing that is not sent */
+	if (unlikely(ret == 0 && (flags & SOCK_SEND_DUMMY)))
+		ret = -EINVAL;
+	if (unlikely(conf()->rx_poll_on_tx_tcp))
+		stream_poll(s->stream);
+	if (likely(ret == 0))
+		ret = send_all(s, msg, flags);
+	if (likely(ret >= 0))
+		return ret;
+	if (ret == -EAGAIN)
+		STAT_INC(stream_counters(s->stream), SOCK, tx_eagain);
+	if (ret == -EPIPE && !(flags & MSG_NOSIGNAL))
+		raise(SIGPIPE);
+	return fail((int)ret);
+}
+
+/* Read and send: no page of a file can be lent to a device. */
+static ssize_t
+send_file(int fd, int file, off_t *offset, size_t count)
+{
+	char buf[FILE_CHUNK];
+	size_t done = 0;
+	ssize_t got, sent;
+
+	while (done < count) {
+		size_t part = RTE_MIN(count - done, sizeof(buf));
+
+		got = offset != NULL ? pread(file, buf, part, *offset) : read(file, buf, part);
+		if (got <= 0)
+			return done != 0 ? (ssize_t)done : got;
+		sent = dpvma_send(fd, buf, (size_t)got, done + (size_t)got < count ? MSG_MORE : 0);
+		if (offset != NULL)
+			*offset += sent > 0 ? sent : 0;
+		else if (sent < got)
+			/* what was read and not sent is read again */
+			lseek(file, (sent > 0 ? sent : 0) - got, SEEK_CUR);
+		if (sent <= 0)
+			return done != 0 ? (ssize_t)done : sent;
+		done += (size_t)sent;
+		if (sent < got)
+			break;
+	}
+	return (ssize_t)done;
+}
+
+ssize_t
+dpvma_sendfile(int fd, int file, off_t *offset, size_t count)
+{
+	struct sock *s = sock_get(fd);
+	bool ours = s != NULL && s->offloaded && s->stream != NULL;
+
+	if (s != NULL)
+		sock_put(s);
+	return ours ? send_file(fd, file, offset, count) : sendfile(fd, file, offset, count);
+}
+/** @} */

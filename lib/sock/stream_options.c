@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Options of stream sockets. The kernel's socket says what is valid, as for datagrams; what an
+ * option is now is said by ours, as a connection that was accepted inherits its listener's and the
+ * kernel's socket behind it does not.
+ */
+#include <linux/tcp.h>
+#include <string.h>
+
+#include "net/net.h"
+#include "sock_priv.h"
+
+#define USEC 1000u
+
+static struct tcp_options *
+tcp(struct sock *s)
+{
+	return &stream_options(s->stream)->tcp;
+}
+
+static void
+apply(struct sock *s)
+{
+	stream_apply(s->stream);
+}
+
+static int
+give_int(void *val, socklen_t *len, int value)
+{
+	return option_give(val, len, &value, sizeof(value));
+}
+
+/** @name Numbers: taken over from the kernel's socket, given from ours */
+/** @{ */
+#define NUMBER(suffix, take, is)                                                                   \
+	static void mirror_##suffix(struct sock *s, int value)                                     \
+	{                                                                                          \
+		take;                                                                              \
+		apply(s);                                                                          \
+	}                                                                                          \
+	static int get_##suffix(struct sock *s, int name, void *val, socklen_t *len)               \
+	{                                                                                          \
+		(void)name;                                                                        \
+		return give_int(val, len, (int)(is));                                              \
+	}
+NUMBER(keepalive, tcp(s)->keepalive = value != 0, tcp(s)->keepalive)
+NUMBER(oob_inline, tcp(s)->oob_inline = value != 0, tcp(s)->oob_inline)
+NUMBER(reuse_addr, stream_options(s->stream)->reuse_addr = value != 0,
+		stream_options(s->stream)->reuse_addr)
+NUMBER(reuse_port, stream_options(s->stream)->reuse_port = value != 0,
+		stream_options(s->stream)->reuse_port)
+NUMBER(rcv_lowat, stream_options(s->stream)->rcv_lowat = RTE_MAX(value, 1),
+		stream_options(s->stream)->rcv_lowat)
+NUMBER(ttl, stream_options(s->stream)->ttl = (uint8_t)value, stream_options(s->stream)->ttl)
+NUMBER(tos, stream_options(s->stream)->tos = (uint8_t)value, stream_options(s->stream)->tos)
+NUMBER(nodelay, tcp(s)->nodelay = value != 0, tcp(s)->nodelay)
+NUMBER(cork, tcp(s)->cork = value != 0, tcp(s)->cork)
+NUMBER(quickack, tcp(s)->quickack = value != 0, tcp(s)->quickack)
+NUMBER(keep_idle, tcp(s)->keep_idle_s = (uint32_t)value, tcp(s)->keep_idle_s)
+NUMBER(keep_interval, tcp(s)->keep_interval_s = (uint32_t)value, tcp(s)->keep_interval_s)
+NUMBER(keep_count, tcp(s)->keep_count = (uint8_t)value, tcp(s)->keep_count)
+NUMBER(syn_retries, tcp(s)->syn_retries = (uint8_t)value, tcp(s)->syn_retries)
+NUMBER(user_timeout, tcp(s)->user_timeout_ms = (uint32_t)value, tcp(s)->user_timeout_ms)
+#undef NUMBER
+
+/* The kernel counts the seconds in its own retransmissions of a SYN-ACK; here it is on or off. */
+static void
+mirror_defer_accept(struct sock *s, int value)
+{
+	tcp(s)->defer_accept = value != 0;
+	apply(s);
+}
+
+static void
+mirror_df(struct sock *s, int value)
+{
+	tcp(s)->pmtud = value != IP_PMTUDISC_DONT;
+	apply(s);
+}
+/** @} */
+
+/** @name Buffers */
+/** @{ */
+/* Doubled as in the kernel, but without its limits net.core.*mem_max: the memory is ours. */
+static int
+set_buffer(struct sock *s, int name, const void *val, socklen_t len)
+{
+	uint32_t bytes;
+	int value;
+
+	if (val == NULL)
+		return -EFAULT;
+	if (len < sizeof(value))
+		return -EINVAL;
+	memcpy(&value, val, sizeof(value));
+	bytes = value < 0 ? 0 : RTE_MIN((uint32_t)value, (uint32_t)INT32_MAX / 2) * 2;
+	/* SOCK_MIN_SNDBUF and SOCK_MIN_RCVBUF of Linux */
+	if (name == SO_SNDBUF || name == SO_SNDBUFFORCE)
+		tcp(s)->sndbuf = RTE_MAX(bytes, 4608u);
+	else
+		tcp(s)->rcvbuf = RTE_MAX(bytes, 2304u);
+	setsockopt(s->fd, SOL_SOCKET, name, val, len);
+	apply(s);
+	return 0;
+}
+
+static int
+get_buffer(struct sock *s, int name, void *val, socklen_t *len)
+{
+	return give_int(val, len, (int)(name == SO_SNDBUF ? tcp(s)->sndbuf : tcp(s)->rcvbuf));
+}
+
+static int
+set_window_clamp(struct sock *s, int name, const void *val, socklen_t len)
+{
+	int value;
+
+	if (setsockopt(s->fd, IPPROTO_TCP, name, val, len) != 0)
+		return -errno;
+	value = option_held(s, IPPROTO_TCP, name);
+	if (value > 0)
+		tcp(s)->rcvbuf = RTE_MIN(tcp(s)->rcvbuf, (uint32_t)value);
+	apply(s);
+	return 0;
+}
+/** @} */
+
+/** @name Of the socket */
+/** @{ */
+static int
+get_error(struct sock *s, int name, void *val, socklen_t *len)
+{
+	(void)name;
+	return give_int(val, len, stream_error(s->stream, true));
+}
+
+static int
+get_accepting(struct sock *s, int name, void *val, socklen_t *len)
+{
+	(void)name;
+	return give_int(val, len, stream_phase(s->stream) == STREAM_LISTENING);
+}
+
+static int
+set_linger(struct sock *s, int name, const void *val, socklen_t len)
+{
+	struct linger linger;
+
+	if (setsockopt(s->fd, SOL_SOCKET, name, val, len) != 0)
+		return -errno;
+	memcpy(&linger, val, sizeof(linger));
+	s->linger = linger.l_onoff != 0;
+	s->linger_s = linger.l_linger < 0 ? INT32_MAX : (uint32_t)linger.l_linger;
+	return 0;
+}
+
+static int
+get_linger(struct sock *s, int name, void *val, socklen_t *len)
+{
+	struct linger linger = { .l_onoff = s->linger, .l_linger = (int)s->linger_s };
+
+	(void)name;
+	return option_give(val, len, &linger, sizeof(linger));
+}
+
+/* Four bytes or eight; all ones: no limit. */
+static int
+set_pacing_rate(struct sock *s, int name, const void *val, socklen_t len)
+{
+	uint64_t rate = 0;
+	uint32_t small;
+
+	if (setsockopt(s->fd, SOL_SOCKET, name, val, len) != 0)
+		return -errno;
+	if (len >= sizeof(rate)) {
+		memcpy(&rate, val, sizeof(rate));
+	} else {
+		memcpy(&small, val, sizeof(small));
+		rate = small == UINT32_MAX ? UINT64_MAX : small;
+	}
+	tcp(s)->pacing_rate = rate == UINT64_MAX ? 0 : rate;
+	apply(s);
+	return 0;
+}
+
+static int
+get_pacing_rate(struct sock *s, int name, void *val, socklen_t *len)
+{
+	uint64_t rate = tcp(s)->pacing_rate == 0 ? UINT64_MAX : tcp(s)->pacing_rate;
+	uint32_t small = (uint32_t)RTE_MIN(rate, (uint64_t)UINT32_MAX);
+
+	(void)name;
+	if (len != NULL && *len >= sizeof(rate))
+		return option_give(val, len, &rate, sizeof(rate));
+	return option_give(val, len, &small, sizeof(small));
+}
+
+static int
+get_mtu(struct sock *s, int name, void *val, socklen_t *len)
+{
+	struct tcp_snapshot look;
+
+	(void)name;
+	if (stream_look(s->stream, &look) != 0)
+		return -ENOTCONN;
+	return give_int(val, len, look.pmtu);
+}
+/** @} */
+
+/** @name Of TCP */
+/** @{ */
+static int
+set_mss(struct sock *s, int name, const void *val, socklen_t len)
+{
+	int value;
+
+	if (setsockopt(s->fd, IPPROTO_TCP, name, val, len) != 0)
+		return -errno;
+	memcpy(&value, val, sizeof(value));
+	tcp(s)->mss = (uint16_t)value;
+	apply(s);
+	return 0;
+}
+
+/* Before a connection Linux tells what was set, or the smallest that everybody takes. */
+static int
+get_mss(struct sock *s, int name, void *val, socklen_t *len)
+{
+	struct tcp_snapshot look;
+	int value = tcp(s)->mss != 0 ? tcp(s)->mss : 536;
+
+	(void)name;
+	if (stream_look(s->stream, &look) == 0)
+		value = (int)look.mss;
+	return give_int(val, len, value);
+}
+
+static int
+set_congestion(struct sock *s, int name, const void *val, socklen_t len)
+{
+	char text[16] = "";
+	int algo;
+
+	(void)name;
+	if (val == NULL)
+		return -EFAULT;
+	if (len < 1)
+		return -EINVAL;
+	memcpy(text, val, RTE_MIN(len, (socklen_t)sizeof(text) - 1));
+	algo = tcp_cc_by_name(text);
+	if (algo < 0)
+		return -ENOENT;
+	/* one that only we have the kernel refuses, and keeps its own */
+	setsockopt(s->fd, IPPROTO_TCP, TCP_CONGESTION, val, len);
+	tcp(s)->cc = (uint8_t)algo;
+	apply(s);
+	return 0;
+}
+
+static int
+get_congestion(struct sock *s, int name, void *val, socklen_t *len)
+{
+	char text[16] = "";
+
+	(void)name;
+	strlcpy(text, tcp_cc_name((enum tcp_cc_algo)tcp(s)->cc), sizeof(text));
+	return option_give(val, len, text, sizeof(text));
+}
+
+/* Linux's numbers of the states. */
+static uint8_t
+state_number(const struct sock *s, const struct tcp_snapshot *look)
+{
+	static const uint8_t numbers[] = {
+		[TCP_S_CLOSED] = 7,
+		[TCP_S_SYN_SENT] = 2,
+		[TCP_S_SYN_RECEIVED] = 3,
+		[TCP_S_ESTABLISHED] = 1,
+		[TCP_S_FIN_WAIT_1] = 4,
+		[TCP_S_FIN_WAIT_2] = 5,
+		[TCP_S_CLOSE_WAIT] = 8,
+		[TCP_S_CLOSING] = 11,
+		[TCP_S_LAST_ACK] = 9,
+		[TCP_S_TIME_WAIT] = 6,
+	};
+
+	return stream_phase(s->stream) == STREAM_LISTENING ? 10 : numbers[look->state];
+}
+
+static uint32_t
+packets(uint64_t bytes, uint32_t mss)
+{
+	return mss == 0 ? 0 : (uint32_t)((bytes + mss - 1) / mss);
+}
+
+static uint32_t
+ago_ms(uint64_t at)
+{
+	return at == 0 ? 0 : (uint32_t)((clock_ns() - at) / 1000000u);
+}
+
+static void
+fill_times(struct tcp_info *i, const struct tcp_snapshot *look)
+{
+	i->tcpi_rto = (uint32_t)(look->rto / USEC);
+	i->tcpi_rtt = (uint32_t)(look->srtt / USEC);
+	i->tcpi_rttvar = (uint32_t)(look->rttvar / USEC);
+	i->tcpi_min_rtt = (uint32_t)(look->min_rtt / USEC);
+	i->tcpi_last_data_sent = ago_ms(look->last_sent);
+	i->tcpi_last_data_recv = ago_ms(look->last_received);
+	i->tcpi_last_ack_recv = i->tcpi_last_data_recv;
+}
+
+/* Linux counts windows and losses in segments, buffers and totals in bytes. */
+static void
+fill_info(struct sock *s, struct tcp_info *i, const struct tcp_snapshot *look)
+{
+	i->tcpi_state = state_number(s, look);
+	i->tcpi_ca_state = look->in_rto ? 4 : look->in_recovery ? 3 : 0;
+	i->tcpi_backoff = look->backoff;
+	i->tcpi_retransmits = look->backoff;
+	i->tcpi_options = (uint8_t)((look->timestamps ? TCPI_OPT_TIMESTAMPS : 0) |
+			(look->sack ? TCPI_OPT_SACK : 0) | (look->wscale ? TCPI_OPT_WSCALE : 0) |
+			(look->ecn ? TCPI_OPT_ECN : 0));
+	i->tcpi_snd_wscale = look->snd_wscale & 0xf;
+	i->tcpi_rcv_wscale = look->rcv_wscale & 0xf;
+	i->tcpi_snd_mss = look->mss;
+	i->tcpi_rcv_mss = look->rcv_mss;
+	i->tcpi_advmss = look->pmtu > 40 ? look->pmtu - 40 : 0;
+	i->tcpi_pmtu = look->pmtu;
+	i->tcpi_snd_cwnd = packets(look->cwnd, look->mss);
+	i->tcpi_snd_ssthresh = packets(look->ssthresh, look->mss);
+	i->tcpi_unacked = packets(look->in_flight, look->mss);
+	i->tcpi_sacked = packets(look->sacked, look->mss);
+	i->tcpi_lost = packets(look->lost, look->mss);
+	i->tcpi_total_retrans = (uint32_t)look->segs_retransmitted;
+	i->tcpi_reordering = look->reordering;
+	i->tcpi_rcv_space = tcp(s)->rcvbuf;
+	i->tcpi_rcv_ssthresh = look->rcv_wnd;
+	i->tcpi_pacing_rate = look->pacing_rate == 0 ? UINT64_MAX : look->pacing_rate;
+	i->tcpi_max_pacing_rate = tcp(s)->pacing_rate == 0 ? UINT64_MAX : tcp(s)->pacing_rate;
+	i->tcpi_bytes_acked = look->bytes_acked;
+	i->tcpi_bytes_received = look->bytes_received;
+	i->tcpi_bytes_sent = look->bytes_sent;
+	i->tcpi_bytes_retrans = look->bytes_retransmitted;
+	i->tcpi_segs_out = (uint32_t)look->segs_out;
+	i->tcpi_segs_in = (uint32_t)look->segs_in;
+	i->tcpi_notsent_bytes = look->unsent;
+	i->tcpi_delivery_rate = look->delivery_rate;
+	fill_times(i, look);
+}
+
+static int
+get_info(struct sock *s, int name, void *val, socklen_t *len)
+{
+	struct tcp_snapshot look = { .state = TCP_S_CLOSED };
+	struct tcp_info info = { 0 };
+
+	(void)name;
+	stream_look(s->stream, &look);
+	fill_info(s, &info, &look);
+	return option_give(val, len, &info, sizeof(info));
+}
+/** @} */
+
+#define BOTH(level, name, suffix)                                                                  \
+	{                                                                                          \
+		level, name, mirror_##suffix, NULL, get_##suffix                                   \
+	}
+const struct option stream_sock_options[] = {
+	BOTH(SOL_SOCKET, SO_KEEPALIVE, keepalive),
+	BOTH(SOL_SOCKET, SO_OOBINLINE, oob_inline),
+	BOTH(SOL_SOCKET, SO_REUSEADDR, reuse_addr),
+	BOTH(SOL_SOCKET, SO_REUSEPORT, reuse_port),
+	BOTH(SOL_SOCKET, SO_RCVLOWAT, rcv_lowat),
+	{ SOL_SOCKET, SO_SNDBUF, NULL, set_buffer, get_buffer },
+	{ SOL_SOCKET, SO_RCVBUF, NULL, set_buffer, get_buffer },
+	{ SOL_SOCKET, SO_SNDBUFFORCE, NULL, set_buffer, NULL },
+	{ SOL_SOCKET, SO_RCVBUFFORCE, NULL, set_buffer, NULL },
+	{ SOL_SOCKET, SO_LINGER, NULL, set_linger, get_linger },
+	{ SOL_SOCKET, SO_ERROR, NULL, NULL, get_error },
+	{ SOL_SOCKET, SO_ACCEPTCONN, NULL, NULL, get_accepting },
+	{ SOL_SOCKET, SO_MAX_PACING_RATE, NULL, set_pacing_rate, get_pacing_rate },
+
+	BOTH(IPPROTO_IP, IP_TTL, ttl),
+	BOTH(IPPROTO_IP, IP_TOS, tos),
+	OPTION_MIRROR(IPPROTO_IP, IP_MTU_DISCOVER, mirror_df),
+	{ IPPROTO_IP, IP_MTU, NULL, NULL, get_mtu },
+
+	BOTH(IPPROTO_TCP, TCP_NODELAY, nodelay),
+	BOTH(IPPROTO_TCP, TCP_CORK, cork),
+	BOTH(IPPROTO_TCP, TCP_QUICKACK, quickack),
+	BOTH(IPPROTO_TCP, TCP_KEEPIDLE, keep_idle),
+	BOTH(IPPROTO_TCP, TCP_KEEPINTVL, keep_interval),
+	BOTH(IPPROTO_TCP, TCP_KEEPCNT, keep_count),
+	BOTH(IPPROTO_TCP, TCP_SYNCNT, syn_retries),
+	BOTH(IPPROTO_TCP, TCP_USER_TIMEOUT, user_timeout),
+	OPTION_MIRROR(IPPROTO_TCP, TCP_DEFER_ACCEPT, mirror_defer_accept),
+	{ IPPROTO_TCP, TCP_WINDOW_CLAMP, NULL, set_window_clamp, NULL },
+	{ IPPROTO_TCP, TCP_MAXSEG, NULL, set_mss, get_mss },
+	{ IPPROTO_TCP, TCP_CONGESTION, NULL, set_congestion, get_congestion },
+	{ IPPROTO_TCP, TCP_INFO, NULL, NULL, get_info },
+	{ 0 },
+};

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Data of a connection and what poll(2) says of a socket: each a call into the engine with its lock
+ * held, and what sockets say where TCP has nothing to say.
+ */
+#include <poll.h>
+#include <sys/socket.h>
+
+#include "stream/stream_priv.h"
+
+#define IN (POLLIN | POLLRDNORM)
+#define OUT (POLLOUT | POLLWRNORM)
+
+static bool
+opening(const struct tcp_conn *conn)
+{
+	enum tcp_state state = tcp_conn_state(conn);
+
+	return state == TCP_S_SYN_SENT || state == TCP_S_SYN_RECEIVED;
+}
+
+ssize_t
+stream_send(struct stream *s, const struct iovec *iov, int iovcnt, size_t skip, unsigned int flags)
+{
+	struct stream_engine *e = s->engine;
+	ssize_t ret = -EPIPE;
+
+	if (unlikely(e == NULL))
+		return ret;
+	engine_enter(e);
+	if (likely(s->conn != NULL)) {
+		ret = tcp_send(s->conn, iov, iovcnt, skip, flags);
+		if (likely(ret > 0))
+			STAT_ADD(&s->stats, SOCK, tx_bytes, (uint64_t)ret);
+		else if (ret == -ENOTCONN)
+			ret = opening(s->conn) ? -EAGAIN : -EPIPE;
+	}
+	engine_leave(e);
+	return ret;
+}
+
+ssize_t
+stream_recv(struct stream *s, const struct iovec *iov, int iovcnt, size_t skip, unsigned int flags)
+{
+	struct stream_engine *e = s->engine;
+	ssize_t ret = -ENOTCONN;
+
+	if (unlikely(e == NULL))
+		return ret;
+	engine_enter(e);
+	if (likely(s->conn != NULL)) {
+		ret = tcp_recv(s->conn, iov, iovcnt, skip, flags);
+		if (ret == -ENOTCONN)
+			ret = opening(s->conn) ? -EAGAIN : 0;
+	}
+	engine_leave(e);
+	return ret;
+}
+
+int
+stream_shutdown(struct stream *s, int how)
+{
+	struct stream_engine *e = s->engine;
+	int ret = -ENOTCONN;
+
+	if (e == NULL)
+		return ret;
+	engine_enter(e);
+	if (s->conn != NULL && !opening(s->conn)) {
+		ret = tcp_shutdown(s->conn, how);
+		if (ret == 0)
+			s->shut |= how == SHUT_RD ? 1 : how == SHUT_WR ? 2 : 3;
+	}
+	engine_leave(e);
+	return ret;
+}
+
+bool
+stream_drained(struct stream *s)
+{
+	struct stream_engine *e = s->engine;
+	bool done = true;
+
+	if (e == NULL)
+		return done;
+	engine_enter(e);
+	if (s->conn != NULL) {
+		switch (tcp_conn_state(s->conn)) {
+		case TCP_S_CLOSED:
+		case TCP_S_FIN_WAIT_2:
+		case TCP_S_TIME_WAIT:
+			break;
+		default:
+			done = false;
+		}
+	}
+	engine_leave(e);
+	return done;
+}
+
+/** The peer has ended its direction, or there is none any more. */
+static bool
+ended(enum tcp_state state)
+{
+	switch (state) {
+	case TCP_S_CLOSED:
+	case TCP_S_CLOSE_WAIT:
+	case TCP_S_CLOSING:
+	case TCP_S_LAST_ACK:
+	case TCP_S_TIME_WAIT:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* Linux, tcp_poll(). Engine locked. */
+static short
+revents(struct stream *s)
+{
+	struct tcp_conn *conn = s->conn;
+	enum tcp_state state = tcp_conn_state(conn);
+	unsigned int ready = tcp_ready(conn);
+	bool no_rx = (s->shut & 1) != 0 || ended(state);
+	bool no_tx = (s->shut & 2) != 0 || state == TCP_S_CLOSED;
+	short got = 0;
+
+	if (state == TCP_S_CLOSED || (no_rx && no_tx))
+		got |= POLLHUP;
+	if (no_rx)
+		got |= IN | POLLRDHUP;
+	if (ready & TCP_E_ERROR)
+		got |= POLLERR;
+	if (opening(conn))
+		return got;
+	if ((ready & TCP_E_READABLE) && tcp_recv_queued(conn) >= s->opt.rcv_lowat)
+		got |= IN;
+	if (no_tx || (ready & TCP_E_WRITABLE))
+		got |= OUT;
+	else
+		tcp_want_space(conn);
+	if (ready & TCP_E_URGENT)
+		got |= POLLPRI;
+	return got;
+}
+
+short
+stream_revents(struct stream *s)
+{
+	struct stream_engine *e = s->engine;
+	short got = OUT | POLLHUP;
+
+	if (s->phase == STREAM_LISTENING)
+		return stream_waiting(s) != 0 ? IN : 0;
+	if (s->error != 0)
+		got |= POLLERR;
+	if (e == NULL)
+		return got;
+	engine_enter(e);
+	if (s->conn != NULL)
+		got = revents(s);
+	engine_leave(e);
+	return got;
+}
+
+int
+stream_queued(struct stream *s, struct stream_queued *q)
+{
+	struct stream_engine *e = s->engine;
+
+	memset(q, 0, sizeof(*q));
+	if (s->phase == STREAM_LISTENING)
+		return -EINVAL;
+	if (e == NULL)
+		return 0;
+	engine_enter(e);
+	if (s->conn != NULL && !opening(s->conn)) {
+		q->rx = tcp_recv_queued(s->conn);
+		q->tx = tcp_send_queued(s->conn, &q->tx_unsent);
+		q->at_mark = tcp_at_mark(s->conn);
+	}
+	engine_leave(e);
+	return 0;
+}
+
+int
+stream_error(struct stream *s, bool take)
+{
+	struct stream_engine *e = s->engine;
+	int err = 0;
+
+	if (e == NULL)
+		return 0;
+	engine_enter(e);
+	if (s->conn != NULL) {
+		err = tcp_error(s->conn, take);
+	} else {
+		err = s->error;
+		s->error = take ? 0 : err;
+	}
+	engine_leave(e);
+	return err;
+}
+
+int
+stream_look(struct stream *s, struct tcp_snapshot *snapshot)
+{
+	struct stream_engine *e = s->engine;
+	int ret = -ENOTCONN;
+
+	if (e == NULL)
+		return ret;
+	engine_enter(e);
+	if (s->conn != NULL) {
+		tcp_look(s->conn, snapshot);
+		ret = 0;
+	}
+	engine_leave(e);
+	return ret;
+}
+
+struct sock_stats *
+stream_stats(struct stream *s)
+{
+	struct tcp_snapshot look;
+
+	if (stream_look(s, &look) == 0) {
+		STAT_GET(&s->stats, SOCK, rx_packets) = look.segs_in;
+		STAT_GET(&s->stats, SOCK, rx_bytes) = look.bytes_received;
+		STAT_GET(&s->stats, SOCK, tx_packets) = look.segs_out;
+	}
+	return &s->stats;
+}
+
+struct sock_stats *
+stream_counters(struct stream *s)
+{
+	return &s->stats;
+}

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * TCP engines and their rings: one each, made with the first flow and freed with the last. Here is
+ * who locks an engine, what time it is there, and who runs its timers. How its packets leave is in
+ * way.c.
+ */
+#include <stdlib.h>
+
+#include "stream/stream_priv.h"
+
+/* With its headers a packet of the device's segmentation must stay below 64 KB. */
+#define TSO_MAX 64000u
+
+static TAILQ_HEAD(, stream_engine) engines = TAILQ_HEAD_INITIALIZER(engines);
+static rte_spinlock_t engines_lock = RTE_SPINLOCK_INITIALIZER;
+
+void
+engine_enter(struct stream_engine *e)
+{
+	/* of a thread unknown to EAL buffers come one by one */
+	ring_thread();
+	if (!e->lockless)
+		rte_spinlock_lock(&e->lock);
+	tcp_clock(e->tcp, clock_ns());
+}
+
+/* What happened to the way of a SYN, as if a router had said so. */
+static __rte_noinline void
+tell_troubles(struct stream_engine *e)
+{
+	unsigned int n = e->troubles;
+
+	e->troubles = 0;
+	for (unsigned int i = 0; i < n; i++)
+		tcp_icmp(e->tcp, &e->trouble[i].key, e->trouble[i].seq, e->trouble[i].err, 0);
+}
+
+void
+engine_leave(struct stream_engine *e)
+{
+	if (unlikely(e->troubles != 0))
+		tell_troubles(e);
+	__atomic_store_n(&e->due, tcp_next_timer(e->tcp), __ATOMIC_RELAXED);
+	if (!e->lockless)
+		rte_spinlock_unlock(&e->lock);
+}
+
+/* The sink of every flow that leads here; acknowledgements are out when it returns. */
+static void
+deliver(struct sink *sink, struct ring *ring, struct rte_mbuf **pkts, uint16_t n)
+{
+	struct stream_engine *e = (struct stream_engine *)((char *)sink -
+			offsetof(struct stream_engine, sink));
+
+	(void)ring;
+	engine_enter(e);
+	tcp_input(e->tcp, pkts, n);
+	engine_leave(e);
+}
+
+uint64_t
+engine_run(struct stream_engine *e, uint64_t now)
+{
+	if (__atomic_load_n(&e->due, __ATOMIC_RELAXED) > now)
+		return e->due;
+	engine_enter(e);
+	tcp_timers(e->tcp);
+	engine_leave(e);
+	return __atomic_load_n(&e->due, __ATOMIC_RELAXED);
+}
+
+void
+engine_timers(struct stream_engine *e)
+{
+	uint64_t tsc = rte_rdtsc();
+
+	if (likely(tsc < __atomic_load_n(&e->check_tsc, __ATOMIC_RELAXED)))
+		return;
+	__atomic_store_n(&e->check_tsc, tsc + rte_get_tsc_hz() / CHECKS_PER_S, __ATOMIC_RELAXED);
+	engine_run(e, clock_ns());
+}
+
+static void
+configure(const struct ring *ring, struct tcp_config *c)
+{
+	const struct port_caps *caps = &ring->port->caps;
+
+	c->ops = (struct tcp_ops){
+		.output = way_output, .event = stream_event, .gone = flow_conn_gone, .mtu = way_mtu
+	};
+	c->tx_pool = ring->tx_pool;
+	c->conn_extra = sizeof(struct conn_extra);
+	c->syn_rate = (uint32_t)conf()->tcp_max_syn_rate;
+	c->tso_max = caps->tx_tso ? TSO_MAX : 0;
+	c->multi_seg = caps->tx_multi_seg;
+}
+
+static int
+create(struct ring *ring, struct stream_engine **engine)
+{
+	struct stream_engine *e = aligned_alloc(
+			RTE_CACHE_LINE_SIZE, RTE_ALIGN_CEIL(sizeof(*e), RTE_CACHE_LINE_SIZE));
+	struct tcp_config c = { 0 };
+	int ret;
+
+	if (e == NULL)
+		return -ENOMEM;
+	memset(e, 0, sizeof(*e));
+	e->ring = ring;
+	e->lockless = conf()->thread_mode == CONF_THREAD_SINGLE;
+	e->sink.deliver = deliver;
+	e->due = UINT64_MAX;
+	rte_spinlock_init(&e->lock);
+	configure(ring, &c);
+	c.ctx = e;
+	ret = tcp_engine_create(&c, &e->tcp);
+	if (ret != 0) {
+		free(e);
+		return ret;
+	}
+	tcp_clock(e->tcp, clock_ns());
+	*engine = e;
+	return 0;
+}
+
+int
+engine_get(struct ring *ring, struct stream_engine **engine)
+{
+	struct stream_engine *e;
+	int ret;
+
+	TAILQ_FOREACH (e, &engines, next)
+		if (e->ring == ring)
+			break;
+	if (e == NULL) {
+		ret = create(ring, &e);
+		if (ret != 0)
+			return ret;
+		rte_spinlock_lock(&engines_lock);
+		TAILQ_INSERT_TAIL(&engines, e, next);
+		rte_spinlock_unlock(&engines_lock);
+	}
+	e->refs++;
+	*engine = e;
+	return 0;
+}
+
+static void
+destroy(struct stream_engine *e)
+{
+	rte_spinlock_lock(&engines_lock);
+	TAILQ_REMOVE(&engines, e, next);
+	rte_spinlock_unlock(&engines_lock);
+	tcp_engine_destroy(e->tcp);
+	free(e);
+}
+
+/* Every connection has a flow, and so has every socket that could call: nobody comes any more. */
+void
+engine_put(struct stream_engine *e)
+{
+	if (--e->refs == 0)
+		destroy(e);
+}
+
+void
+engines_free(void)
+{
+	struct stream_engine *e;
+
+	while ((e = TAILQ_FIRST(&engines)) != NULL)
+		destroy(e);
+}
+
+void
+engine_foreach(void (*cb)(struct stream_engine *engine, void *ctx), void *ctx)
+{
+	struct stream_engine *e;
+
+	rte_spinlock_lock(&engines_lock);
+	TAILQ_FOREACH (e, &engines, next)
+		cb(e, ctx);
+	rte_spinlock_unlock(&engines_lock);
+}

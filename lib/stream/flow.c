@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Flows that lead segments to engines. A flow is found by its key, so that a listener, connections
+ * that came by it, and a later listener on the same number share one. The last reference may be
+ * dropped by a delivery, which must not take flows away: those without a reference wait in a list.
+ */
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "stream/stream_priv.h"
+
+static SLIST_HEAD(, stream_flow) dead = SLIST_HEAD_INITIALIZER(dead);
+static rte_spinlock_t dead_lock = RTE_SPINLOCK_INITIALIZER;
+
+static struct stream_flow *
+find(const struct lport *lp, const struct port *port, const struct flow_key *key)
+{
+	struct stream_flow *f;
+
+	LIST_FOREACH (f, &lp->flows, next)
+		if (f->port == port && memcmp(&f->key, key, sizeof(*key)) == 0)
+			return f;
+	return NULL;
+}
+
+static int
+open_flow(struct stream_flow *f, struct ring_alloc *alloc)
+{
+	const struct ip_addr *local = ip_is_any(&f->key.local) ? NULL : &f->key.local;
+	int ret;
+
+	ret = ring_acquire(f->port, RING_RX, alloc, local, &f->ring);
+	if (ret != 0)
+		return ret;
+	ret = engine_get(f->ring, &f->engine);
+	if (ret == 0) {
+		ret = ring_flow_add(f->ring, &f->key, &f->engine->sink,
+				local != NULL ? FLOW_RULE : 0, &f->flow);
+		if (ret != 0)
+			engine_put(f->engine);
+	}
+	if (ret != 0)
+		ring_release(f->ring);
+	return ret;
+}
+
+int
+flow_get(struct lport *lp, struct port *port, const struct flow_key *key, struct ring_alloc *alloc,
+		struct stream_flow **flow)
+{
+	struct stream_flow *f = find(lp, port, key);
+	int ret;
+
+	if (f != NULL) {
+		*flow = flow_hold(f);
+		return 0;
+	}
+	f = calloc(1, sizeof(*f));
+	if (f == NULL)
+		return -ENOMEM;
+	f->lp = lp;
+	f->port = port;
+	f->key = *key;
+	f->guard = -1;
+	ret = open_flow(f, alloc);
+	if (ret != 0) {
+		free(f);
+		return ret == -EEXIST ? -EADDRINUSE : ret;
+	}
+	f->refs = 1;
+	LIST_INSERT_HEAD(&lp->flows, f, next);
+	*flow = f;
+	return 0;
+}
+
+void
+flow_put(struct stream_flow *f)
+{
+	if (__atomic_sub_fetch(&f->refs, 1, __ATOMIC_ACQ_REL) != 0)
+		return;
+	rte_spinlock_lock(&dead_lock);
+	if (!f->dead) {
+		f->dead = true;
+		SLIST_INSERT_HEAD(&dead, f, next_dead);
+	}
+	rte_spinlock_unlock(&dead_lock);
+}
+
+static bool
+unguard(struct stream_flow *f)
+{
+	if (f->guard < 0)
+		return false;
+	close(f->guard);
+	f->guard = -1;
+	return true;
+}
+
+static void
+guard(struct stream_flow *f, int fd)
+{
+	if (f->guard < 0)
+		f->guard = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+}
+
+void
+stream_guard(struct stream *s, int fd)
+{
+	stream_control_lock();
+	for (unsigned int i = 0; i < s->n_seats; i++)
+		guard(s->seats[i], fd);
+	if (s->flow != NULL)
+		guard(s->flow, fd);
+	stream_control_unlock();
+}
+
+static bool
+listened(const struct lport *lp)
+{
+	const struct stream *s;
+
+	TAILQ_FOREACH (s, &lp->streams, same_port)
+		if (s->phase == STREAM_LISTENING)
+			return true;
+	return false;
+}
+
+bool
+stream_unguard(uint16_t port_be)
+{
+	struct stream_flow *f;
+	struct lport *lp;
+	bool any = false;
+
+	stream_control_lock();
+	lp = number_find(port_be);
+	if (lp != NULL && !listened(lp))
+		LIST_FOREACH (f, &lp->flows, next)
+			any |= unguard(f);
+	stream_control_unlock();
+	return any;
+}
+
+static void
+free_flow(struct stream_flow *f)
+{
+	struct lport *lp = f->lp;
+
+	unguard(f);
+	LIST_REMOVE(f, next);
+	ring_flow_del(f->flow);
+	engine_put(f->engine);
+	ring_release(f->ring);
+	free(f);
+	number_put(lp);
+}
+
+static struct stream_flow *
+take_dead(void)
+{
+	struct stream_flow *f;
+
+	rte_spinlock_lock(&dead_lock);
+	f = SLIST_FIRST(&dead);
+	if (f != NULL) {
+		SLIST_REMOVE_HEAD(&dead, next_dead);
+		f->dead = false;
+	}
+	rte_spinlock_unlock(&dead_lock);
+	return f;
+}
+
+void
+flow_reap(void)
+{
+	struct stream_flow *f;
+
+	if (likely(SLIST_EMPTY(&dead)))
+		return;
+	/* who takes one up again has the control lock */
+	while ((f = take_dead()) != NULL)
+		if (__atomic_load_n(&f->refs, __ATOMIC_ACQUIRE) == 0)
+			free_flow(f);
+}
+
+void
+flow_conn_gone(void *ctx, struct tcp_conn *conn)
+{
+	struct conn_extra *x = extra_of(conn);
+
+	(void)ctx;
+	if (x->flow == NULL)
+		return;
+	if (x->orphan) {
+		__atomic_fetch_sub(&x->flow->left, 1, __ATOMIC_RELAXED);
+		if (!x->reuse)
+			__atomic_fetch_sub(&x->flow->left_strict, 1, __ATOMIC_RELAXED);
+	}
+	flow_put(x->flow);
+	x->flow = NULL;
+}
+
+/* Deliveries end first, for all of them; then engines, whose connections give flows back; then the
+ * flows. */
+static void
+undeliver(struct lport *lp, void *ctx)
+{
+	struct stream_flow *f;
+
+	(void)ctx;
+	LIST_FOREACH (f, &lp->flows, next) {
+		ring_flow_del(f->flow);
+		f->flow = NULL;
+	}
+}
+
+static void
+free_all(struct lport *lp, void *ctx)
+{
+	struct stream_flow *f;
+
+	(void)ctx;
+	while ((f = LIST_FIRST(&lp->flows)) != NULL) {
+		LIST_REMOVE(f, next);
+		unguard(f);
+		ring_release(f->ring);
+		free(f);
+	}
+	number_put(lp);
+}
+
+void
+flows_free(void)
+{
+	number_foreach(undeliver, NULL);
+	engines_free();
+	SLIST_INIT(&dead);
+	number_foreach(free_all, NULL);
+}

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Who has which local port number, and who else may have it: bind as Linux does it for TCP. A
+ * connection whose socket is closed still counts, by its flow, until it is over.
+ */
+#include <stdlib.h>
+
+#include <rte_random.h>
+
+#include "stream/stream_priv.h"
+
+static struct lport *lports[UINT16_MAX + 1];
+
+struct lport *
+number_find(uint16_t port_be)
+{
+	return lports[port_be];
+}
+
+struct lport *
+number_get(uint16_t port_be)
+{
+	struct lport *lp = lports[port_be];
+
+	if (lp != NULL)
+		return lp;
+	lp = calloc(1, sizeof(*lp));
+	if (lp == NULL)
+		return NULL;
+	lp->port = port_be;
+	TAILQ_INIT(&lp->streams);
+	LIST_INIT(&lp->flows);
+	lports[port_be] = lp;
+	return lp;
+}
+
+void
+number_put(struct lport *lp)
+{
+	if (!TAILQ_EMPTY(&lp->streams) || !LIST_EMPTY(&lp->flows))
+		return;
+	lports[lp->port] = NULL;
+	free(lp);
+}
+
+void
+number_foreach(void (*cb)(struct lport *lp, void *ctx), void *ctx)
+{
+	for (unsigned int i = 0; i <= UINT16_MAX; i++)
+		if (lports[i] != NULL)
+			cb(lports[i], ctx);
+}
+
+static bool
+overlap(const struct ip_addr *a, const struct ip_addr *b)
+{
+	return ip_is_any(a) || ip_is_any(b) || ip_equal(a, b);
+}
+
+static bool
+other_device(const struct stream *a, const struct stream *b)
+{
+	return (a->opt.bind_ifindex != 0 && b->opt.bind_ifindex != 0 &&
+			       a->opt.bind_ifindex != b->opt.bind_ifindex) ||
+			(a->opt.bind_port != NULL && b->opt.bind_port != NULL &&
+					a->opt.bind_port != b->opt.bind_port);
+}
+
+/* Linux, inet_csk_bind_conflict(): what each of two sockets allows. */
+static bool
+refuses(const struct stream *s, const struct ip_addr *addr, const struct stream *other,
+		bool listening)
+{
+	bool other_listens = other->phase == STREAM_LISTENING;
+
+	if (other == s || other_device(s, other) || !overlap(addr, &other->local))
+		return false;
+	/* an accepted connection is there by its listener's leave, and by no bind of its own */
+	if (listening)
+		return other_listens;
+	return !(s->opt.reuse_addr && other->opt.reuse_addr && !other_listens);
+}
+
+/* Connections that outlive their sockets: TIME-WAIT above all. */
+static bool
+left_refuses(const struct stream *s, const struct ip_addr *addr, const struct lport *lp)
+{
+	const struct stream_flow *f;
+
+	LIST_FOREACH (f, &lp->flows, next)
+		if (overlap(addr, &f->key.local) &&
+				__atomic_load_n(s->opt.reuse_addr ? &f->left_strict : &f->left,
+						__ATOMIC_RELAXED) != 0)
+			return true;
+	return false;
+}
+
+bool
+number_conflict(const struct stream *s, const struct ip_addr *addr, uint16_t port_be,
+		bool listening)
+{
+	const struct lport *lp = lports[port_be];
+	const struct stream *other;
+
+	if (lp == NULL)
+		return false;
+	TAILQ_FOREACH (other, &lp->streams, same_port)
+		if (refuses(s, addr, other, listening))
+			return true;
+	return !listening && left_refuses(s, addr, lp);
+}
+
+/* Numbers that connect() chose are shared by connections to different peers, as on Linux. */
+static bool
+shareable(const struct stream *s, const struct lport *lp)
+{
+	const struct stream *other;
+
+	TAILQ_FOREACH (other, &lp->streams, same_port)
+		if (other != s && (other->port_bound || other->phase == STREAM_LISTENING))
+			return false;
+	return true;
+}
+
+uint16_t
+number_choose(const struct stream *s, const struct ip_addr *addr, bool share,
+		bool (*ok)(uint16_t port_be, void *ctx), void *ctx)
+{
+	uint32_t first = (uint32_t)conf()->ephemeral_first;
+	uint32_t n = (uint32_t)RTE_MAX(conf()->ephemeral_last - conf()->ephemeral_first, 0) + 1;
+	uint32_t start = (uint32_t)rte_rand_max(n);
+
+	for (unsigned int pass = 0; pass < 2; pass++) {
+		for (uint32_t i = 0; i < n; i++) {
+			uint16_t p = rte_cpu_to_be_16((uint16_t)(first + (start + i) % n));
+
+			if (pass == 0 ? lports[p] != NULL
+							: share
+							? !shareable(s, lports[p])
+							: number_conflict(s, addr, p, false))
+				continue;
+			if (ok == NULL || ok(p, ctx))
+				return p;
+		}
+	}
+	return 0;
+}
+
+int
+number_enter(struct stream *s, const struct ip_addr *addr, uint16_t port_be)
+{
+	struct lport *lp = number_get(port_be);
+
+	if (lp == NULL)
+		return -ENOMEM;
+	s->lp = lp;
+	s->local = ip_is_any(addr) ? ip_from_v4(0) : *addr;
+	TAILQ_INSERT_TAIL(&lp->streams, s, same_port);
+	return 0;
+}
+
+void
+number_leave(struct stream *s)
+{
+	struct lport *lp = s->lp;
+
+	if (lp == NULL)
+		return;
+	TAILQ_REMOVE(&lp->streams, s, same_port);
+	s->lp = NULL;
+	s->local = ip_from_v4(0);
+	s->addr_bound = s->port_bound = false;
+	number_put(lp);
+}

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What the files of this room share: the socket, engines, local ports, flows.
+ *
+ * Locks, from the outermost: the control lock (sock.c), a socket's desk lock, those of lib/ring up
+ * to the rx_lock, the list of engines, an engine, those of lib/net and the tx_lock. dead_lock
+ * (flow.c) is innermost.
+ */
+#ifndef DPVMA_STREAM_PRIV_H
+#define DPVMA_STREAM_PRIV_H
+
+#include <errno.h>
+#include <sys/queue.h>
+
+#include <rte_spinlock.h>
+
+#include "conf/conf.h"
+#include "stream/stream.h"
+
+/** Looking at the clock costs as much as an empty poll: pollers do so this often. */
+#define CHECKS_PER_S 50000
+
+#define ENGINES_MAX 64 /**< that one listener has: two a port */
+
+/** @name Engines (engine.c, way.c) */
+/** @{ */
+#define WAYS 32 /**< a power of two */
+/** A way that no connection has of its own: of answers to strangers, and before a connection. */
+struct way {
+	struct net_dst d;
+	struct ip_addr src; /**< as asked */
+	uint8_t ttl, tos;
+	bool used;
+};
+/** A segment that found no way; told to the engine when it has returned. */
+struct trouble {
+	struct tcp_key key;
+	uint32_t seq;
+	uint32_t mtu;
+	int err;
+};
+#define TROUBLES 8
+
+struct stream_engine {
+	struct tcp_engine *tcp;
+	struct ring *ring;
+	bool lockless;
+	unsigned int refs; /**< flows; control lock */
+	struct sink sink;
+	TAILQ_ENTRY(stream_engine) next;
+	rte_spinlock_t lock __rte_cache_aligned;
+	uint64_t due;	    /**< of the next timer, ns; written with the lock, read without */
+	uint64_t check_tsc; /**< no look at the clock before */
+	const struct stream *opening; /**< whose SYN is being sent */
+	unsigned int troubles;
+	struct trouble trouble[TROUBLES];
+	struct way ways[WAYS];
+};
+
+/** Behind each connection of the engine. */
+struct conn_extra {
+	struct net_dst d;	  /**< the way, renewed when it is not valid */
+	struct stream_flow *flow; /**< that brings its segments; NULL until accepted */
+	uint8_t ttl, tos;
+	bool set;    /**< ttl and tos are */
+	bool orphan; /**< its socket is closed: counted in the flow */
+	bool reuse;  /**< SO_REUSEADDR of the socket that it had */
+};
+static inline struct conn_extra *
+extra_of(struct tcp_conn *conn)
+{
+	return tcp_extra(conn);
+}
+
+/** The engine of a ring, made on first need; holds the ring. 0, -ENOMEM, -EINVAL */
+int engine_get(struct ring *ring, struct stream_engine **engine);
+void engine_put(struct stream_engine *engine);
+/** Every engine, for one that has none at hand; under the list's lock. */
+void engine_foreach(void (*cb)(struct stream_engine *engine, void *ctx), void *ctx);
+/** Timers when they are due. Cheap when they are not. */
+void engine_timers(struct stream_engine *engine);
+/** Timers by this clock. @return the next */
+uint64_t engine_run(struct stream_engine *engine, uint64_t now);
+/** All engines go, with what connections they have. */
+void engines_free(void);
+
+/** Lock, and tell it the time. */
+void engine_enter(struct stream_engine *engine);
+void engine_leave(struct stream_engine *engine);
+
+/** tcp_ops.output and tcp_ops.mtu */
+void way_output(void *ctx, const struct tcp_out *out, struct rte_mbuf **pkts, uint16_t n);
+uint16_t way_mtu(void *ctx, const struct tcp_key *key);
+/** @} */
+
+/** @name Local ports (number.c); control lock held */
+/** @{ */
+struct lport {
+	uint16_t port; /**< network order */
+	TAILQ_HEAD(, stream) streams;
+	LIST_HEAD(, stream_flow) flows;
+};
+struct lport *number_find(uint16_t port_be);
+/** Made when there is none; NULL: no memory. */
+struct lport *number_get(uint16_t port_be);
+/** Free it when nobody has it. */
+void number_put(struct lport *lp);
+void number_foreach(void (*cb)(struct lport *lp, void *ctx), void *ctx);
+/** Whether Linux would let the socket have it. */
+bool number_conflict(const struct stream *s, const struct ip_addr *addr, uint16_t port_be,
+		bool listening);
+/** A number that conflicts with nobody, and that @p ok takes; 0: none. */
+uint16_t number_choose(const struct stream *s, const struct ip_addr *addr, bool share,
+		bool (*ok)(uint16_t port_be, void *ctx), void *ctx);
+/** Put the socket there. 0, -ENOMEM */
+int number_enter(struct stream *s, const struct ip_addr *addr, uint16_t port_be);
+void number_leave(struct stream *s);
+/** @} */
+
+/** @name Flows (flow.c) */
+/** @{ */
+/**
+ * What brings segments to an engine. Listeners and connections share one, and it outlives the
+ * listener while connections that came by it live.
+ */
+struct stream_flow {
+	LIST_ENTRY(stream_flow) next; /**< of the local port */
+	struct lport *lp;
+	struct port *port;
+	struct flow_key key;
+	struct ring *ring;
+	struct stream_engine *engine;
+	struct flow *flow;
+	uint32_t refs;	      /**< atomic */
+	uint32_t left;	      /**< atomic: connections whose socket is closed */
+	uint32_t left_strict; /**< atomic: of these, without SO_REUSEADDR */
+	int guard;	      /**< of stream_guard(), -1: none */
+	bool dead;	      /**< in the list of those to be looked at; dead_lock */
+	SLIST_ENTRY(stream_flow) next_dead;
+};
+/** With one more reference, made when there is none of that key; control lock held. */
+int flow_get(struct lport *lp, struct port *port, const struct flow_key *key,
+		struct ring_alloc *alloc, struct stream_flow **flow);
+static inline struct stream_flow *
+flow_hold(struct stream_flow *flow)
+{
+	__atomic_fetch_add(&flow->refs, 1, __ATOMIC_RELAXED);
+	return flow;
+}
+/** Any lock may be held: the flow goes with the next flow_reap(). */
+void flow_put(struct stream_flow *flow);
+/** Free flows that nobody has; control lock held. */
+void flow_reap(void);
+/** All, whoever has them; their engines are still there. */
+void flows_free(void);
+/** tcp_ops.gone */
+void flow_conn_gone(void *ctx, struct tcp_conn *conn);
+/** @} */
+
+/** @name The socket */
+/** @{ */
+/** Where a listener waits: one in each engine. */
+struct desk {
+	struct stream_engine *engine;
+	struct tcp_listener *listener;
+};
+
+struct stream {
+	enum stream_phase phase;
+	struct stream_engine *engine; /**< of the connection; stays until the socket is closed */
+	struct tcp_conn *conn;	      /**< under the engine's lock */
+	struct stream_flow *flow;     /**< of the connection, now or before: keeps the engine */
+	uint8_t shut;		      /**< 1: receive, 2: send */
+	int error;		      /**< pending without a connection, an errno */
+	stream_wake_cb wake;
+	void *wake_ctx;
+	struct stream_options opt;
+
+	/* control lock */
+	struct lport *lp; /**< NULL: unbound */
+	struct ip_addr local;
+	bool addr_bound, port_bound; /**< by bind(), not chosen by connect() */
+	TAILQ_ENTRY(stream) same_port;
+	struct ring_alloc alloc;
+	struct stream_flow **seats; /**< of a listener: flows that lead to its desks */
+	unsigned int n_seats, cap_seats;
+	int backlog;
+	rte_spinlock_t desk_lock; /**< a listener's desks */
+	struct desk *desks;
+	unsigned int n_desks;
+	struct sock_stats stats;
+};
+
+void stream_control_lock(void);
+void stream_control_unlock(void);
+
+/** tcp_ops.event */
+void stream_event(void *ctx, void *owner, unsigned int events);
+/** The connection is this socket's from now on; engine locked. */
+void stream_own(struct stream *s, struct stream_engine *e, struct tcp_conn *conn,
+		struct stream_flow *flow);
+
+/** listen.c: listeners on any address take up ports and addresses that came. Control lock held. */
+void listen_follow(void);
+/** Its options changed. */
+void listen_apply(struct stream *s);
+extern bool listen_stale;
+/** @} */
+
+#endif

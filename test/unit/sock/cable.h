@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A stack on two ports and the cable between them, for connections of which both ends are ours. An
+ * address of one's own is the kernel's business, so the cable gives each end another name: what A
+ * (10.9.0.1) sends to B_SEEN arrives at B (10.9.1.1) as if it came from A_SEEN.
+ */
+#ifndef CABLE_H
+#define CABLE_H
+
+#include <stdbool.h>
+
+#include "sock_test.h"
+
+#define A "10.9.0.1"
+#define B "10.9.1.1"
+#define B_SEEN "10.9.0.9" /* what A calls B */
+#define A_SEEN "10.9.1.9" /* and B calls A */
+
+/** EAL, both ports, dpvma with options "NAME=VALUE" up to NULL, and a thread that is the cable. */
+void cable_start(const char *first, ...);
+void cable_stop(void);
+
+/** Nothing passes while it is cut. */
+void cable_cut(bool cut);
+/** One frame in so many is lost; 0: none. */
+void cable_lossy(unsigned int one_in);
+/** Frames that arrived since the start. */
+unsigned long cable_frames(void);
+
+#endif
