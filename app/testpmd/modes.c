@@ -171,6 +171,18 @@ static const struct tp_mode modes[] = {
 			.sends = true,
 			.turn = send_turn,
 	},
+	{
+			.name = "stream",
+			.help = "TCP: with --peer connect and send, without accept and receive",
+			.stream = true,
+			.turn = tp_stream_turn,
+	},
+	{
+			.name = "rr",
+			.help = "TCP: with --peer ask and wait for the answer, without answer",
+			.stream = true,
+			.turn = tp_rr_turn,
+	},
 };
 
 const struct tp_mode *

@@ -10,7 +10,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import tcplab
-from lab import Tap, equal, main, trace
+from lab import Agent, Tap, equal, main, trace
 
 bench = None
 
@@ -18,7 +18,7 @@ bench = None
 def setup():
     global bench
     tap = Tap(VMA_RX_BUFS=16384)
-    bench = tcplab.Bench(tap.agent, tap.space, "dtap0", tap.IP, tap.PEER_IP)
+    bench = tcplab.Bench(tap.agent, tap.IP, Agent(tap.space, None), tap.PEER_IP, tap.space, "dtap0")
 
 
 def on_bench(case):

@@ -11,7 +11,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import tcplab
-from lab import HOST_IP, PEER_IP, Mlx5Wire, check, equal, main, trace
+from lab import HOST_IP, PEER_IP, Agent, Mlx5Wire, check, equal, main, trace
 
 bench = wire = None
 
@@ -29,7 +29,7 @@ def setup(**env):
     global bench, wire
     wire = Mlx5Wire()
     agent = wire.agent(VMA_RX_BUFS=16384, **env)
-    bench = tcplab.Bench(agent, wire.peer, "wire0", HOST_IP, PEER_IP)
+    bench = tcplab.Bench(agent, HOST_IP, Agent(wire.peer, None), PEER_IP, wire.peer, "wire0")
 
 
 def on_bench(case):

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """
-TCP between the stack and the Linux kernel: the cases that tcp.py runs over a TAP and tcp_mlx5.py
-over the software ConnectX. At both ends is the agent, once on the native API, once on the kernel's
+TCP between the stack and the Linux kernel, or another stack: the cases that tcp.py runs over a TAP,
+tcp_mlx5.py over the software ConnectX and test/wire/stack/tcp_memif.py between two stacks. At both ends is the agent, once on the native API, once on the kernel's
 sockets; both know the same pattern and compare every byte.
 """
 import itertools
@@ -13,7 +13,7 @@ import subprocess
 import time
 
 import lab
-from lab import Agent, Failed, check, equal
+from lab import Failed, check, equal
 
 MB = 1 << 20
 PORT = 5100
@@ -22,12 +22,15 @@ TCP_USER_TIMEOUT = 18
 
 
 class Bench:
-    """Two hosts; where is the kernel's namespace, device the one that leads to ours."""
+    """
+    Two hosts: an agent on the stack and one on the kernel's sockets (or on the stack, too). where
+    is the kernel's namespace, device the one in it that leads to ours.
+    """
 
-    def __init__(self, ours, where, device, our_ip, their_ip):
-        self.ours, self.where, self.device = ours, where, device
-        self.theirs = Agent(where, None)
+    def __init__(self, ours, our_ip, theirs, their_ip, where=None, device=None):
+        self.ours, self.theirs = ours, theirs
         self.our_ip, self.their_ip = our_ip, their_ip
+        self.where, self.device = where, device
         self.port = PORT
 
     def ends(self, active):
@@ -433,5 +436,7 @@ def curl(b):
     b.ours.call("close", listening)
 
 
-ALL = (refused, options, bulk, small_writes, blocking_calls, half_close, last_words, resets,
-       small_window, zero_window, many, open_and_close, urgent, curl, nobody, vanished)
+# what needs no kernel at the other end
+ANY = (refused, bulk, small_writes, blocking_calls, half_close, last_words, resets, small_window,
+       zero_window, many, open_and_close, urgent)
+ALL = ANY + (options, curl, nobody, vanished)
