@@ -51,6 +51,17 @@ choose_modes(struct tp *tp)
 				"alone\n");
 		return -EINVAL;
 	}
+	if (tp->mode[0]->sends && tp->args.size > TP_DATAGRAM_MAX) {
+		fprintf(stderr,
+				"dpvma-testpmd: --size=%u: send's datagrams have at most %d "
+				"bytes\n",
+				tp->args.size, TP_DATAGRAM_MAX);
+		return -EINVAL;
+	}
+	if (tp->mode[0]->stream && tp->args.size == 0) {
+		fprintf(stderr, "dpvma-testpmd: --size=0: stream and rr need a byte at least\n");
+		return -EINVAL;
+	}
 	return 0;
 }
 

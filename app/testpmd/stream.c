@@ -135,7 +135,8 @@ open_passive(struct tp *tp, const struct ip_addr *local)
 		return fail("socket", "");
 	tp->fds[0] = fd;
 	ip_to_sockaddr(local, rte_cpu_to_be_16((uint16_t)tp->args.udp_port), &sin);
-	if (dpvma_bind(fd, (struct sockaddr *)&sin, sizeof(sin)) != 0 || dpvma_listen(fd, BACKLOG) != 0)
+	if (dpvma_bind(fd, (struct sockaddr *)&sin, sizeof(sin)) != 0 ||
+			dpvma_listen(fd, BACKLOG) != 0)
 		return fail("listen on", ip_format(local, text));
 	return offloaded(fd);
 }

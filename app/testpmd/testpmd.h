@@ -16,7 +16,8 @@
 #define TP_SOCKETS_MAX 65536
 #define TP_BATCH_MAX 256
 #define TP_MODES_MAX 4
-#define TP_SEQ_BYTES 16 /**< sequence number and timestamp at the start of a checked payload */
+#define TP_DATAGRAM_MAX 2048 /**< payload bytes of the modes on datagrams */
+#define TP_SEQ_BYTES 16	     /**< sequence number and timestamp at the start of a checked payload */
 
 /** The command line after the EAL's. */
 struct tp_args {
