@@ -23,11 +23,7 @@
 #define SOCKPERF_FLAGS 9     /**< byte of a sockperf message: low half of the flags */
 #define SOCKPERF_CLIENT 0x01 /**< set by a client, clear in a server's answer */
 
-/* Until the native API has them. */
-extern __typeof__(listen) dpvma_listen __attribute__((weak));
-extern __typeof__(accept) dpvma_accept __attribute__((weak));
-
-static struct calls native = {
+static const struct calls native = {
 	.socket = dpvma_socket,
 	.close = dpvma_close,
 	.shutdown = dpvma_shutdown,
@@ -470,10 +466,6 @@ main(int argc, char **argv)
 
 	if (argc > 1 && strcmp(argv[1], "kernel") == 0)
 		call = &kernel;
-	if (dpvma_listen == NULL) {
-		native.listen = listen;
-		native.accept = accept;
-	}
 	/* without SA_RESTART: a blocked call is interrupted */
 	sigaction(SIGUSR1, &act, NULL);
 	/* getline() must not keep lines that poll() is to see */

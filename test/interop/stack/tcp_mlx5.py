@@ -28,7 +28,7 @@ FAULTS = {
 def setup(**env):
     global bench, wire
     wire = Mlx5Wire()
-    agent = wire.agent(VMA_RX_BUFS=16384, **env)
+    agent = wire.agent(**env)
     bench = tcplab.Bench(agent, HOST_IP, Agent(wire.peer, None), PEER_IP, wire.peer, "wire0")
 
 

@@ -58,7 +58,7 @@ class Cable:
 
 def agent(wire, addr):
     space, eal, env = wire.at(addr)
-    return Agent(space, eal, VMA_RX_BUFS="16384", **env).init()
+    return Agent(space, eal, **env).init()
 
 
 def cases(wire):
@@ -80,7 +80,7 @@ def pair(wire, mode, *options, passive=(), active=()):
     def begin(addr, *more):
         space, eal, env = wire.at(addr)
         return Testpmd(space, eal, f"--mode={mode}", "--check", *options, *more, ready=False,
-                       VMA_RX_BUFS="16384", **env)
+                       **env)
 
     waits = begin(HERE, "--duration=60", "--linger=20", *passive)
     lab.wait_for(lambda: "READY" in waits.said(), "READY")
