@@ -33,7 +33,7 @@ def answered():
     """The refusals were ours."""
     before = bench.ours.counter("resets_out")
     tcplab.refused(bench)
-    equal(bench.ours.counter("resets_out") - before, 2, "resets of the stack")
+    equal(bench.ours.counter("resets_out") - before, 3, "resets of the stack")
 
 
 def last():

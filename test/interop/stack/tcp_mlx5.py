@@ -17,7 +17,7 @@ bench = wire = None
 
 FAULTS = {
     "loss": "rx.drop@rate:0.01,tx.drop@rate:0.01",
-    "bursts of loss": "rx.drop@packet:500-520/1000,tx.drop@packet:900-905/1000",
+    "bursts of loss": ",".join(f"drop@packet:{500 + i}/1000" for i in range(8)),
     "duplicates": "rx.dup@rate:0.05,tx.dup@rate:0.05",
     "reordering": "rx.reorder=5@rate:0.02,tx.reorder=5@rate:0.02",
     "damage": "rx.corrupt@rate:0.005,tx.corrupt@rate:0.005",

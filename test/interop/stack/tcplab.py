@@ -125,7 +125,7 @@ def move(flows, seconds=60):
 
 def ends(agent, fd, text):
     """The next thing to read is the end."""
-    equal(agent.call("sink", fd, 1, 0, 1), ["0:1:-1:-"], text)
+    equal(agent.call("run", 10000, f"{fd}:recv:end:0:65536"), ["0:1:-1:-"], text)
 
 
 def patient(call, *args):
@@ -350,11 +350,14 @@ def refused(b):
     """A port on which nobody listens, at either end."""
     for active in ("ours", "theirs"):
         client, _, addr = b.ends(active)
-        fd = client.number("socket", "stream")
-        begin = time.monotonic()
-        equal(client.fails("connect", fd, addr, 9), "ECONNREFUSED", f"{active} to nobody")
-        check(time.monotonic() - begin < 1, "a refusal takes no time")
-        client.call("close", fd)
+        # the first may wait for a ring and for a neighbour
+        for _ in range(2):
+            fd = client.number("socket", "stream")
+            begin = time.monotonic()
+            equal(client.fails("connect", fd, addr, 9), "ECONNREFUSED", f"{active} to nobody")
+            took = time.monotonic() - begin
+            client.call("close", fd)
+        check(took < 1, f"a refusal takes {took:.1f} s")
     # one that was there
     listening = b.listen(b.ours, b.our_ip)
     b.ours.call("close", listening)
