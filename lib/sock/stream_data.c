@@ -139,9 +139,9 @@ receive_nothing(struct sock *s, int flags)
 	if (!s->ops->awaited(s, POLLIN)) {
 		if (stream_phase(s->stream) == STREAM_IDLE)
 			return -ENOTCONN;
-		ret = sock_dont_wait(s, flags) ? -EAGAIN
-					       : stream_sock_wait(s, POLLIN,
-							 sock_deadline(s->rcv_timeout_ns));
+		ret = sock_dont_wait(s, flags)
+				? -EAGAIN
+				: stream_sock_wait(s, POLLIN, sock_deadline(s->rcv_timeout_ns));
 		if (ret != 0)
 			return ret;
 	}

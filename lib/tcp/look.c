@@ -138,7 +138,7 @@ tcp_ready(const struct tcp_conn *conn)
 	bool closed = conn->state == TCP_S_CLOSED || conn->state == TCP_S_TIME_WAIT;
 	unsigned int events = 0;
 
-	if (conn->rcvq.bytes != 0 || (conn->flags & (F_FIN_IN | F_SHUT_RD)) != 0 || closed ||
+	if (tcp_recv_queued(conn) != 0 || (conn->flags & (F_FIN_IN | F_SHUT_RD)) != 0 || closed ||
 			conn->error != 0)
 		events |= TCP_E_READABLE;
 	if (writable(conn))

@@ -166,5 +166,8 @@ sack_forget(struct tcp_conn *conn)
 	l->sacked = 0;
 	l->sacked_segs = 0;
 	l->dup_acks = 0;
+	/* retransmissions that are missing again may be anywhere */
+	l->rtx_ordered = false;
+	l->rtx_high = conn->snd_nxt;
 	rack_rescan(conn);
 }

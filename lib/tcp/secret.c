@@ -10,7 +10,7 @@
  * One digest for key, peer's sequence number and minute gives two 64-bit words d0 and d1. The proof
  * is the top of d0 + index * d1, a strongly universal hash: who has seen the cookie of one index
  * knows nothing of another's. The index is hidden under low bits of d0. Two minutes are accepted,
- *so a guess is right with a probability of 2^-28.
+ * so a guess is right with a probability of 2^-28.
  */
 #include <md5.h>
 

@@ -21,13 +21,9 @@ static uint16_t
 window_field(struct tcp_conn *conn, bool syn)
 {
 	uint8_t shift = syn ? 0 : conn->rcv_wscale;
-	uint32_t wnd = rcvq_window(conn), field, unit = UINT32_C(1) << shift;
+	/* rounded down: rounding up would move the edge a little with every segment, without end */
+	uint32_t field = RTE_MIN(rcvq_window(conn) >> shift, (uint32_t)UINT16_MAX);
 
-	/* rounded up where rounding down took back what was offered (RFC 7323 2.4) */
-	field = wnd >> shift;
-	if (seq_lt(conn->rcv_nxt + (field << shift), conn->rcv_adv))
-		field = (conn->rcv_adv - conn->rcv_nxt + unit - 1) >> shift;
-	field = RTE_MIN(field, (uint32_t)UINT16_MAX);
 	if (seq_gt(conn->rcv_nxt + (field << shift), conn->rcv_adv))
 		conn->rcv_adv = conn->rcv_nxt + (field << shift);
 	if (field == 0 && (conn->flags & F_NO_SPACE_OUT) == 0)

@@ -250,6 +250,24 @@ world_wait(uint64_t ns)
 	w.engine.now = end;
 }
 
+/* RFC 8985 6.2 step 5 over every piece: what is due is marked. In its recovery from an RTO, too. */
+static void
+check_rack(void)
+{
+	struct sndq *q = &w.conn.sndq;
+
+	if ((w.conn.flags & F_SACK) == 0 || L->state == REC_OPEN || L->rack_at == 0)
+		return;
+	for (uint32_t i = 0; i < q->n_sent; i++) {
+		const struct seg *s = sndq_at(q, i);
+		uint64_t wnd = RTE_MIN(L->reo_mult * L->min_rtt / 4, L->srtt);
+
+		if ((s->flags & (SEG_SACKED | SEG_LOST)) == 0 &&
+				sent_after(L->rack_at, L->rack_end, s->sent_at, seg_end(s)))
+			assert_true(s->sent_at + L->rack_rtt + wnd > w.engine.now);
+	}
+}
+
 bool
 world_ack_in(struct tcp_in *in, uint32_t ack)
 {
@@ -262,6 +280,7 @@ world_ack_in(struct tcp_in *in, uint32_t ack)
 	w.conn.last_received = w.engine.now;
 	news = ack_process(&w.conn, in);
 	world_check();
+	check_rack();
 	output(&w.conn);
 	world_check();
 	return news;

@@ -77,6 +77,23 @@ reordered(void **state)
 	assert_int_equal(L->state, REC_RECOVERY);
 }
 
+/* Without reordering there is no window in recovery, however little is SACKed. */
+static void
+no_window_in_recovery(void **state)
+{
+	(void)state;
+	world_send(5 * MSS);
+	world_wait(RTT);
+	world_ack(0, 1000, 4000, -1);
+	world_wait(RTT);
+	world_ack(4000, -1);
+	assert_int_equal(L->state, REC_RECOVERY);
+	assert_int_equal(L->sacked_segs, 0);
+	assert_int_equal(L->reo_at, 0);
+	assert_true((sndq_at(&w.conn.sndq, 0)->flags & SEG_RETRANS) !=
+			0); /* 4000, marked at once */
+}
+
 /* One ACK with a new cumulative number and new blocks above is not reordering. */
 static void
 not_reordered(void **state)
@@ -365,6 +382,7 @@ main(void)
 		T(reordering_timer),
 		T(threshold),
 		T(reordered),
+		T(no_window_in_recovery),
 		T(not_reordered),
 		T(same_time),
 		T(lost_retransmission),

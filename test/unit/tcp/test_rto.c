@@ -364,6 +364,28 @@ eifel(void **state)
 	assert_int_equal(w.n_sent, 11);
 }
 
+/* RFC 4015 3.2 step 6: the window comes back, but not as one burst. */
+static void
+eifel_burst(void **state)
+{
+	struct tcp_in in = { .wnd = 1 << 20 };
+
+	(void)state;
+	in.opts.ts_ecr = ts_now(&w.conn);
+	L->tlp_ready = false;
+	CC->cwnd = 40 * MSS;
+	world_send(100 * MSS);
+	world_wait(L->rto);
+	w.taken = w.n_sent;
+	world_wait(10 * MSEC);
+	world_ack_in(&in, 39000);
+	assert_int_equal(STAT(undos), 1);
+	/* an initial window, and what slow start adds for this acknowledgement */
+	assert_int_equal(w.n_sent - w.taken, 12);
+	assert_int_equal(CC->cwnd, 13 * MSS);
+	assert_int_equal(CC->ssthresh, UINT32_MAX);
+}
+
 /* --- the peer's window --- */
 
 static void
@@ -566,6 +588,7 @@ main(void)
 		T(frto_real),
 		T(frto_conventional),
 		T(eifel),
+		T(eifel_burst),
 		T(window_rule),
 		T(zero_window),
 		T(zero_window_dead),

@@ -146,6 +146,9 @@ reneged(void **state)
 	assert_int_equal(L->sacked, 0);
 	expect_sent(1000, MSS);
 	world_wait(RTT);
+	world_ack(1000, 3000, 4000, -1);
+	assert_int_equal(L->sacked, MSS);
+	assert_true(L->srtt <= RTT + MSEC);
 	world_ack(2000, -1);
 	world_wait(RTT);
 	world_ack(4000, -1);
