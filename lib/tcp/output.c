@@ -212,12 +212,13 @@ send_again(struct tcp_conn *conn)
 	}
 }
 
+/* Short pauses count too: time in which nothing was sent is none of CUBIC's (RFC 9438 5.8). */
 static void
 after_idle(struct tcp_conn *conn)
 {
 	uint64_t idle = conn_now(conn) - conn->last_sent;
 
-	if (conn->snd_nxt == conn->snd_una && conn->last_sent != 0 && idle > conn->loss.rto)
+	if (conn->snd_nxt == conn->snd_una && conn->last_sent != 0)
 		cc_ops(&conn->cc)->idle(
 				&conn->cc, idle, conn->loss.rto, conn->snd_mss, conn_now(conn));
 }
