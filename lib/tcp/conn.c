@@ -142,8 +142,8 @@ conn_set_mss(struct tcp_conn *conn)
 	/* options are part of the packet, not of the MSS (RFC 6691) */
 	conn->snd_mss_base = mss;
 	conn->snd_mss = mss - ((conn->flags & F_TS) != 0 ? 12 : 0);
-	if (conn->rcv_mss == 0)
-		conn->rcv_mss = RTE_MIN(conn->snd_mss, MSS_DEFAULT);
+	/* Eff.snd.MSS, which RFC 9293 3.8.6.2.2 takes for the peer's too */
+	conn->rcv_mss = RTE_MAX(conn->rcv_mss, (uint32_t)conn->snd_mss);
 }
 
 void

@@ -412,9 +412,9 @@ ecn_in(struct tcp_conn *conn, const struct tcp_in *in)
 static inline void
 schedule_ack(struct tcp_conn *conn, const struct tcp_in *in, unsigned int put)
 {
-	if (in->seg_size > conn->rcv_mss || conn->rcv_mss > 2u * in->seg_size)
-		conn->rcv_mss = in->seg_size > conn->rcv_mss ? in->seg_size
-							     : RTE_MAX(conn->rcv_mss / 2, MSS_MIN);
+	/* for SWS avoidance: the end of a write, or a probe, says nothing of full segments */
+	if (unlikely(in->seg_size > conn->rcv_mss))
+		conn->rcv_mss = in->seg_size;
 	conn->ack_segs += in->segs;
 	if ((put & (RCVQ_FILLED | RCVQ_OOO | RCVQ_OLD | RCVQ_DROPPED | RCVQ_FIN)) != 0 ||
 			conn->opt.quickack || conn->ack_segs >= 2) {

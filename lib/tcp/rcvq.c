@@ -207,8 +207,12 @@ bool
 rcvq_update_due(const struct tcp_conn *conn)
 {
 	uint32_t now = offered(conn), next, worth = conn->rcv_mss;
+	uint32_t max = (uint32_t)UINT16_MAX << conn->rcv_wscale;
 
 	if (!conn_synchronized(conn) || (conn->flags & F_FIN_IN))
+		return false;
+	/* While half is open the peer does not wait, and the next acknowledgement will tell. */
+	if (now >= RTE_MIN(conn->opt.rcvbuf, max) / 2)
 		return false;
 	next = rcvq_window(conn);
 	/* The peer knows whole units of the scale: less than one is a closed window to it. */
