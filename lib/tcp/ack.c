@@ -234,6 +234,7 @@ sent_again(struct tcp_conn *conn, uint32_t i, struct seg *s)
 	uint32_t seqs = seg_seqs(s), next;
 
 	if (l->retrans == 0) {
+		l->retrans_ts = ts_now(conn);
 		l->rtx_ordered = true;
 		l->rtx_high = s->seq;
 	}
@@ -253,10 +254,7 @@ sent_again(struct tcp_conn *conn, uint32_t i, struct seg *s)
 	}
 	if (l->undo_ok && l->state >= REC_RECOVERY) {
 		l->undo_retrans++;
-		if (!l->undo_sent) {
-			l->undo_sent = true;
-			l->retrans_ts = ts_now(conn);
-		}
+		l->undo_sent = true;
 	}
 	if (i == 0) /* RFC 6675 5: the timer is for this one now */
 		l->rto_from = conn_now(conn);

@@ -480,7 +480,7 @@ struct loss {
 	bool tlp_retrans : 1; /**< and it was a retransmission */
 	bool tlp_ready : 1;   /**< a round trip was measured since the last probe */
 	bool undo_ok : 1;     /**< the last reduction can be undone: undo_marker is set */
-	bool undo_sent : 1;   /**< something was sent again since: retrans_ts is set */
+	bool undo_sent : 1;   /**< something was sent again since */
 	bool rtx_ordered : 1; /**< retransmissions grow with their sequence numbers */
 	bool hold : 1;	      /**< duplicates may be of retransmissions (RFC 6582 4.1) */
 	uint32_t sacked; /**< bytes; without SACK a segment for each duplicate acknowledgement */
@@ -491,7 +491,9 @@ struct loss {
 	uint32_t recover;      /**< snd_nxt when recovery began; after it, when it ended */
 	uint32_t undo_marker;  /**< snd_una when it began */
 	uint32_t undo_retrans; /**< retransmissions since that no D-SACK has answered */
-	uint32_t retrans_ts;   /**< of the first retransmission, our TS clock (Eifel) */
+	/** Our TS clock (Eifel) when the first of the retransmissions was sent that have had no answer
+	 * since then, be it in an earlier recovery. */
+	uint32_t retrans_ts;
 	uint32_t tlp_end;
 	uint32_t reo_round;
 	uint32_t prr_delivered, prr_out, prr_flight; /**< RFC 6937 */
