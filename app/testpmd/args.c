@@ -17,10 +17,13 @@ enum kind { FLAG, NUMBER, NUMBER64, REAL, TEXT };
 	X(like, TEXT, "", 0, 0, "cyclic|recv", \
 		"which sockets to open when --modes alone does not say (rxonly)") \
 	X(address, TEXT, "", 0, 0, "ADDR", "local address or multicast group; default: the first port's") \
-	X(peer, TEXT, "", 0, 0, "ADDR", "where send sends to") \
-	X(udp_port, NUMBER, 5000, 1, 65535, "N", "UDP port of the first socket") \
-	X(sockets, NUMBER, 1, 1, TP_SOCKETS_MAX - 1, "N", "sockets, on ports from --udp-port up") \
-	X(size, NUMBER, 64, 0, 65507, "BYTES", "UDP payload: sent, and expected by a cyclic profile") \
+	X(peer, TEXT, "", 0, 0, "ADDR", "where send sends to; stream and rr connect") \
+	X(udp_port, NUMBER, 5000, 1, 65535, "N", "UDP port of the first socket, TCP port of stream and rr") \
+	X(sockets, NUMBER, 1, 1, TP_SOCKETS_MAX - 1, "N", \
+		"sockets, on ports from --udp-port up; connections of stream and rr") \
+	X(size, NUMBER, 64, 0, 1 << 20, "BYTES", \
+		"UDP payload: sent, and expected by a cyclic profile; of a write, read or question") \
+	X(reverse, FLAG, 0, 0, 0, "", "stream: who connects receives; to be said at both ends") \
 	X(batch, NUMBER, 64, 1, TP_BATCH_MAX, "N", "packets a call may bring or take") \
 	X(stride_bytes, NUMBER, 0, 0, 65535, "BYTES", \
 		"payload of the cyclic profile; 0: --size")                                           \

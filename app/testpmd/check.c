@@ -29,7 +29,7 @@ tp_check_forget(struct tp *tp)
 {
 	uint32_t i;
 
-	for (i = 0; i < tp->args.sockets; i++)
+	for (i = 0; tp->next_seq != NULL && i < tp->args.sockets; i++)
 		tp->next_seq[i] = UINT64_MAX;
 }
 

@@ -42,7 +42,8 @@ mode_parsed(void *parsed, struct cmdline *cl, void *data)
 
 	(void)data;
 	if (mode == NULL || mode->wants_cyclic > the_tp->cyclic ||
-			mode->sends != the_tp->mode[0]->sends) {
+			mode->sends != the_tp->mode[0]->sends ||
+			mode->stream != the_tp->mode[0]->stream) {
 		cmdline_printf(cl, "not a mode of these sockets; see --help\n");
 		return;
 	}

@@ -25,6 +25,8 @@ static int
 choose_modes(struct tp *tp)
 {
 	char *save, *name, *list = tp->args.modes;
+	bool alone = false;
+	unsigned int i;
 
 	tp->cyclic = strcmp(tp->args.like, "cyclic") == 0;
 	for (name = strtok_r(list, ",", &save); name != NULL; name = strtok_r(NULL, ",", &save)) {
@@ -41,8 +43,23 @@ choose_modes(struct tp *tp)
 		tp->cyclic |= mode->wants_cyclic;
 		tp->mode[tp->modes++] = mode;
 	}
-	if (tp->modes == 0 || (tp->mode[0]->sends && tp->modes > 1)) {
-		fprintf(stderr, "dpvma-testpmd: --modes: name at least one; send goes alone\n");
+	for (i = 0; i < tp->modes; i++)
+		alone |= tp->mode[i]->sends || tp->mode[i]->stream;
+	if (tp->modes == 0 || (alone && tp->modes > 1)) {
+		fprintf(stderr,
+				"dpvma-testpmd: --modes: name at least one; send, stream and rr go "
+				"alone\n");
+		return -EINVAL;
+	}
+	if (tp->mode[0]->sends && tp->args.size > TP_DATAGRAM_MAX) {
+		fprintf(stderr,
+				"dpvma-testpmd: --size=%u: send's datagrams have at most %d "
+				"bytes\n",
+				tp->args.size, TP_DATAGRAM_MAX);
+		return -EINVAL;
+	}
+	if (tp->mode[0]->stream && tp->args.size == 0) {
+		fprintf(stderr, "dpvma-testpmd: --size=0: stream and rr need a byte at least\n");
 		return -EINVAL;
 	}
 	return 0;
@@ -124,9 +141,11 @@ main(int argc, char **argv)
 		failed = tp_interactive(&tp);
 	} else {
 		tp_run(&tp);
+		if (tp.mode[0]->stream)
+			failed += (int)tp_stream_end(&tp);
 		linger(tp.args.linger);
 		tp_report(&tp, stdout);
-		failed = tp_verdict(&tp);
+		failed += tp_verdict(&tp);
 	}
 	if (tp.args.json[0] != '\0' && tp_report_json(&tp, tp.args.json) != 0)
 		failed++;

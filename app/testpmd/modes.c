@@ -79,7 +79,7 @@ cyclic_turn(struct tp *tp, struct tp_count *count)
 static unsigned int
 recv_turn(struct tp *tp, struct tp_count *count)
 {
-	static uint8_t buf[TP_BATCH_MAX][2048];
+	static uint8_t buf[TP_BATCH_MAX][TP_DATAGRAM_MAX];
 	static struct mmsghdr vec[TP_BATCH_MAX];
 	static struct iovec iov[TP_BATCH_MAX];
 	uint32_t socket = tp->next_fd;
@@ -115,7 +115,7 @@ recv_turn(struct tp *tp, struct tp_count *count)
 static unsigned int
 send_turn(struct tp *tp, struct tp_count *count)
 {
-	static uint8_t buf[TP_BATCH_MAX][2048];
+	static uint8_t buf[TP_BATCH_MAX][TP_DATAGRAM_MAX];
 	struct mmsghdr vec[TP_BATCH_MAX] = { 0 };
 	struct iovec iov[TP_BATCH_MAX];
 	uint64_t now = rte_rdtsc();
@@ -170,6 +170,18 @@ static const struct tp_mode modes[] = {
 			.help = "dpvma_sendmmsg of checked payloads to --peer",
 			.sends = true,
 			.turn = send_turn,
+	},
+	{
+			.name = "stream",
+			.help = "TCP: with --peer connect and send, without accept and receive",
+			.stream = true,
+			.turn = tp_stream_turn,
+	},
+	{
+			.name = "rr",
+			.help = "TCP: with --peer ask and wait for the answer, without answer",
+			.stream = true,
+			.turn = tp_rr_turn,
 	},
 };
 

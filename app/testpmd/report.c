@@ -34,6 +34,46 @@ tp_report_second(const struct tp *tp, unsigned int mode, const struct tp_count *
 	fflush(stdout);
 }
 
+/* In microseconds. */
+static double
+us(const struct tp *tp, double cycles)
+{
+	return cycles * 1e6 / tp->tsc_hz;
+}
+
+static void
+report_latency(const struct tp *tp, FILE *f)
+{
+	const struct tp_latency *l = &tp->latency;
+
+	if (l->n == 0)
+		return;
+	fprintf(f,
+			"\nround trip in us: min %.2f, mean %.2f, 50 %% %.2f, 90 %% %.2f, 99 %% "
+			"%.2f, "
+			"99.9 %% %.2f, max %.2f\n",
+			us(tp, (double)l->min), us(tp, per((double)l->sum, (double)l->n)),
+			us(tp, tp_latency_percentile(l, 50)), us(tp, tp_latency_percentile(l, 90)),
+			us(tp, tp_latency_percentile(l, 99)),
+			us(tp, tp_latency_percentile(l, 99.9)), us(tp, (double)l->max));
+}
+
+static void
+json_latency(const struct tp *tp, FILE *f)
+{
+	const struct tp_latency *l = &tp->latency;
+
+	if (l->n == 0)
+		return;
+	fprintf(f,
+			",\"round_trip_us\":{\"min\":%.3f,\"mean\":%.3f,\"p50\":%.3f,\"p90\":%.3f,"
+			"\"p99\":%.3f,\"p99.9\":%.3f,\"max\":%.3f}",
+			us(tp, (double)l->min), us(tp, per((double)l->sum, (double)l->n)),
+			us(tp, tp_latency_percentile(l, 50)), us(tp, tp_latency_percentile(l, 90)),
+			us(tp, tp_latency_percentile(l, 99)),
+			us(tp, tp_latency_percentile(l, 99.9)), us(tp, (double)l->max));
+}
+
 void
 tp_report(const struct tp *tp, FILE *f)
 {
@@ -53,6 +93,7 @@ tp_report(const struct tp *tp, FILE *f)
 				per((double)c->packets, (double)c->runs), c->missed, c->seq_lost,
 				c->seq_wrong + c->bad_payload);
 	}
+	report_latency(tp, f);
 	if (tp->modes > 1)
 		fprintf(f, "\n%s costs %.2f times the cycles of %s\n", tp->mode[0]->name,
 				per(per((double)tp->count[0].cycles, (double)tp->count[0].packets),
@@ -88,16 +129,19 @@ tp_report_json(const struct tp *tp, const char *path)
 				"\"packets_per_second\":%.1f,\"gbit_per_second\":%.6f,"
 				"\"cycles_per_packet\":%.2f,\"packets_per_call\":%.2f,\"mean_run\":"
 				"%.2f,"
-				"\"missed\":%lu,\"lost\":%lu,\"wrong\":%lu,\"bad_payload\":%lu}",
+				"\"missed\":%lu,\"lost\":%lu,\"wrong\":%lu,\"bad_payload\":%lu,"
+				"\"connections\":%u,\"failed\":%lu}",
 				i ? "," : "", tp->mode[i]->name, c->packets, c->bytes, c->seconds,
 				per((double)c->packets, c->seconds),
 				per((double)c->bytes * 8e-9, c->seconds),
 				per((double)c->cycles, (double)c->packets),
 				per((double)c->packets, (double)c->turns),
 				per((double)c->packets, (double)c->runs), c->missed, c->seq_lost,
-				c->seq_wrong, c->bad_payload);
+				c->seq_wrong, c->bad_payload, tp->n_conns, c->failed);
 	}
-	fprintf(f, "],\"counters\":");
+	fprintf(f, "]");
+	json_latency(tp, f);
+	fprintf(f, ",\"counters\":");
 	dpvma_dump_json(f);
 	fprintf(f, "}\n");
 	return fclose(f) == 0 ? 0 : -1;
@@ -115,6 +159,10 @@ tp_verdict(const struct tp *tp)
 		if (c->packets < tp->args.min_packets) {
 			printf("FAILED: %s got %lu packets, --min-packets=%lu\n", tp->mode[i]->name,
 					c->packets, tp->args.min_packets);
+			failed++;
+		}
+		if (c->failed != 0) {
+			printf("FAILED: %s lost %lu connections\n", tp->mode[i]->name, c->failed);
 			failed++;
 		}
 		if (tp->args.check && (c->seq_wrong != 0 || c->bad_payload != 0)) {

@@ -176,6 +176,10 @@ tp_sockets_open(struct tp *tp)
 
 	if (local_address(&tp->args, &local) != 0)
 		return -1;
+	if (tp->mode[0]->stream) {
+		raise_fd_limit(RTE_MAX(tp->args.sockets, 8192u));
+		return tp_stream_open(tp, &local);
+	}
 	if (tp->args.udp_port + tp->args.sockets > 65536) {
 		fprintf(stderr, "dpvma-testpmd: --udp-port=%u --sockets=%u: ports end at 65535\n",
 				tp->args.udp_port, tp->args.sockets);
@@ -205,7 +209,9 @@ tp_sockets_close(struct tp *tp)
 {
 	uint32_t i;
 
-	for (i = 0; tp->fds != NULL && i < tp->args.sockets; i++)
+	if (tp->mode[0]->stream)
+		tp_stream_close(tp);
+	for (i = 0; !tp->mode[0]->stream && tp->fds != NULL && i < tp->args.sockets; i++)
 		if (tp->fds[i] >= 0)
 			dpvma_close(tp->fds[i]);
 	free(tp->fds);

@@ -16,7 +16,8 @@
 #define TP_SOCKETS_MAX 65536
 #define TP_BATCH_MAX 256
 #define TP_MODES_MAX 4
-#define TP_SEQ_BYTES 16 /**< sequence number and timestamp at the start of a checked payload */
+#define TP_DATAGRAM_MAX 2048 /**< payload bytes of the modes on datagrams */
+#define TP_SEQ_BYTES 16	     /**< sequence number and timestamp at the start of a checked payload */
 
 /** The command line after the EAL's. */
 struct tp_args {
@@ -44,6 +45,7 @@ struct tp_args {
 	bool interactive;
 	bool check;
 	bool quiet;
+	bool reverse;
 };
 
 /** What one mode has done. */
@@ -57,11 +59,20 @@ struct tp_count {
 	uint64_t seq_lost;  /**< numbers skipped, in runs of windows of one mode */
 	uint64_t seq_wrong; /**< numbers that went backwards */
 	uint64_t bad_payload;
+	uint64_t failed; /**< connections that ended with an error */
 	uint64_t missed; /**< by the device, while this mode ran */
 	double seconds;
 };
 
 struct tp;
+struct tp_conn;
+
+/** Of answers, in TSC cycles. */
+#define TP_LATENCY_SLOTS 3776
+struct tp_latency {
+	uint64_t n, sum, min, max;
+	uint64_t slot[TP_LATENCY_SLOTS];
+};
 
 /** A way to receive or send. */
 struct tp_mode {
@@ -69,6 +80,7 @@ struct tp_mode {
 	const char *help;
 	bool wants_cyclic; /**< the socket's ring has a cyclic profile */
 	bool sends;
+	bool stream; /**< works on TCP connections */
 	/** Around a window; may be NULL. */
 	void (*begin)(struct tp *tp);
 	void (*end)(struct tp *tp);
@@ -91,6 +103,12 @@ struct tp {
 	uint64_t send_seq;
 	uint64_t send_due; /**< TSC when the next batch may go, with --rate */
 	double tsc_hz;
+
+	/* connections; fds[0] is the listener, or the first of them */
+	struct tp_conn *conns;
+	uint32_t n_conns, max_conns, over;
+	uint32_t turn;
+	struct tp_latency latency;
 };
 
 extern volatile bool tp_stop;
@@ -102,6 +120,18 @@ void tp_help(const char *program, FILE *f);
 /* sockets.c */
 int tp_sockets_open(struct tp *tp);
 void tp_sockets_close(struct tp *tp);
+
+/* stream.c */
+int tp_stream_open(struct tp *tp, const struct ip_addr *local);
+/** Our half of every connection ends; connections whose other half did not follow in time. */
+unsigned int tp_stream_end(struct tp *tp);
+void tp_stream_close(struct tp *tp);
+unsigned int tp_stream_turn(struct tp *tp, struct tp_count *count);
+unsigned int tp_rr_turn(struct tp *tp, struct tp_count *count);
+
+/* latency.c */
+void tp_latency_add(struct tp_latency *l, uint64_t cycles);
+double tp_latency_percentile(const struct tp_latency *l, double percent);
 
 /* modes.c */
 const struct tp_mode *tp_mode_find(const char *name);

@@ -97,8 +97,8 @@ CONF_INT(spec_param2, VMA_SPEC_PARAM2, 1, INT_MIN, INT_MAX, "", 0,
 	"Second parameter of the messaging profiles.")
 
 CONF_GROUP("Transmit")
-CONF_INT(tx_segs_tcp, VMA_TX_SEGS_TCP, 1000000, 1, INT_MAX, "segments", 0,
-	"TCP segment descriptors of the process.")
+CONF_INT(tx_segs_tcp, VMA_TX_SEGS_TCP, 1000000, 1, INT_MAX, "segments", CONF_F_NOP,
+	"TCP segment descriptors of the process. A connection's queue grows as it needs here.")
 CONF_INT(tx_bufs, VMA_TX_BUFS, 200000, 1, INT_MAX, "buffers", 0,
 	"Transmit buffers of the process.")
 CONF_INT(tx_buf_size, VMA_TX_BUF_SIZE, 0, 0, 0xff00, "bytes", 0,
@@ -172,7 +172,7 @@ CONF_BOOL(rx_poll_on_tx_tcp, VMA_RX_POLL_ON_TX_TCP, 0, 0,
 CONF_INT(gro_streams_max, VMA_GRO_STREAMS_MAX, 32, 0, INT_MAX, "streams", CONF_F_CLAMP,
 	"TCP streams whose segments are put together in one poll; 0: none. 0 with VMA_SOCKETXTREME.")
 CONF_BOOL(tcp_3t_rules, VMA_TCP_3T_RULES, 0, 0,
-	"Steer TCP by local address and port only.")
+	"Steer connections by local address and port only: one rule for all of a port number.")
 CONF_BOOL(udp_3t_rules, VMA_UDP_3T_RULES, 1, 0,
 	"Steer connected UDP sockets by local address and port only.")
 CONF_BOOL(eth_mc_l2_only_rules, VMA_ETH_MC_L2_ONLY_RULES, 0, 0,
@@ -228,17 +228,18 @@ CONF_INT(mtu, VMA_MTU, 0, 68, UINT16_MAX, "bytes", CONF_F_ZERO,
 	"Largest IP packet; 0: the port's.")
 CONF_INT(mss, VMA_MSS, 0, 64, UINT16_MAX - 40, "bytes", CONF_F_ZERO,
 	"Largest TCP segment; 0: the MTU less 40.")
-CONF_ENUM(tcp_cc_algo, VMA_TCP_CC_ALGO, conf_tcp_cc, CONF_TCP_CC_RENO, conf_words_tcp_cc, 0,
-	"TCP congestion control.")
+CONF_ENUM(tcp_cc_algo, VMA_TCP_CC_ALGO, conf_tcp_cc, CONF_TCP_CC_CUBIC, conf_words_tcp_cc, 0,
+	"Initial TCP congestion control. libvma's default is Reno; RFC 9438 made CUBIC the standard.")
 CONF_INT(tcp_max_syn_rate, VMA_TCP_MAX_SYN_RATE, 0, 0, 100000, "1/s", CONF_F_CLAMP,
 	"SYN segments that a listener takes each second; 0: no limit.")
-CONF_INT(tcp_timer_resolution_msec, VMA_TCP_TIMER_RESOLUTION_MSEC, 100, 1, INT_MAX, "ms", 0,
-	"Turn of the TCP timers; at least VMA_TIMER_RESOLUTION_MSEC.")
+CONF_INT(tcp_timer_resolution_msec, VMA_TCP_TIMER_RESOLUTION_MSEC, 100, 1, INT_MAX, "ms",
+	CONF_F_NOP, "Turn of the TCP timers; at least VMA_TIMER_RESOLUTION_MSEC. They run when they are due "
+	"here.")
 CONF_INT(timer_resolution_msec, VMA_TIMER_RESOLUTION_MSEC, 10, 1, INT_MAX, "ms", 0,
 	"Turn of the internal thread's timers.")
 CONF_ENUM(tcp_ctl_thread, VMA_TCP_CTL_THREAD, conf_tcp_ctl, CONF_TCP_CTL_OFF,
-	conf_words_tcp_ctl, 0, "Whether the internal thread does TCP's control work. Other than 0 also "
-	"gives such sockets a ring of their own.")
+	conf_words_tcp_ctl, CONF_F_NOP, "Whether the internal thread does TCP's control work. Handshakes "
+	"are answered by whoever polls the ring here, and that thread where nobody does.")
 CONF_ENUM(tcp_timestamp_option, VMA_TCP_TIMESTAMP_OPTION, conf_tcp_ts, CONF_TCP_TS_OFF,
 	conf_words_tcp_ts, 0, "The TCP timestamp option.")
 CONF_BOOL(tcp_nodelay, VMA_TCP_NODELAY, 0, 0,
@@ -269,8 +270,9 @@ CONF_STR(internal_thread_cpuset, VMA_INTERNAL_THREAD_CPUSET, CONF_PATH_MAX, "", 
 	"cpuset directory that the internal thread enters; empty: none.")
 CONF_BOOL(internal_thread_arm_cq, VMA_INTERNAL_THREAD_ARM_CQ, 0, 0,
 	"The internal thread wakes for every packet of rings that nobody polls.")
-CONF_INT(internal_thread_tcp_timer_handling, VMA_INTERNAL_THREAD_TCP_TIMER_HANDLING, 0, 0, 1, "", 0,
-	"1: TCP timers run at once in the internal thread; 0: deferred.")
+CONF_INT(internal_thread_tcp_timer_handling, VMA_INTERNAL_THREAD_TCP_TIMER_HANDLING, 0, 0, 1, "",
+	CONF_F_NOP, "1: TCP timers run at once in the internal thread; 0: deferred. They run in whichever "
+	"thread polls first here.")
 CONF_ENUM(thread_mode, VMA_THREAD_MODE, conf_thread_mode, CONF_THREAD_SPIN,
 	conf_words_thread_mode, 0, "What the program's threads do with sockets and rings.")
 CONF_ENUM(buffer_batching_mode, VMA_BUFFER_BATCHING_MODE, conf_batching,

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The way in, for every packet: take a burst, check, find the flow, deliver runs. A plain datagram
- * (untagged or with one VLAN tag, no IP option, no fragment, UDP, one segment, checksums vouched
- * for by the device) stays in this file; all else leaves it through parse.c and slow.c.
+ * The way in, for every packet: take a burst, check, find the flow, deliver runs. A plain packet
+ * (untagged or with one VLAN tag, no IP option, no fragment, UDP or TCP, one buffer, checksums
+ * vouched for by the device) stays in this file; all else leaves it through parse.c and slow.c.
  *
  * A chunk of packets goes through in passes, so that the cache misses of a pass overlap: headers,
  * marks or table, sockets, delivery.
  */
+#include <rte_tcp.h>
+
 #include "net/net_priv.h"
 
 /* Packets a pass; the keys of a chunk stay in the first-level cache. */
@@ -67,7 +69,19 @@ context_of(const struct ring *ring)
 		.head = net_prefetch };
 }
 
-/* All checks of the plain datagram at once; false for whatever is not one, or not good. */
+static __rte_always_inline bool
+tcp_fits(const struct rte_tcp_hdr *tcp, uint16_t total)
+{
+	uint16_t hl;
+
+	if (unlikely(total < NET_IPV4_LEN + sizeof(*tcp)))
+		return false;
+	hl = tcp->data_off / 16u * 4;
+	return likely(hl >= sizeof(*tcp) && hl + NET_IPV4_LEN <= total);
+}
+
+/* All checks of the plain datagram or segment at once; false for whatever is not one, or not good.
+ */
 static __rte_always_inline bool
 parse_fast(const struct context *c, struct rte_mbuf *m, struct net_packet *pkt)
 {
@@ -100,13 +114,24 @@ parse_fast(const struct context *c, struct rte_mbuf *m, struct net_packet *pkt)
 	}
 	ip = (const struct rte_ipv4_hdr *)(p + l2);
 	memcpy(&first, ip, sizeof(first));
-	if (unlikely((first & mask.w) != want.w || ip->next_proto_id != IPPROTO_UDP))
+	if (unlikely((first & mask.w) != want.w))
 		return false;
 	udp = (const struct rte_udp_hdr *)(ip + 1);
 	total = rte_be_to_cpu_16(ip->total_length);
-	len = rte_be_to_cpu_16(udp->dgram_len);
-	if (unlikely(total > m->data_len - l2 || len < NET_UDP_LEN || len + 20u > total))
+	if (unlikely(total > m->data_len - l2))
 		return false;
+	if (likely(ip->next_proto_id == IPPROTO_UDP)) {
+		len = rte_be_to_cpu_16(udp->dgram_len);
+		if (unlikely(len < NET_UDP_LEN || len + 20u > total))
+			return false;
+	} else if (ip->next_proto_id == IPPROTO_TCP) {
+		len = total - NET_IPV4_LEN;
+		if (!tcp_fits((const struct rte_tcp_hdr *)udp, total) ||
+				(m->ol_flags & RTE_MBUF_F_RX_LRO) != 0)
+			return false;
+	} else {
+		return false;
+	}
 	memcpy(&dst_mac, p, sizeof(dst_mac));
 	dst_mac &= MAC_MASK;
 	src0 = *(const uint8_t *)&ip->src_addr;
@@ -122,7 +147,7 @@ parse_fast(const struct context *c, struct rte_mbuf *m, struct net_packet *pkt)
 	pkt->key.lport = udp->dst_port;
 	pkt->key.rport = udp->src_port;
 	pkt->key.vlan_id = vlan;
-	pkt->key.proto = IPPROTO_UDP;
+	pkt->key.proto = ip->next_proto_id;
 	pkt->key.zero = 0;
 	pkt->l2_len = l2;
 	pkt->l3_len = NET_IPV4_LEN;
@@ -144,29 +169,6 @@ net_parse(struct ring *ring, struct rte_mbuf *m, struct net_packet *pkt)
 	if (likely(parse_fast(&c, m, pkt)))
 		return NET_TRANSPORT;
 	return net_parse_slow(ring, m, pkt);
-}
-
-void
-net_key(const struct rte_mbuf *m, struct flow_key *key)
-{
-	const uint8_t *p = rte_pktmbuf_mtod(m, const uint8_t *);
-	const struct rte_ipv4_hdr *ip = (const struct rte_ipv4_hdr *)(p + m->l2_len);
-	const struct rte_udp_hdr *udp =
-			(const struct rte_udp_hdr *)((const uint8_t *)ip + m->l3_len);
-	uint16_t vlan = 0, tci;
-
-	if (m->l2_len > RTE_ETHER_HDR_LEN) {
-		memcpy(&tci, p + RTE_ETHER_HDR_LEN, sizeof(tci));
-		vlan = rte_be_to_cpu_16(tci) & NET_VID_MASK;
-	} else if ((m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) != 0) {
-		vlan = m->vlan_tci & NET_VID_MASK;
-	}
-	*key = (struct flow_key){ .local = ip_from_v4(ip->dst_addr),
-		.remote = ip_from_v4(ip->src_addr),
-		.lport = udp->dst_port,
-		.rport = udp->src_port,
-		.vlan_id = vlan,
-		.proto = ip->next_proto_id };
 }
 
 static __rte_always_inline bool

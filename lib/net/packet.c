@@ -97,6 +97,29 @@ net_sum(const struct rte_mbuf *m, uint32_t off, uint32_t len)
 	return sum_segments(m, off, len);
 }
 
+void
+net_key(const struct rte_mbuf *m, struct flow_key *key)
+{
+	const uint8_t *p = rte_pktmbuf_mtod(m, const uint8_t *);
+	const struct rte_ipv4_hdr *ip = (const struct rte_ipv4_hdr *)(p + m->l2_len);
+	const struct rte_udp_hdr *udp =
+			(const struct rte_udp_hdr *)((const uint8_t *)ip + m->l3_len);
+	uint16_t vlan = 0, tci;
+
+	if (m->l2_len > RTE_ETHER_HDR_LEN) {
+		memcpy(&tci, p + RTE_ETHER_HDR_LEN, sizeof(tci));
+		vlan = rte_be_to_cpu_16(tci) & NET_VID_MASK;
+	} else if ((m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) != 0) {
+		vlan = m->vlan_tci & NET_VID_MASK;
+	}
+	*key = (struct flow_key){ .local = ip_from_v4(ip->dst_addr),
+		.remote = ip_from_v4(ip->src_addr),
+		.lport = udp->dst_port,
+		.rport = udp->src_port,
+		.vlan_id = vlan,
+		.proto = ip->next_proto_id };
+}
+
 uint32_t
 net_pseudo_sum(const struct rte_ipv4_hdr *ip)
 {

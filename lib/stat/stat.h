@@ -55,17 +55,17 @@
 
 /** What a socket counts. */
 #define SOCK_COUNTERS(X)                                                                           \
-	X(rx_packets, "datagrams delivered to the socket's queue")                                 \
+	X(rx_packets, "datagrams delivered to the socket's queue, or segments received")          \
 	X(rx_bytes, "payload bytes delivered to the socket's queue")                               \
 	X(rx_read, "datagrams the application has read")                                           \
 	X(rx_truncated, "datagrams cut because the application's buffer was too small")            \
 	X(rx_drop_full, "datagrams dropped because the queue was full (SO_RCVBUF)")                \
-	X(rx_os, "datagrams that came through the kernel's socket")                                \
-	X(rx_poll_hit, "blocking receives that found data while polling")                          \
-	X(rx_poll_miss, "blocking receives that had to sleep")                                     \
+	X(rx_os, "datagrams or connections that came through the kernel's socket")                \
+	X(rx_poll_hit, "blocking calls that found what they waited for while polling")            \
+	X(rx_poll_miss, "blocking calls that had to sleep")                                       \
 	X(rx_eagain, "non-blocking receives that found nothing")                                   \
-	X(tx_packets, "datagrams sent")                                                            \
-	X(tx_bytes, "payload bytes sent")                                                          \
+	X(tx_packets, "datagrams or segments sent")                                               \
+	X(tx_bytes, "payload bytes sent, or taken to be sent")                                    \
 	X(tx_drop, "datagrams dropped on sending: queue full, no buffer, no neighbour")            \
 	X(tx_eagain, "non-blocking sends that were refused")                                       \
 	X(tx_os, "datagrams sent through the kernel's socket")                                     \

@@ -392,6 +392,9 @@ loss_too_big(struct tcp_conn *conn)
 		piece_lost(conn, s);
 		any = true;
 	}
+	/* duplicates stood for some of these: they count once */
+	if (any && (conn->flags & F_SACK) == 0)
+		l->sacked = l->sacked_segs = l->dup_acks = 0;
 	if (!any || l->state >= REC_RECOVERY)
 		return;
 	/* The state in which lost pieces are sent again while the window stays as it is. */

@@ -107,8 +107,8 @@ make_loss(struct scenario *s, uint64_t *r)
 			link->burst_enter = (double)ONE_OF(r, 1, 5, 10) / 1000;
 			/* a burst lasts for packets, not for a time: retransmissions have to end it
 			 */
-			link->burst_leave = (double)ONE_OF(r, 20, 30, 50) / 100;
-			link->burst_loss = chance(r, 0.5) ? 1 : 0.7;
+			link->burst_leave = (double)ONE_OF(r, 30, 50) / 100;
+			link->burst_loss = chance(r, 0.5) ? 0.8 : 0.5;
 			break;
 		case 2:
 			link->drop_every = (uint32_t)ONE_OF(r, 5, 7, 13, 50, 100);
@@ -329,16 +329,14 @@ static void
 make_bounds(struct scenario *s)
 {
 	uint64_t stall = 5 * SEC;
-	bool lossy = false;
 
 	for (unsigned int i = 0; i < 2; i++) {
 		const struct sim_link_params *l = &s->sim.link[i];
 
 		if (l->loss > 0.05 || l->drop_every != 0 || l->burst_enter > 0)
-			stall = RTE_MAX(stall, 200 * SEC);
+			stall = RTE_MAX(stall, 800 * SEC);
 		else if (l->loss > 0 || l->n_drops > 0 || l->corrupt > 0 || l->mtu_then != 0)
-			stall = RTE_MAX(stall, 40 * SEC);
-		lossy = lossy || l->loss > 0 || l->drop_every != 0 || l->burst_enter > 0;
+			stall = RTE_MAX(stall, 100 * SEC);
 		stall += l->down_for * 4;
 	}
 	for (unsigned int i = 0; i < s->n_flows; i++) {

@@ -213,6 +213,8 @@ size_t sim_pattern_check(uint64_t pattern, uint64_t offset, const uint8_t *p, si
 /** Everything a connection's parts have to agree about. */
 void sim_check_conn(struct sim *sim, struct tcp_conn *conn);
 void sim_check(struct sim *sim);
+/** The inside of a connection, for whoever reads a failure. */
+void sim_describe(const struct tcp_conn *conn, FILE *f);
 
 /* sim_trace.c */
 void sim_trace(struct sim *sim, const struct rte_mbuf *m, const char *what);

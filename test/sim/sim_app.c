@@ -73,7 +73,9 @@ static void
 died(struct sim_app *app, int error, const char *call)
 {
 	const struct sim_flow_params *p = &app->flow->params;
-	bool allowed = (p->may_reset && (error == ECONNRESET || error == EPIPE)) ||
+	bool allowed = (p->may_reset &&
+				       (error == ECONNRESET || error == EPIPE ||
+						       error == ECONNREFUSED)) ||
 			(p->may_time_out && error == ETIMEDOUT);
 
 	app->error = error;

@@ -103,6 +103,33 @@ check_receive(struct sim *sim, const struct tcp_conn *conn)
 }
 
 void
+sim_describe(const struct tcp_conn *conn, FILE *f)
+{
+	static const char *const timers[] = { "loss", "ack", "life", "send" };
+	const struct loss *l = &conn->loss;
+	uint64_t now = conn->engine->now;
+
+	fprintf(f,
+			"  port %u %s flags %x: una %u nxt +%u wnd %u mss %u cwnd %u ssthresh %u; "
+			"pieces %u sent "
+			"%u\n    recovery %u timer %u backoff %u dup %u frto %u: sacked %u lost %u "
+			"retrans "
+			"%u, srtt %.3f ms rto %.3f ms\n   ",
+			rte_be_to_cpu_16(conn->key.lport), tcp_state_name(conn->state), conn->flags,
+			conn->snd_una - conn->iss, conn_flight(conn), conn->snd_wnd, conn->snd_mss,
+			conn->cc.cwnd, conn->cc.ssthresh, conn->sndq.n, conn->sndq.n_sent, l->state,
+			l->timer, l->backoff, l->dup_acks, l->frto, l->sacked, l->lost, l->retrans,
+			(double)l->srtt / 1e6, (double)l->rto / 1e6);
+	for (unsigned int t = 0; t < TIMER_MAX; t++) {
+		if (timer_runs(conn, (enum timer)t))
+			fprintf(f, " %s in %.3f ms", timers[t],
+					((double)conn->deadline[t] - (double)now) / 1e6);
+	}
+	fprintf(f, "; receive: %u to read, %u out of order, window %u\n", conn->rcvq.bytes,
+			conn->rcvq.ooo_bytes, conn->rcv_adv - conn->rcv_nxt);
+}
+
+void
 sim_check_conn(struct sim *sim, struct tcp_conn *conn)
 {
 	if (!conn_synchronized(conn) || conn->state == TCP_S_TIME_WAIT)

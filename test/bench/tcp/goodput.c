@@ -178,7 +178,7 @@ main(int argc, char **argv)
 	char names[128], *save = NULL;
 
 	read_args(argc, argv);
-	if (sim_eal_up("goodput", "256") != 0 || sim_pools(32767, 49151) != 0)
+	if (sim_eal_up("goodput", "400") != 0 || sim_pools(32767, 49151) != 0)
 		return 1;
 	snprintf(names, sizeof(names), "%s", args.cc);
 	for (char *name = strtok_r(names, ",", &save); name != NULL;

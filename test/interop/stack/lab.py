@@ -176,13 +176,17 @@ def small(**more):
 
 
 class Agent:
-    """The program agent in a namespace; call() gives it a line and returns its answer."""
+    """
+    The program agent in a namespace; call() gives it a line and returns its answer. Without EAL
+    arguments it makes the kernel's calls.
+    """
 
     def __init__(self, space, eal, megabytes=320, **env):
+        argv = [PROGRAMS["agent"]] + (["kernel"] if eal is None else [])
         env = small(DPVMA_EAL_ARGS=f"{eal} --no-telemetry {memory(megabytes)}", **env)
         self.log = open(os.path.join(scratch, f"agent-{len(processes)}.log"), "w+b")
-        self.p = space.start([PROGRAMS["agent"]], env=env, stdin=subprocess.PIPE,
-                             stdout=subprocess.PIPE, stderr=self.log)
+        self.p = space.start(argv, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                             stderr=self.log)
         self.pid = self.p.pid
         self.rest = b""
         self.awaited = 0

@@ -378,6 +378,27 @@ chains(void **state)
 			}
 }
 
+/* One that waits for its link address is made one buffer before. */
+static void
+chain_waits(void **state)
+{
+	struct net_way w = { .dst = V4(10, 1, 0, 3), .ttl = 64, .proto = IPPROTO_TCP };
+	struct net_dst d;
+	struct rte_mbuf *m = out_tcp(&(struct frame_tcp){ .len = 700 }, 300);
+
+	(void)state;
+	port0.caps.tx_multi_seg = false;
+	assert_int_equal(net_route(&w, &d), 0);
+	assert_int_equal(net_output(&d, &ring0, &m, 1), 1);
+	frame_arp(&f, 2, &our_mac, &peer_mac, IP(10, 1, 0, 3), OUR, 0);
+	n_sent = 0;
+	input_one(&f);
+	assert_int_equal(n_sent, 1);
+	assert_int_equal(sent[0].segs, 1);
+	assert_int_equal(sent[0].len, 754);
+	assert_true(sent_good(&sent[0]));
+}
+
 static void
 no_buffer(void **state)
 {
@@ -433,7 +454,44 @@ coalesced(void **state)
 	f.segment = 14 + 20 + 25;
 	input_one(&f);
 	assert_int_equal(r->n, 3);
+	assert_true(r->first >= 14 + 20 + 32);
 	assert_memory_equal(r->whole, f.b, f.len);
+}
+
+/* Whatever a byte of the headers says, the short way and the long one find the same. */
+static void
+both_ways(void **state)
+{
+	static const uint8_t flips[] = { 1, 2, 4, 8, 0x10, 0x20, 0x40, 0x80, 0xff };
+	unsigned int at, i, good = 0;
+
+	(void)state;
+	for (at = 0; at < 14 + 20 + 32; at++) {
+		for (i = 0; i < RTE_DIM(flips); i++) {
+			struct net_packet fast = { .kind = 0 }, slow = { .kind = 0 };
+			struct rte_mbuf *a, *b;
+			enum net_verdict v;
+
+			segment(1, 2, ACK, at % 2 == 0 ? 100 : 0);
+			f.b[at] ^= flips[i];
+			frame_sum_ip(&f);
+			a = frame_mbuf(&f);
+			b = frame_mbuf(&f);
+			v = net_parse(&ring0, a, &fast);
+			assert_int_equal(v, net_parse_slow(&ring0, b, &slow));
+			if (v == NET_TRANSPORT) {
+				assert_memory_equal(&fast.key, &slow.key, sizeof(fast.key));
+				assert_int_equal(fast.l4_len, slow.l4_len);
+				assert_int_equal(fast.l3_len, slow.l3_len);
+				assert_int_equal(a->tx_offload, b->tx_offload);
+				assert_int_equal(a->pkt_len, b->pkt_len);
+				good++;
+			}
+			rte_pktmbuf_free(a);
+			rte_pktmbuf_free(b);
+		}
+	}
+	assert_true(good > 100);
 }
 
 int
@@ -441,7 +499,8 @@ main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
 	const struct CMUnitTest tests[] = { T(reset), T(never_reset), T(reset_limit), T(ecn),
-		T(tso), T(tso_ids), T(tso_refused), T(chains), T(no_buffer), T(coalesced) };
+		T(tso), T(tso_ids), T(tso_refused), T(chains), T(chain_waits), T(no_buffer),
+		T(coalesced), T(both_ways) };
 
 	return cmocka_run_group_tests(tests, world_start, world_stop);
 }

@@ -497,6 +497,7 @@ deliver(struct sink *sink, struct ring *ring, struct rte_mbuf **pkts, uint16_t n
 		r->l2 = pkts[i]->l2_len;
 		r->l3 = pkts[i]->l3_len;
 		r->flags = pkts[i]->ol_flags;
+		r->first = pkts[i]->data_len;
 		r->segsz = pkts[i]->tso_segsz;
 		r->n++;
 		rte_pktmbuf_free(pkts[i]);

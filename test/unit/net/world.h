@@ -61,9 +61,9 @@ struct receiver {
 	uint16_t len[TAKEN_MAX];     /* of the frame */
 	uint16_t payload[TAKEN_MAX]; /* its first two bytes behind the UDP header */
 	uint16_t l2, l3;
-	uint8_t *whole; /* the last frame, freed by the world */
-	uint64_t flags; /* and its mbuf's, and segment size */
-	uint16_t segsz;
+	uint8_t *whole;	       /* the last frame, freed by the world */
+	uint64_t flags;	       /* and its mbuf's, and segment size */
+	uint16_t segsz, first; /* bytes in its first buffer */
 	uint32_t whole_len;
 };
 /* local 0: any */

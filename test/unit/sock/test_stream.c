@@ -402,6 +402,7 @@ data(void)
 	received("all", s, 4, MSG_WAITALL);
 	SET(s, SOL_SOCKET, SO_RCVLOWAT, 3);
 	DO(api->send(c, "ef", 2, 0));
+	settle(c);
 	settle(s);
 	events("below the low mark", s);
 	received("below", s, 8, MSG_DONTWAIT);
@@ -521,7 +522,8 @@ urgent(void)
 	received("byte", s, 1, MSG_OOB | MSG_PEEK);
 	received("byte", s, 1, MSG_OOB);
 	received("byte again", s, 1, MSG_OOB);
-	await(s, POLLIN);
+	settle(c);
+	settle(s);
 	events("passed", s);
 	received("after", s, 20, 0);
 	api->close(c);
@@ -534,7 +536,8 @@ urgent(void)
 	await(s, POLLPRI);
 	received("not so", s, 1, MSG_OOB);
 	received("up to the mark", s, 20, 0);
-	await(s, POLLIN);
+	settle(c);
+	settle(s);
 	received("inline", s, 20, 0);
 	api->close(c);
 	api->close(s);

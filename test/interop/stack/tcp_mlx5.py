@@ -1,0 +1,75 @@
+#!/usr/bin/env -S python3 -B
+# SPDX-License-Identifier: BSD-3-Clause
+"""
+TCP between the stack on mlx5 (the software ConnectX, its wire a TAP) and another host's kernel,
+with the device's checksums and segmentation; then over a wire that loses, doubles, reorders and
+damages frames.
+"""
+import functools
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import tcplab
+from lab import HOST_IP, PEER_IP, Agent, Mlx5Wire, check, equal, main, trace
+
+bench = wire = None
+
+FAULTS = {
+    "loss": "rx.drop@rate:0.01,tx.drop@rate:0.01",
+    "bursts of loss": ",".join(f"drop@packet:{500 + i}/1000" for i in range(8)),
+    "duplicates": "rx.dup@rate:0.05,tx.dup@rate:0.05",
+    "reordering": "rx.reorder=5@rate:0.02,tx.reorder=5@rate:0.02",
+    "damage": "rx.corrupt@rate:0.005,tx.corrupt@rate:0.005",
+    "everything": "drop@rate:0.02,dup@rate:0.02,reorder=4@rate:0.02,corrupt@rate:0.002",
+}
+
+
+def setup(**env):
+    global bench, wire
+    wire = Mlx5Wire()
+    agent = wire.agent(**env)
+    bench = tcplab.Bench(agent, HOST_IP, Agent(wire.peer, None), PEER_IP, wire.peer, "wire0")
+
+
+def on_bench(case):
+    @functools.wraps(case)
+    def test():
+        case(bench)
+    return test
+
+
+def segmented():
+    """The device cut large packets."""
+    sent = bench.ours.counter("tx_packets")
+    size = 20 * tcplab.MB
+    ours, theirs = bench.pair("ours")
+    tcplab.move([tcplab.Flow(bench.ours, ours, bench.theirs, theirs, size, 16)])
+    tcplab.orderly(bench, ours, theirs)
+    sent = bench.ours.counter("tx_packets") - sent
+    check(sent < size // 1460 // 2, f"{sent} packets for {size} bytes")
+
+
+def end():
+    global bench
+    bench.theirs.end()
+    bench.ours.end()
+    equal(trace(bench.ours.pid), [], "left behind")
+    bench = None
+
+
+def faults():
+    """Every byte arrives over every bad wire, with SACK and without."""
+    for name, script in FAULTS.items():
+        setup(CONNECTX_FAULTS="seed:7," + script)
+        for sack, timestamps in ((1, 1), (0, 1), (1, 0)):
+            bench.where.sysctl("net.ipv4.tcp_sack", sack)
+            bench.where.sysctl("net.ipv4.tcp_timestamps", timestamps)
+            for active in ("ours", "theirs"):
+                took, _ = tcplab.exchange(bench, active, 4 * tcplab.MB, 60)
+                print(f"   {name}, SACK {sack}, timestamps {timestamps}, opened by {active}: "
+                      f"{took:.1f} s", flush=True)
+        end()
+
+
+main(setup, *(on_bench(case) for case in tcplab.ALL), segmented, end, faults)

@@ -1,0 +1,437 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Stream sockets that wait: blocking calls, what ends them, buffers that fill, a cable that loses.
+ */
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/sendfile.h>
+#include <time.h>
+
+#include "cable.h"
+
+#define BULK (8u << 20)
+
+static uint64_t
+ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+static int
+listener(uint16_t *port)
+{
+	struct sockaddr_in sin = test_addr(B, 0);
+	socklen_t len = sizeof(sin);
+	int fd = dpvma_socket(AF_INET, SOCK_STREAM, 0);
+
+	assert_int_equal(dpvma_bind(fd, (struct sockaddr *)&sin, sizeof(sin)), 0);
+	assert_int_equal(dpvma_listen(fd, 8), 0);
+	assert_int_equal(dpvma_getsockname(fd, (struct sockaddr *)&sin, &len), 0);
+	*port = ntohs(sin.sin_port);
+	return fd;
+}
+
+static int
+dial(int fd, uint16_t port)
+{
+	struct sockaddr_in sin = test_addr(B_SEEN, port);
+
+	return dpvma_connect(fd, (struct sockaddr *)&sin, sizeof(sin));
+}
+
+static void
+pair(int *client, int *server, int bufs)
+{
+	uint16_t port;
+	int l = listener(&port);
+
+	*client = dpvma_socket(AF_INET, SOCK_STREAM, 0);
+	if (bufs != 0) {
+		dpvma_setsockopt(l, SOL_SOCKET, SO_RCVBUF, &bufs, sizeof(bufs));
+		dpvma_setsockopt(*client, SOL_SOCKET, SO_SNDBUF, &bufs, sizeof(bufs));
+	}
+	assert_int_equal(dial(*client, port), 0);
+	*server = dpvma_accept(l, NULL, NULL);
+	assert_true(*server >= 0);
+	dpvma_close(l);
+}
+
+static void
+timeout_of(int fd, int name, int millis)
+{
+	struct timeval tv = { .tv_sec = millis / 1000, .tv_usec = millis % 1000 * 1000 };
+
+	assert_int_equal(dpvma_setsockopt(fd, SOL_SOCKET, name, &tv, sizeof(tv)), 0);
+}
+
+/** @name Another thread does something after a while */
+/** @{ */
+struct later {
+	pthread_t thread, caller;
+	int fd;
+	enum { SEND, CLOSE, SIGNAL, SHUT, DIAL, DRAIN } what;
+	size_t bytes;
+};
+
+static void
+drain(int fd, size_t bytes)
+{
+	char buf[4096];
+	size_t done = 0, i;
+	ssize_t n;
+
+	while (done < bytes) {
+		n = dpvma_recv(fd, buf, sizeof(buf), 0);
+		assert_true(n > 0);
+		for (i = 0; i < (size_t)n; i++)
+			assert_int_equal((uint8_t)buf[i], (uint8_t)((done + i) * 31 >> 3));
+		done += (size_t)n;
+	}
+}
+
+static void *
+do_later(void *arg)
+{
+	struct later *l = arg;
+
+	usleep(60000);
+	switch (l->what) {
+	case SEND:
+		assert_int_equal(dpvma_send(l->fd, "late", 4, 0), 4);
+		break;
+	case CLOSE:
+		dpvma_close(l->fd);
+		break;
+	case SIGNAL:
+		pthread_kill(l->caller, SIGUSR1);
+		break;
+	case SHUT:
+		dpvma_shutdown(l->fd, SHUT_RD);
+		break;
+	case DIAL:
+		assert_int_equal(dial(l->fd, (uint16_t)l->bytes), 0);
+		break;
+	case DRAIN:
+		drain(l->fd, l->bytes);
+		break;
+	}
+	return NULL;
+}
+
+static void
+later(struct later *l)
+{
+	l->caller = pthread_self();
+	assert_int_equal(pthread_create(&l->thread, NULL, do_later, l), 0);
+}
+
+static void
+on_signal(int sig)
+{
+	(void)sig;
+}
+/** @} */
+
+static void
+receive_waits(void **state)
+{
+	struct later l = { .what = SEND };
+	int c, s;
+	char buf[8];
+
+	(void)state;
+	pair(&c, &s, 0);
+	l.fd = c;
+	later(&l);
+	assert_int_equal(dpvma_recv(s, buf, sizeof(buf), 0), 4);
+	pthread_join(l.thread, NULL);
+	/* all of them, though they come in two */
+	later(&l);
+	assert_int_equal(dpvma_send(c, "soon", 4, 0), 4);
+	assert_int_equal(dpvma_recv(s, buf, 8, MSG_WAITALL), 8);
+	assert_memory_equal(buf, "soonlate", 8);
+	pthread_join(l.thread, NULL);
+	l.fd = s;
+	l.what = SHUT;
+	later(&l);
+	assert_int_equal(dpvma_recv(s, buf, sizeof(buf), 0), 0);
+	pthread_join(l.thread, NULL);
+	dpvma_close(c);
+	dpvma_close(s);
+}
+
+static void
+poll_waits(void **state)
+{
+	struct later l = { .what = SEND };
+	struct pollfd p = { .events = POLLIN };
+	int c, s;
+
+	(void)state;
+	pair(&c, &s, 0);
+	p.fd = s;
+	l.fd = c;
+	assert_int_equal(dpvma_poll(&p, 1, 20), 0);
+	later(&l);
+	assert_int_equal(dpvma_poll(&p, 1, 5000), 1);
+	assert_int_equal(p.revents, POLLIN);
+	pthread_join(l.thread, NULL);
+	dpvma_close(c);
+	dpvma_close(s);
+}
+
+static void
+accept_waits(void **state)
+{
+	struct later l = { .what = DIAL };
+	uint16_t port;
+	int fd = listener(&port), c = dpvma_socket(AF_INET, SOCK_STREAM, 0), s;
+
+	(void)state;
+	timeout_of(fd, SO_RCVTIMEO, 50);
+	assert_errno(dpvma_accept(fd, NULL, NULL), EAGAIN);
+	timeout_of(fd, SO_RCVTIMEO, 0);
+	l.fd = c;
+	l.bytes = port;
+	later(&l);
+	s = dpvma_accept(fd, NULL, NULL);
+	assert_true(s >= 0);
+	pthread_join(l.thread, NULL);
+	l.fd = fd;
+	l.what = CLOSE;
+	later(&l);
+	assert_errno(dpvma_accept(fd, NULL, NULL), EBADF);
+	pthread_join(l.thread, NULL);
+	dpvma_close(c);
+	dpvma_close(s);
+}
+
+static void
+calls_end(void **state)
+{
+	struct sigaction act = { .sa_handler = on_signal };
+	struct later l = { .what = SIGNAL };
+	int c, s;
+	char buf[8];
+	uint64_t before;
+
+	(void)state;
+	sigaction(SIGUSR1, &act, NULL);
+	pair(&c, &s, 0);
+	later(&l);
+	assert_errno((int)dpvma_recv(s, buf, sizeof(buf), 0), EINTR);
+	pthread_join(l.thread, NULL);
+	timeout_of(s, SO_RCVTIMEO, 80);
+	before = ms();
+	assert_errno((int)dpvma_recv(s, buf, sizeof(buf), 0), EAGAIN);
+	assert_true(ms() >= before + 75);
+	timeout_of(s, SO_RCVTIMEO, 0);
+	l.what = CLOSE;
+	l.fd = s;
+	later(&l);
+	assert_errno((int)dpvma_recv(s, buf, sizeof(buf), 0), EBADF);
+	pthread_join(l.thread, NULL);
+	dpvma_close(c);
+}
+
+static char *
+pattern(size_t len)
+{
+	char *p = malloc(len);
+
+	assert_non_null(p);
+	for (size_t i = 0; i < len; i++)
+		p[i] = (char)(i * 31 >> 3);
+	return p;
+}
+
+/* A peer that does not read holds the sender up, and lets it go on when it does. */
+static void
+send_waits(void **state)
+{
+	struct later l = { .what = DRAIN, .bytes = 1u << 20 };
+	char *bytes = pattern(l.bytes);
+	struct pollfd p = { .events = POLLOUT };
+	size_t done = 0;
+	ssize_t n;
+	int c, s;
+
+	(void)state;
+	pair(&c, &s, 32768);
+	while ((n = dpvma_send(c, bytes + done, l.bytes - done, MSG_DONTWAIT)) > 0 || done == 0)
+		done += n > 0 ? (size_t)n : 0;
+	assert_int_equal(errno, EAGAIN);
+	assert_true(done < l.bytes);
+	p.fd = c;
+	assert_int_equal(dpvma_poll(&p, 1, 20), 0);
+	timeout_of(c, SO_SNDTIMEO, 50);
+	n = dpvma_send(c, bytes + done, l.bytes - done, 0);
+	if (n > 0)
+		done += (size_t)n;
+	else
+		assert_int_equal(errno, EAGAIN);
+	timeout_of(c, SO_SNDTIMEO, 0);
+	l.fd = s;
+	later(&l);
+	assert_int_equal(dpvma_poll(&p, 1, 5000), 1);
+	assert_int_equal(p.revents, POLLOUT);
+	assert_int_equal(dpvma_send(c, bytes + done, l.bytes - done, 0), l.bytes - done);
+	pthread_join(l.thread, NULL);
+	dpvma_close(c);
+	dpvma_close(s);
+	free(bytes);
+}
+
+static void
+losses_are_repaired(void **state)
+{
+	struct later l = { .what = DRAIN, .bytes = BULK };
+	char *bytes = pattern(BULK);
+	int c, s;
+
+	(void)state;
+	pair(&c, &s, 0);
+	cable_lossy(300);
+	l.fd = s;
+	later(&l);
+	assert_int_equal(dpvma_send(c, bytes, BULK, 0), BULK);
+	pthread_join(l.thread, NULL);
+	cable_lossy(0);
+	dpvma_close(c);
+	dpvma_close(s);
+	free(bytes);
+}
+
+static void
+file_is_sent(void **state)
+{
+	struct later l = { .what = DRAIN, .bytes = 200000 };
+	char *bytes = pattern(l.bytes);
+	FILE *f = tmpfile();
+	off_t offset = 0;
+	int c, s;
+
+	(void)state;
+	assert_int_equal(fwrite(bytes, 1, l.bytes, f), l.bytes);
+	fflush(f);
+	pair(&c, &s, 0);
+	l.fd = s;
+	later(&l);
+	assert_int_equal(dpvma_sendfile(c, fileno(f), &offset, l.bytes + 100), l.bytes);
+	assert_int_equal(offset, l.bytes);
+	pthread_join(l.thread, NULL);
+	dpvma_close(c);
+	dpvma_close(s);
+	fclose(f);
+	free(bytes);
+}
+
+static unsigned int pipes;
+
+static void
+on_pipe(int sig)
+{
+	(void)sig;
+	pipes++;
+}
+
+static void
+broken_pipe(void **state)
+{
+	struct sigaction act = { .sa_handler = on_pipe };
+	int c, s;
+
+	(void)state;
+	sigaction(SIGPIPE, &act, NULL);
+	pair(&c, &s, 0);
+	assert_int_equal(dpvma_shutdown(c, SHUT_WR), 0);
+	assert_errno((int)dpvma_send(c, "x", 1, MSG_NOSIGNAL), EPIPE);
+	assert_int_equal(pipes, 0);
+	assert_errno((int)dpvma_write(c, "x", 1), EPIPE);
+	assert_int_equal(pipes, 1);
+	dpvma_close(c);
+	dpvma_close(s);
+}
+
+static void
+silence(void **state)
+{
+	struct linger linger = { .l_onoff = 1, .l_linger = 1 };
+	struct pollfd p = { .events = POLLOUT };
+	uint16_t port;
+	int l = listener(&port), fd = dpvma_socket(AF_INET, SOCK_STREAM, 0), c, s;
+	uint64_t before;
+
+	(void)state;
+	cable_cut(true);
+	timeout_of(fd, SO_SNDTIMEO, 60);
+	assert_errno(dial(fd, port), EINPROGRESS);
+	assert_errno(dial(fd, port), EALREADY);
+	p.fd = fd;
+	assert_int_equal(dpvma_poll(&p, 1, 0), 0);
+	assert_errno((int)dpvma_send(fd, "x", 1, MSG_DONTWAIT), EAGAIN);
+	cable_cut(false);
+	/* the SYN is sent again after a second, by whoever waits */
+	assert_int_equal(dpvma_poll(&p, 1, 5000), 1);
+	assert_int_equal(dial(fd, port), 0);
+	s = dpvma_accept(l, NULL, NULL);
+	dpvma_close(fd);
+	dpvma_close(s);
+	dpvma_close(l);
+
+	pair(&c, &s, 0);
+	assert_int_equal(dpvma_setsockopt(c, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)), 0);
+	assert_int_equal(dpvma_send(c, "x", 1, 0), 1);
+	before = ms();
+	dpvma_close(c);
+	assert_true(ms() < before + 900);
+	dpvma_close(s);
+	pair(&c, &s, 0);
+	assert_int_equal(dpvma_setsockopt(c, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)), 0);
+	cable_cut(true);
+	assert_int_equal(dpvma_send(c, "x", 1, 0), 1);
+	before = ms();
+	dpvma_close(c);
+	assert_true(ms() >= before + 990);
+	cable_cut(false);
+	dpvma_close(s);
+}
+
+static int
+start(void **state)
+{
+	(void)state;
+	cable_start("VMA_TCP_TIMESTAMP_OPTION=1", NULL);
+	return 0;
+}
+
+static int
+stop(void **state)
+{
+	(void)state;
+	cable_stop();
+	return 0;
+}
+
+int
+main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(receive_waits),
+		cmocka_unit_test(poll_waits),
+		cmocka_unit_test(accept_waits),
+		cmocka_unit_test(calls_end),
+		cmocka_unit_test(send_waits),
+		cmocka_unit_test(losses_are_repaired),
+		cmocka_unit_test(file_is_sent),
+		cmocka_unit_test(broken_pipe),
+		cmocka_unit_test(silence),
+	};
+
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
+	return cmocka_run_group_tests(tests, start, stop);
+}

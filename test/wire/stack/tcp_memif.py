@@ -1,0 +1,147 @@
+#!/usr/bin/env -S python3 -B
+# SPDX-License-Identifier: BSD-3-Clause
+"""
+TCP with the stack at both ends: over a memif, with no kernel and no offload, and over the cable
+between two software ConnectX, with flow rules, checksums and segmentation. The cases of tcplab, then
+dpvma-testpmd's modes, every byte checked.
+"""
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../interop/stack"))
+import lab
+import tcplab
+from lab import Agent, PROGRAMS, Space, Testpmd, check, equal, main, skip
+
+HERE, THERE = "10.98.0.2", "10.98.0.1"
+MAC = {HERE: "02:98:00:00:00:02", THERE: "02:98:00:00:00:01"}
+SECONDS = 2
+MANY = 100
+
+
+class Memif:
+    """Two ends in one namespace."""
+
+    def __init__(self, name):
+        self.space, self.name = Space(), name
+
+    def at(self, addr):
+        """(namespace, EAL arguments, environment)"""
+        role, core = ("server", 0) if addr == HERE else ("client", 1 % os.cpu_count())
+        path = os.path.join(lab.scratch, self.name)
+        return (self.space,
+                f"-l {core} --no-pci --vdev=net_memif0,role={role},id=0,socket={path},"
+                f"socket-abstract=no,rsize=11,mac={MAC[addr]}",
+                {"DPVMA_PORTS": f"net_memif0={addr}/24", "DPVMA_QUEUES": "1"})
+
+
+class Cable:
+    """Two namespaces, a NIC in each, the kernels beside them."""
+
+    def __init__(self, name):
+        if not os.path.exists("/dev/net/tun"):
+            skip("there is no /dev/net/tun")
+        self.cable = f"dpvma-test-{os.getpid()}-{name}"
+        self.spaces = {}
+        for addr in (HERE, THERE):
+            space = self.spaces[addr] = Space()
+            space.ip("tuntap", "add", "nic0", "mode", "tap")
+            space.ip("link", "set", "nic0", "address", MAC[addr], "up")
+            space.ip("addr", "add", f"{addr}/24", "dev", "nic0")
+
+    def at(self, addr):
+        core = 0 if addr == HERE else 1 % os.cpu_count()
+        return (self.spaces[addr], f"-a 0000:03:00.0 -l {core}",
+                {"LD_PRELOAD": PROGRAMS["connectx"], "CONNECTX_NETDEV": "nic0",
+                 "CONNECTX_WIRE": f"shm:{self.cable}", "DPVMA_QUEUES": "1"})
+
+
+def agent(wire, addr):
+    space, eal, env = wire.at(addr)
+    return Agent(space, eal, **env).init()
+
+
+def cases(wire):
+    b = tcplab.Bench(agent(wire, HERE), HERE, agent(wire, THERE), THERE)
+    for one, addr in ((b.ours, HERE), (b.theirs, THERE)):
+        one.socket(addr, 1)  # a port without a ring answers nobody
+    for case in tcplab.ANY:
+        if case is tcplab.many:
+            case(b, MANY)
+        else:
+            case(b)
+        print(f"   {case.__name__}", flush=True)
+    for one in (b.ours, b.theirs):
+        for name in ("drop_tcp", "drop_ip_checksum", "drop_short"):
+            equal(one.counter(name), 0, name)
+        one.end()
+
+
+def pair(wire, mode, *options, passive=(), active=()):
+    """dpvma-testpmd at both ends; (passive's, active's result)."""
+    def begin(addr, *more):
+        space, eal, env = wire.at(addr)
+        return Testpmd(space, eal, f"--mode={mode}", "--check", *options, *more, ready=False,
+                       **env)
+
+    waits = begin(HERE, "--duration=60", "--linger=20", *passive)
+    lab.wait_for(lambda: "READY" in waits.said(), "READY")
+    goes = begin(THERE, f"--peer={HERE}", f"--duration={SECONDS}", *active)
+    results = goes.result(), waits.result()
+    for result in results:
+        one = result["modes"][0]
+        equal((one["bad_payload"], one["failed"]), (0, 0), f"{mode}: bytes, connections")
+        check(one["packets"] > 100, f"{mode}: {one}")
+    return results[::-1]
+
+
+def streams(wire):
+    for n, reverse in ((1, False), (1, True), (20, False)):
+        waits, goes = pair(wire, "stream", "--size=32768", *(["--reverse"] if reverse else []),
+                           active=[f"--sockets={n}"])
+        text = f"{n} connections, reverse {reverse}"
+        waits, goes = waits["modes"][0], goes["modes"][0]
+        equal((waits["connections"], goes["connections"]), (n, n), text)
+        if not reverse: # else who receives leaves with data on the way
+            equal(waits["bytes"], goes["bytes"], f"{text}: received and sent")
+        print(f"   stream, {text}: {goes['gbit_per_second']:.2f} Gbit/s", flush=True)
+
+
+def questions(wire):
+    for n, size in ((1, 1), (1, 64), (20, 200), (5, 50000)):
+        waits, goes = pair(wire, "rr", f"--size={size}", active=[f"--sockets={n}"])
+        trip = goes["round_trip_us"]
+        waits, goes = waits["modes"][0], goes["modes"][0]
+        check(0 <= waits["packets"] - goes["packets"] <= n, f"{waits['packets']} questions, "
+              f"{goes['packets']} answers")
+        check(0 < trip["min"] <= trip["p50"] <= trip["p90"] <= trip["p99"] <= trip["p99.9"] <=
+              trip["max"], f"percentiles {trip}")
+        print(f"   rr, {n} connections of {size} bytes: {goes['packets_per_second']:.0f}/s, "
+              f"median {trip['p50']:.1f} us", flush=True)
+
+
+def memif_cases():
+    cases(Memif("cases"))
+
+
+def memif_streams():
+    streams(Memif("streams"))
+
+
+def memif_questions():
+    questions(Memif("questions"))
+
+
+def cable_cases():
+    cases(Cable("cases"))
+
+
+def cable_streams():
+    streams(Cable("streams"))
+
+
+def cable_questions():
+    questions(Cable("questions"))
+
+
+main(memif_cases, memif_streams, memif_questions, cable_cases, cable_streams, cable_questions)
