@@ -379,10 +379,15 @@ output_syn(struct tcp_conn *conn)
 void
 output_reset(struct tcp_conn *conn)
 {
-	struct tcp_opts none = { 0 };
+	struct tcp_opts o = { 0 };
 
+	if ((conn->flags & F_TS) != 0) { /* RFC 7323 3.2 */
+		o.have = OPT_TS;
+		o.ts_val = ts_now(conn);
+		o.ts_ecr = conn->ts_recent;
+	}
 	COUNT(conn->engine, resets_out);
-	segment_bare(conn, conn->snd_nxt, RTE_TCP_RST_FLAG | RTE_TCP_ACK_FLAG, &none);
+	segment_bare(conn, conn->snd_nxt, RTE_TCP_RST_FLAG | RTE_TCP_ACK_FLAG, &o);
 }
 
 void
