@@ -190,7 +190,9 @@ make_options(struct scenario *s, uint64_t *r, struct tcp_options *o)
 
 	o->sndbuf = (uint32_t)between(r, window ? 2048 : 16384, 1 << 20);
 	o->rcvbuf = (uint32_t)between(r, window ? 2048 : 16384, 1 << 20);
-	o->cc = chance(r, 0.05) ? TCP_CC_NONE : chance(r, 0.7) ? TCP_CC_CUBIC : TCP_CC_NEWRENO;
+	o->cc = chance(r, 0.7) ? TCP_CC_CUBIC : TCP_CC_NEWRENO;
+	if (s->kind == SCENARIO_clean && chance(r, 0.1))
+		o->cc = TCP_CC_NONE; /* where no queue is full */
 	o->nodelay = chance(r, 0.5);
 	o->cork = chance(r, 0.05);
 	o->quickack = chance(r, 0.1);
