@@ -179,8 +179,9 @@ scoreboard(struct tcp_conn *conn, struct acked *a)
 		sack_process(conn, a);
 }
 
-bool
-ack_process(struct tcp_conn *conn, const struct tcp_in *in)
+/* Something is on the way or waits for a window. */
+static bool
+process(struct tcp_conn *conn, const struct tcp_in *in)
 {
 	struct loss *l = &conn->loss;
 	uint32_t old_wnd = conn->snd_wnd;
@@ -210,6 +211,18 @@ ack_process(struct tcp_conn *conn, const struct tcp_in *in)
 	recovery_ack(conn, &a);
 	loss_arm(conn);
 	return a.advance != 0;
+}
+
+bool
+ack_process(struct tcp_conn *conn, const struct tcp_in *in)
+{
+	/* one who only receives: nothing is on the way that it could tell of */
+	if (conn->sndq.n == 0 && !conn->loss.tlp_out && in->opts.n_sack == 0 &&
+			(in->flags & RTE_TCP_ECE_FLAG) == 0) {
+		window_update(conn, in);
+		return false;
+	}
+	return process(conn, in);
 }
 
 /* --- what is sent --- */
