@@ -71,8 +71,9 @@ piece_delivered(struct tcp_conn *conn, struct seg *s, bool cumulative, struct ac
 		a->rack_end = end;
 	}
 	if (unlikely((s->flags & SEG_RETRANS) != 0)) {
+		/* whatever min_rtt is: it may be that of late acknowledgements */
 		if (cumulative)
-			a->rtt_rtx = takes ? rtt : 0;
+			a->rtt_rtx = ecr_before(conn, a->in, ts_at(conn, s->sent_at)) ? 0 : rtt;
 	} else {
 		a->original_acked = true;
 		if (cumulative && a->rtt_first == 0)
@@ -143,8 +144,8 @@ cumulative(struct tcp_conn *conn, struct acked *a)
 
 /*
  * RFC 6298 3 (Karn): nothing that was sent twice is measured, nor what had to wait for such a
- * piece; unless a timestamp tells which transmission it was, as rack_takes() has looked up. Else a
- * path with much loss would keep the RTO that the timeouts have backed off.
+ * piece; unless a timestamp tells which transmission it was. Else a path with much loss would keep
+ * the RTO that the timeouts have backed off.
  */
 static inline void
 measure(struct tcp_conn *conn, const struct acked *a)
