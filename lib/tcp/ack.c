@@ -7,14 +7,20 @@
  */
 #include "tcp/loss_priv.h"
 
-/* RFC 9293 3.10.7.4: old segments must not bring back an old window. */
+/*
+ * RFC 9293 3.10.7.4: old segments must not bring back an old window. One that acknowledges more is
+ * not old, even if it was sent again and has an old sequence number: its window counts from its own
+ * acknowledgement, and the old one would reach beyond.
+ */
 static void
 window_update(struct tcp_conn *conn, const struct tcp_in *in)
 {
 	uint32_t wnd = likely(!in->unscaled) ? in->wnd << conn->snd_wscale : in->wnd;
 
-	if (seq_gt(conn->snd_wl1, in->seq) ||
-			(conn->snd_wl1 == in->seq && seq_gt(conn->snd_wl2, in->ack)))
+	if (seq_leq(in->ack, conn->snd_una) &&
+			(seq_gt(conn->snd_wl1, in->seq) ||
+					(conn->snd_wl1 == in->seq &&
+							seq_gt(conn->snd_wl2, in->ack))))
 		return;
 	conn->snd_wl1 = in->seq;
 	conn->snd_wl2 = in->ack;
