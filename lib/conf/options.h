@@ -192,7 +192,7 @@ CONF_INT(select_skip_os, VMA_SELECT_SKIP_OS, 4, 0, INT_MAX, "calls", 0,
 	"The kernel's descriptors are looked at once in so many calls that found offloaded ones ready.")
 CONF_INT(progress_engine_interval, VMA_PROGRESS_ENGINE_INTERVAL, 10, 0, INT_MAX, "ms", 0,
 	"How often the internal thread drains rings that nobody polls; 0: never. 0 with "
-	"VMA_SOCKETXTREME.")
+	"VMA_SOCKETXTREME, and never with VMA_THREAD_MODE=0.")
 CONF_INT(progress_engine_wce_max, VMA_PROGRESS_ENGINE_WCE_MAX, 10000, 1, INT_MAX, "packets", 0,
 	"Most packets that it takes from a ring at one time.")
 CONF_BOOL(cq_moderation_enable, VMA_CQ_MODERATION_ENABLE, 1, CONF_F_NOP,

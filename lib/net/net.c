@@ -259,7 +259,9 @@ net_progress(uint64_t now_ms)
 	struct turn turn = { .now = now_ms };
 
 	net_now = now_ms;
-	turn.attend = interval > 0 && now_ms >= attended_ms + interval;
+	/* with VMA_THREAD_MODE=0 rings are the application's thread's alone */
+	turn.attend = interval > 0 && now_ms >= attended_ms + interval &&
+			conf()->thread_mode != CONF_THREAD_SINGLE;
 	if (turn.attend)
 		attended_ms = now_ms;
 	if (kern_fd() >= 0)

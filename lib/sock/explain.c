@@ -85,6 +85,12 @@ explain_unknown(int fd, char *why, size_t len)
 	}
 }
 
+static bool
+listens(const struct sock *s)
+{
+	return s->stream != NULL && stream_phase(s->stream) == STREAM_LISTENING;
+}
+
 static void
 explain_offloaded(struct sock *s, char *why, size_t len)
 {
@@ -95,12 +101,13 @@ explain_offloaded(struct sock *s, char *why, size_t len)
 	unsigned int n;
 	size_t used;
 
-	if (!s->bound) {
+	s->ops->local(s, &addr, &port_be);
+	if (port_be == 0) {
 		snprintf(why, len, "offloaded, not bound yet");
 		return;
 	}
-	s->ops->local(s, &addr, &port_be);
-	used = (size_t)snprintf(why, len, "offloaded: bound to %s:%u", ip_format(&addr, local),
+	used = (size_t)snprintf(why, len, "offloaded: %s %s:%u",
+			listens(s) ? "listens on" : "bound to", ip_format(&addr, local),
 			rte_be_to_cpu_16(port_be));
 	if (used < len && s->ops->peer(s, &addr, &peer_be))
 		used += (size_t)snprintf(why + used, len - used, ", connected to %s:%u",

@@ -10,7 +10,7 @@ sock_rings(int fd, struct ring **rings, int n)
 
 	if (s == NULL)
 		return 0;
-	if (s->offloaded && s->bound)
+	if (s->offloaded && (s->bound || s->stream != NULL))
 		ret = (int)s->ops->rings(s, rings, n > 0 ? (unsigned int)n : 0);
 	sock_put(s);
 	return ret;

@@ -154,11 +154,19 @@ find(const struct sock *s, int level, int name)
 	return o != NULL ? o : find_in(options, level, name);
 }
 
+/* VMA_AVOID_SYS_CALLS_ON_TCP_FD: nobody will ask the kernel's socket of a connection any more. */
+static bool
+alone(const struct sock *s)
+{
+	return conf()->avoid_sys_calls_on_tcp_fd && s->stream != NULL &&
+			stream_phase(s->stream) == STREAM_CONNECTED;
+}
+
 static int
 set_locked(struct sock *s, int level, int name, const void *val, socklen_t len)
 {
 	const struct option *o = find(s, level, name);
-	int ret;
+	int ret, value;
 
 	if (level == SOL_SOCKET && (ret = vma_option_set(s, name, val, len)) != -EREMOTE)
 		return ret;
@@ -166,6 +174,12 @@ set_locked(struct sock *s, int level, int name, const void *val, socklen_t len)
 		return membership_set(s, name, val, len);
 	if (o != NULL && o->set != NULL)
 		return o->set(s, name, val, len);
+	if (unlikely(o != NULL && o->mirror != NULL && o->get != NULL && len == sizeof(value) &&
+			    alone(s))) {
+		memcpy(&value, val, sizeof(value));
+		o->mirror(s, value);
+		return 0;
+	}
 	if (setsockopt(s->fd, level, name, val, len) != 0)
 		return -errno;
 	if (o != NULL && o->mirror != NULL)

@@ -19,6 +19,16 @@ opening(const struct tcp_conn *conn)
 	return state == TCP_S_SYN_SENT || state == TCP_S_SYN_RECEIVED;
 }
 
+/* There is room in the queue and none in the pool: what was sent may be freed. */
+static __rte_noinline void
+reclaim(struct ring *ring)
+{
+	struct rte_mbuf *m;
+
+	if (ring_tx_alloc(ring, &m, 1) == 0)
+		rte_pktmbuf_free(m);
+}
+
 ssize_t
 stream_send(struct stream *s, const struct iovec *iov, int iovcnt, size_t skip, unsigned int flags)
 {
@@ -32,8 +42,13 @@ stream_send(struct stream *s, const struct iovec *iov, int iovcnt, size_t skip, 
 		ret = tcp_send(s->conn, iov, iovcnt, skip, flags);
 		if (likely(ret > 0))
 			STAT_ADD(&s->stats, SOCK, tx_bytes, (uint64_t)ret);
+		else if (ret == -EAGAIN && tcp_send_room(s->conn) != 0 && !opening(s->conn))
+			reclaim(e->ring);
 		else if (ret == -ENOTCONN)
 			ret = opening(s->conn) ? -EAGAIN : -EPIPE;
+	} else if (s->error != 0) {
+		ret = -s->error;
+		s->error = 0;
 	}
 	engine_leave(e);
 	return ret;
@@ -52,6 +67,11 @@ stream_recv(struct stream *s, const struct iovec *iov, int iovcnt, size_t skip, 
 		ret = tcp_recv(s->conn, iov, iovcnt, skip, flags);
 		if (ret == -ENOTCONN)
 			ret = opening(s->conn) ? -EAGAIN : 0;
+	} else if (s->error != 0) {
+		ret = -s->error;
+		s->error = 0;
+	} else if (s->phase != STREAM_IDLE) {
+		ret = 0;
 	}
 	engine_leave(e);
 	return ret;
@@ -154,6 +174,8 @@ stream_revents(struct stream *s)
 		return stream_waiting(s) != 0 ? IN : 0;
 	if (s->error != 0)
 		got |= POLLERR;
+	if (s->phase == STREAM_CONNECTING)
+		got |= IN | POLLRDHUP;
 	if (e == NULL)
 		return got;
 	engine_enter(e);

@@ -24,7 +24,7 @@ engine_enter(struct stream_engine *e)
 	tcp_clock(e->tcp, clock_ns());
 }
 
-/* What happened to the way of a SYN, as if a router had said so. */
+/* As if a router had said so; but of a SYN this host itself knows that it did not leave. */
 static __rte_noinline void
 tell_troubles(struct stream_engine *e)
 {
@@ -32,7 +32,11 @@ tell_troubles(struct stream_engine *e)
 
 	e->troubles = 0;
 	for (unsigned int i = 0; i < n; i++)
-		tcp_icmp(e->tcp, &e->trouble[i].key, e->trouble[i].seq, e->trouble[i].err, 0);
+		if (e->trouble[i].conn != NULL)
+			stream_no_way(e->trouble[i].conn, e->trouble[i].err);
+		else
+			tcp_icmp(e->tcp, &e->trouble[i].key, e->trouble[i].seq, e->trouble[i].err,
+					0);
 }
 
 void

@@ -149,6 +149,20 @@ stream_event(void *ctx, void *owner, unsigned int events)
 }
 
 void
+stream_no_way(struct tcp_conn *conn, int err)
+{
+	struct stream *s = tcp_owner(conn);
+
+	if (s == NULL || s->conn != conn)
+		return;
+	s->error = err;
+	s->conn = NULL;
+	tcp_abort(conn);
+	if (s->wake != NULL)
+		s->wake(s->wake_ctx);
+}
+
+void
 stream_own(struct stream *s, struct stream_engine *e, struct tcp_conn *conn,
 		struct stream_flow *flow)
 {

@@ -88,7 +88,7 @@ way_mtu(void *ctx, const struct tcp_key *key)
 	return find(e, &way, &d) == 0 ? d->mtu : 0;
 }
 
-/* Of a SYN the application hears; whatever comes later is for the timers. */
+/* Of a SYN the application hears; whatever comes later is a hint (RFC 5461), and for the timers. */
 static __rte_noinline void
 no_way(struct stream_engine *e, const struct tcp_out *out, struct rte_mbuf **pkts, uint16_t n,
 		int err)
@@ -97,9 +97,12 @@ no_way(struct stream_engine *e, const struct tcp_out *out, struct rte_mbuf **pkt
 		const struct rte_tcp_hdr *th =
 				rte_pktmbuf_mtod(pkts[0], const struct rte_tcp_hdr *);
 
-		e->trouble[e->troubles++] = (struct trouble){
-			.key = *out->key, .seq = rte_be_to_cpu_32(th->sent_seq), .err = -err
-		};
+		bool syn = tcp_conn_state(out->conn) == TCP_S_SYN_SENT;
+
+		e->trouble[e->troubles++] = (struct trouble){ .conn = syn ? out->conn : NULL,
+			.key = *out->key,
+			.seq = rte_be_to_cpu_32(th->sent_seq),
+			.err = -err };
 	}
 	STAT_ADD(&e->ring->tx_stats, RING, tx_no_neighbour, n);
 	rte_pktmbuf_free_bulk(pkts, n);

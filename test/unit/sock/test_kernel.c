@@ -32,10 +32,16 @@ assert_explained(int fd, enum dpvma_carrier carrier, const char *part)
 static void
 carried_by_the_kernel(void **state)
 {
-	int fd = dpvma_socket(AF_INET, SOCK_STREAM, 0);
+	int fd = dpvma_socket(AF_INET, SOCK_RAW, IPPROTO_ICMP);
 
 	(void)state;
-	assert_explained(fd, DPVMA_KERNEL, "SOCK_DGRAM");
+	/* takes a privilege */
+	if (fd >= 0) {
+		assert_explained(fd, DPVMA_KERNEL, "SOCK_DGRAM");
+		dpvma_close(fd);
+	}
+	fd = dpvma_socket(AF_INET, SOCK_STREAM, 0);
+	assert_explained(fd, DPVMA_OFFLOADED, "not bound");
 	dpvma_close(fd);
 	fd = dpvma_socket(AF_INET6, SOCK_DGRAM, 0);
 	assert_explained(fd, DPVMA_KERNEL, "AF_INET");
@@ -49,6 +55,44 @@ carried_by_the_kernel(void **state)
 	fd = dpvma_socket(AF_INET, SOCK_DGRAM, 0);
 	assert_explained(fd, DPVMA_OFFLOADED, "not bound");
 	dpvma_close(fd);
+}
+
+/* A stream to loopback is the kernel's; a listener on any address hears both. */
+static void
+streams_of_the_kernel(void **state)
+{
+	struct sockaddr_in sin = test_addr("0.0.0.0", 0), name;
+	int l = dpvma_socket(AF_INET, SOCK_STREAM, 0), c = dpvma_socket(AF_INET, SOCK_STREAM, 0), s;
+	struct pollfd p = { .fd = l, .events = POLLIN };
+	socklen_t len = sizeof(sin);
+	char buf[8];
+
+	(void)state;
+	assert_int_equal(dpvma_bind(l, (struct sockaddr *)&sin, sizeof(sin)), 0);
+	assert_int_equal(dpvma_listen(l, 4), 0);
+	assert_explained(l, DPVMA_OFFLOADED, "listens on 0.0.0.0");
+	assert_int_equal(dpvma_getsockname(l, (struct sockaddr *)&sin, &len), 0);
+	sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	assert_int_equal(dpvma_connect(c, (struct sockaddr *)&sin, sizeof(sin)), 0);
+	assert_explained(c, DPVMA_KERNEL, "127.0.0.1");
+	assert_int_equal(dpvma_poll(&p, 1, 2000), 1);
+	assert_int_equal(p.revents, POLLIN);
+	s = dpvma_accept(l, (struct sockaddr *)&name, &len);
+	assert_true(s >= 0);
+	assert_int_equal(name.sin_addr.s_addr, htonl(INADDR_LOOPBACK));
+	assert_explained(s, DPVMA_KERNEL, "through no dpvma port");
+	assert_int_equal(dpvma_send(c, "ping", 4, 0), 4);
+	assert_int_equal(dpvma_recv(s, buf, sizeof(buf), 0), 4);
+	dpvma_close(c);
+	dpvma_close(s);
+	dpvma_close(l);
+	/* and so is one that is bound there */
+	l = dpvma_socket(AF_INET, SOCK_STREAM, 0);
+	sin = test_addr("127.0.0.1", 0);
+	assert_int_equal(dpvma_bind(l, (struct sockaddr *)&sin, sizeof(sin)), 0);
+	assert_int_equal(dpvma_listen(l, 4), 0);
+	assert_explained(l, DPVMA_KERNEL, "no address of a dpvma port");
+	dpvma_close(l);
 }
 
 static void
@@ -279,6 +323,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(carried_by_the_kernel),
+		cmocka_unit_test(streams_of_the_kernel),
 		cmocka_unit_test(bound_to_loopback),
 		cmocka_unit_test(connected_to_loopback),
 		cmocka_unit_test(both_through_one),
