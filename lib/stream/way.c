@@ -88,6 +88,21 @@ way_mtu(void *ctx, const struct tcp_key *key)
 	return find(e, &way, &d) == 0 ? d->mtu : 0;
 }
 
+int
+way_look(struct stream_engine *e, struct tcp_conn *conn)
+{
+	struct conn_extra *x = extra_of(conn);
+	struct net_way way;
+	struct net_dst d;
+	int ret;
+
+	if (x->d.resolved)
+		return 0;
+	ask(e, tcp_conn_key(conn), x, true, &way);
+	ret = route(e, &way, &d);
+	return ret == -EHOSTUNREACH ? ret : 0;
+}
+
 /* Of a SYN the application hears; whatever comes later is a hint (RFC 5461), and for the timers. */
 static __rte_noinline void
 no_way(struct stream_engine *e, const struct tcp_out *out, struct rte_mbuf **pkts, uint16_t n,
