@@ -179,8 +179,9 @@ scoreboard(struct tcp_conn *conn, struct acked *a)
 		sack_process(conn, a);
 }
 
-bool
-ack_process(struct tcp_conn *conn, const struct tcp_in *in)
+/* Something is on the way or waits for a window. */
+static bool
+process(struct tcp_conn *conn, const struct tcp_in *in)
 {
 	struct loss *l = &conn->loss;
 	uint32_t old_wnd = conn->snd_wnd;
@@ -212,6 +213,18 @@ ack_process(struct tcp_conn *conn, const struct tcp_in *in)
 	return a.advance != 0;
 }
 
+bool
+ack_process(struct tcp_conn *conn, const struct tcp_in *in)
+{
+	/* one who only receives: nothing is on the way that it could tell of */
+	if (conn->sndq.n == 0 && !conn->loss.tlp_out && in->opts.n_sack == 0 &&
+			(in->flags & RTE_TCP_ECE_FLAG) == 0) {
+		window_update(conn, in);
+		return false;
+	}
+	return process(conn, in);
+}
+
 /* --- what is sent --- */
 
 static __rte_noinline void
@@ -221,6 +234,7 @@ sent_again(struct tcp_conn *conn, uint32_t i, struct seg *s)
 	uint32_t seqs = seg_seqs(s), next;
 
 	if (l->retrans == 0) {
+		l->retrans_ts = ts_now(conn);
 		l->rtx_ordered = true;
 		l->rtx_high = s->seq;
 	}
@@ -240,10 +254,7 @@ sent_again(struct tcp_conn *conn, uint32_t i, struct seg *s)
 	}
 	if (l->undo_ok && l->state >= REC_RECOVERY) {
 		l->undo_retrans++;
-		if (!l->undo_sent) {
-			l->undo_sent = true;
-			l->retrans_ts = ts_now(conn);
-		}
+		l->undo_sent = true;
 	}
 	if (i == 0) /* RFC 6675 5: the timer is for this one now */
 		l->rto_from = conn_now(conn);

@@ -212,12 +212,13 @@ send_again(struct tcp_conn *conn)
 	}
 }
 
+/* Short pauses count too: time in which nothing was sent is none of CUBIC's (RFC 9438 5.8). */
 static void
 after_idle(struct tcp_conn *conn)
 {
 	uint64_t idle = conn_now(conn) - conn->last_sent;
 
-	if (conn->snd_nxt == conn->snd_una && conn->last_sent != 0 && idle > conn->loss.rto)
+	if (conn->snd_nxt == conn->snd_una && conn->last_sent != 0)
 		cc_ops(&conn->cc)->idle(
 				&conn->cc, idle, conn->loss.rto, conn->snd_mss, conn_now(conn));
 }
@@ -378,10 +379,15 @@ output_syn(struct tcp_conn *conn)
 void
 output_reset(struct tcp_conn *conn)
 {
-	struct tcp_opts none = { 0 };
+	struct tcp_opts o = { 0 };
 
+	if ((conn->flags & F_TS) != 0) { /* RFC 7323 3.2 */
+		o.have = OPT_TS;
+		o.ts_val = ts_now(conn);
+		o.ts_ecr = conn->ts_recent;
+	}
 	COUNT(conn->engine, resets_out);
-	segment_bare(conn, conn->snd_nxt, RTE_TCP_RST_FLAG | RTE_TCP_ACK_FLAG, &none);
+	segment_bare(conn, conn->snd_nxt, RTE_TCP_RST_FLAG | RTE_TCP_ACK_FLAG, &o);
 }
 
 void

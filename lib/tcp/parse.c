@@ -9,6 +9,7 @@
 #include "tcp_priv.h"
 
 #define BURST 32u
+#define AHEAD 3u /* connections whose lines are on their way */
 
 /* The first @p len bytes in one piece. Rare: devices fill buffers that hold all headers. */
 static __rte_noinline bool
@@ -119,6 +120,20 @@ too_short:
 	return false;
 }
 
+/* The lines of a connection that an in-order segment reads and writes. */
+static inline void
+prefetch_conn(const struct tcp_conn *conn)
+{
+	const char *p = (const char *)conn;
+	size_t at;
+
+	if (conn == NULL)
+		return;
+	for (at = RTE_CACHE_LINE_SIZE; at <= offsetof(struct tcp_conn, loss);
+			at += RTE_CACHE_LINE_SIZE)
+		rte_prefetch0(p + at);
+}
+
 static void
 input_burst(struct tcp_engine *engine, struct rte_mbuf **pkts, uint16_t n)
 {
@@ -138,8 +153,13 @@ input_burst(struct tcp_engine *engine, struct rte_mbuf **pkts, uint16_t n)
 		k++;
 	}
 	table_find_bulk(&engine->conns, keys, hashes, conns, k);
+	for (i = 0; i < k && i < AHEAD; i++)
+		prefetch_conn(conns[i]);
 	for (i = 0; i < k; i++) {
 		struct tcp_conn *conn = conns[i];
+
+		if (i + AHEAD < k && conns[i + AHEAD] != conn)
+			prefetch_conn(conns[i + AHEAD]);
 
 		/* made or gone by a segment before it in this burst */
 		if (unlikely(conn == NULL || conn->state == TCP_S_CLOSED))

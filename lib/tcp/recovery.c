@@ -85,12 +85,23 @@ prr(struct tcp_conn *conn, uint32_t delivered, bool force)
 	cc->cwnd = pipe + (uint32_t)send;
 }
 
+static uint32_t
+count_retrans(const struct sndq *q)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < q->n_sent; i++)
+		n += (sndq_at(q, i)->flags & (SEG_RETRANS | SEG_SACKED)) == SEG_RETRANS;
+	return n;
+}
+
 static void
 enter(struct tcp_conn *conn)
 {
 	struct loss *l = &conn->loss;
-	/* a probe that was sent again may yet be answered by a D-SACK */
-	uint32_t retrans = l->tlp_out && l->tlp_retrans;
+	/* A probe that was sent again may yet be answered by a D-SACK, and so may what an earlier
+	 * recovery sent again beyond its end. */
+	uint32_t retrans = l->retrans != 0 ? count_retrans(&conn->sndq) : 0;
 
 	COUNT(conn->engine, recoveries);
 	/* what ECN told of the same window has been answered */
@@ -140,16 +151,6 @@ probe_repaired(struct tcp_conn *conn)
 	reduce(conn, conn->cc.cwnd, false);
 	conn->loss.undo_ok = false;
 	conn->cc.cwnd = RTE_MIN(conn->cc.cwnd, conn->cc.ssthresh);
-}
-
-static uint32_t
-count_retrans(const struct sndq *q)
-{
-	uint32_t n = 0;
-
-	for (uint32_t i = 0; i < q->n_sent; i++)
-		n += (sndq_at(q, i)->flags & (SEG_RETRANS | SEG_SACKED)) == SEG_RETRANS;
-	return n;
 }
 
 void

@@ -480,7 +480,7 @@ struct loss {
 	bool tlp_retrans : 1; /**< and it was a retransmission */
 	bool tlp_ready : 1;   /**< a round trip was measured since the last probe */
 	bool undo_ok : 1;     /**< the last reduction can be undone: undo_marker is set */
-	bool undo_sent : 1;   /**< something was sent again since: retrans_ts is set */
+	bool undo_sent : 1;   /**< something was sent again since */
 	bool rtx_ordered : 1; /**< retransmissions grow with their sequence numbers */
 	bool hold : 1;	      /**< duplicates may be of retransmissions (RFC 6582 4.1) */
 	uint32_t sacked; /**< bytes; without SACK a segment for each duplicate acknowledgement */
@@ -491,7 +491,9 @@ struct loss {
 	uint32_t recover;      /**< snd_nxt when recovery began; after it, when it ended */
 	uint32_t undo_marker;  /**< snd_una when it began */
 	uint32_t undo_retrans; /**< retransmissions since that no D-SACK has answered */
-	uint32_t retrans_ts;   /**< of the first retransmission, our TS clock (Eifel) */
+	/** Our TS clock (Eifel) when the first of the retransmissions was sent that have had no answer
+	 * since then, be it in an earlier recovery. */
+	uint32_t retrans_ts;
 	uint32_t tlp_end;
 	uint32_t reo_round;
 	uint32_t prr_delivered, prr_out, prr_flight; /**< RFC 6937 */
@@ -531,42 +533,45 @@ struct tcp_conn {
 	uint16_t snd_mss;      /**< data bytes of a segment, options taken off */
 	uint16_t snd_mss_base; /**< with the options of no segment taken off: by MTU and the peer */
 	uint64_t ts_recent_at;
-	struct sndq sndq;
+	/* What every segment counts and sets. */
+	TAILQ_ENTRY(tcp_conn) due; /**< has something to send */
+	void *owner;
+	uint64_t last_received; /**< time of any acceptable segment */
+	uint64_t bytes_received;
+	uint32_t ack_segs; /**< segments' worth of data since the last acknowledgement */
+	uint32_t segs_in, segs_out;
+	uint8_t keep_sent;  /**< keepalive probes without an answer */
+	uint8_t error;	    /**< errno pending */
+	uint8_t soft_error; /**< reported if the connection times out */
+	uint8_t syn_times;  /**< SYNs or SYN-ACKs sent */
 	struct rcvq rcvq;
-	struct loss loss;
-	struct cc cc;
 	uint64_t deadline[TIMER_MAX]; /**< UINT64_MAX: off */
 	struct wheel_entry timer;
 	struct tcp_options opt;
+	/* What is sent and acknowledged. */
+	struct sndq sndq;
+	struct loss loss;
+	struct cc cc;
+	uint64_t last_sent; /**< time of data */
+	uint64_t bytes_sent, bytes_acked, bytes_retrans;
+	uint32_t segs_retrans;
+	uint32_t snd_sml; /**< end of the last small segment: Nagle in Minshall's form */
+	uint64_t rate_at, rate_bytes; /**< delivery rate over the last round */
+	uint64_t delivery_rate;
 	/* Rarely. */
-	void *owner;
 	struct tcp_listener *listener; /**< until accepted */
 	TAILQ_ENTRY(tcp_conn) link;    /**< of the listener's half open or waiting ones */
-	TAILQ_ENTRY(tcp_conn) due;     /**< has something to send */
+	uint64_t pace_next;	       /**< no data before */
+	uint64_t cork_at;	       /**< with F_CORKED */
+	uint64_t life_at;	       /**< when the state's life timer began */
+	uint64_t challenge_at;	       /**< RFC 5961 7: of the last challenge */
+	uint32_t life_una;	       /**< snd_una of an orphan then: whether it still gets on */
 	uint32_t iss, irs;
 	uint32_t snd_up, rcv_up;
-	uint32_t ack_segs; /**< segments' worth of data since the last acknowledgement */
+	uint32_t undos;
 	uint16_t mtu;
 	uint16_t peer_mss;
 	uint8_t urg_byte;
-	uint8_t syn_times; /**< SYNs or SYN-ACKs sent */
-	uint8_t keep_sent;
-	uint8_t error;	    /**< errno pending */
-	uint8_t soft_error; /**< reported if the connection times out */
-	uint64_t pace_next; /**< no data before */
-	uint64_t cork_at;   /**< with F_CORKED */
-	uint32_t snd_sml;   /**< end of the last small segment: Nagle in Minshall's form */
-	uint64_t last_sent, last_received; /**< of data; last_received of any segment */
-	uint64_t life_at;		   /**< when the state's life timer began */
-	uint32_t life_una; /**< snd_una of an orphan then: whether it still gets on */
-	uint64_t bytes_sent, bytes_acked, bytes_received, bytes_retrans;
-	uint32_t segs_out, segs_in, segs_retrans;
-	uint32_t undos;
-	uint64_t challenge_at;	      /**< RFC 5961 7: of the last challenge */
-	uint64_t rate_at, rate_bytes; /**< delivery rate over the last round */
-	uint64_t delivery_rate;
-	uint32_t ato;	    /**< delayed acknowledgement in us */
-	uint32_t rcv_space; /**< auto tuning of rcvbuf is not done: SO_RCVBUF counts */
 };
 
 /** One connection as callers and tests see the extra bytes. */

@@ -196,8 +196,8 @@ check_data(const struct tcp_conn *conn, struct note *note, const struct rte_mbuf
 	note->sent = 1;
 }
 
-/* What we offer we never take back, but for a SYN, which cannot say more than 64 KB; what we
- * acknowledged neither. */
+/* What we offer we never take back, but for what the scale rounds off (RFC 7323 2.4), which is
+ * still accepted, and for a SYN, which cannot say more than 64 KB; what we acknowledged neither. */
 static void
 check_ack(const struct tcp_conn *conn, struct note *note, uint32_t ack, uint32_t window, bool syn)
 {
@@ -206,8 +206,10 @@ check_ack(const struct tcp_conn *conn, struct note *note, uint32_t ack, uint32_t
 	REQUIRE(ack == conn->rcv_nxt);
 	if (note->offered) {
 		REQUIRE(seq_geq(ack, note->acked));
-		REQUIRE(syn || seq_geq(edge, note->edge));
+		REQUIRE(syn || seq_gt(edge + (UINT32_C(1) << conn->rcv_wscale), note->edge));
+		edge = seq_max(edge, note->edge);
 	}
+	REQUIRE(seq_leq(edge, conn->rcv_adv + ((conn->flags & F_FIN_IN) != 0)));
 	note->acked = ack;
 	note->edge = edge;
 	note->offered = 1;

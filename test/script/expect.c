@@ -28,8 +28,13 @@ run_inject(struct runner *r, struct flow *flow)
 			flow->n_urgent < RTE_DIM(flow->urgent))
 		flow->urgent[flow->n_urgent++] = seg->seq - 1 + seg->urg - 1;
 	m = packet_make(r, flow, seg);
-	if (m != NULL)
-		tcp_input(r->engine, &m, 1);
+	if (m == NULL)
+		return;
+	r->burst[r->n_burst++] = m;
+	if (r->step->flags && r->n_burst < BURST_MAX)
+		return;
+	tcp_input(r->engine, r->burst, (uint16_t)r->n_burst);
+	r->n_burst = 0;
 }
 
 static struct out *

@@ -311,6 +311,7 @@ parse_statement(struct cursor *c, struct step *s)
 	s->text = c->p;
 	if (parse_char(c, '<')) {
 		s->op = OP_IN;
+		s->flags = parse_char(c, '+');
 		parse_in(c, s);
 		return;
 	}

@@ -340,6 +340,10 @@ engine_down(struct runner *r)
 	unsigned int rx, tx;
 
 	release(r);
+	if (r->n_burst > 0) {
+		run_fail(r, "a burst has no end");
+		rte_pktmbuf_free_bulk(r->burst, r->n_burst);
+	}
 	tcp_engine_destroy(r->engine);
 	rx = rte_mempool_in_use_count(script_rx_pool) - r->rx_in_use;
 	tx = rte_mempool_in_use_count(script_tx_pool) - r->tx_in_use;

@@ -11,6 +11,7 @@
 #define OUT_MAX 1024
 #define TRACE_MAX 40
 #define HELD_MAX 256
+#define BURST_MAX 64
 #define TIME_BASE UINT64_C(1000000000000) /* engine time at which a script begins */
 
 struct out {
@@ -56,7 +57,9 @@ struct runner {
 	int64_t mtu;
 	unsigned int link;
 	struct out out[OUT_MAX];
-	unsigned int n_out; /**< all that were not taken are among these */
+	unsigned int n_out;		   /**< all that were not taken are among these */
+	struct rte_mbuf *burst[BURST_MAX]; /**< not given to the engine yet */
+	unsigned int n_burst;
 	struct rte_mbuf *held[HELD_MAX];
 	unsigned int n_held;
 	bool hold;

@@ -102,7 +102,7 @@ const char *segment_differs(const struct segment *want, const struct segment *go
 /** @{ */
 enum when { WHEN_NOW, WHEN_ABSOLUTE, WHEN_RELATIVE, WHEN_ANY };
 enum op {
-	OP_IN,	    /**< < segment */
+	OP_IN,	    /**< < segment, or <+ segment: in one burst with the next */
 	OP_OUT,	    /**< > segment */
 	OP_NOTHING, /**< time passes */
 	OP_DRAIN,   /**< what was sent till now is of no interest */
@@ -157,7 +157,7 @@ struct step {
 	int64_t value;		   /**< of it, bytes, backlog, ... */
 	int64_t expect;		   /**< result */
 	bool expects;
-	unsigned int flags; /**< of the call; events */
+	unsigned int flags; /**< of the call; events; of OP_IN: the next comes with it */
 	int64_t number;	    /**< sequence number of an ICMP; lport of a flow */
 	char name[32];
 	struct ip_addr local, remote; /**< of a flow */

@@ -293,6 +293,7 @@ fails_where_it_should(void **state)
 	fails(OPEN "? counter accepted > 1\n", "t:6: counter accepted is 1, should be > 1");
 	fails(OPEN "event readable\n",
 			"t:6: events since the last such line: none; should be readable");
+	fails(OPEN "<+ . 1:1(0) ack 1 win 1\n", "t:6: a burst has no end");
 	fails("send 1\n", "t:1: the flow has no connection of the application's");
 	fails("unlisten\n", "t:1: there is no listener");
 	fails("? state == CLOSED\n", "t:1: there is no connection to look at");

@@ -328,7 +328,8 @@ make_flow(struct scenario *s, uint64_t *r, struct sim_flow_params *f)
 static void
 make_bounds(struct scenario *s)
 {
-	uint64_t stall = 5 * SEC;
+	/* a full queue may drop what was sent again, and an RTO grows with the queue */
+	uint64_t stall = (s->kind == SCENARIO_clean ? 5 : 40) * SEC;
 
 	for (unsigned int i = 0; i < 2; i++) {
 		const struct sim_link_params *l = &s->sim.link[i];

@@ -3,8 +3,8 @@
  * Whole connections in virtual time, by the thousand: every byte arrives, both sides end as they
  * should, nothing stands still, no buffer is lost.
  *
- *     test_scenarios KIND COUNT		that many seeds of a kind ("each": of all)
- *     test_scenarios KIND --seed N [--trace]	one of them again
+ *     test_scenarios KIND COUNT [FIRST [--verbose]]	that many seeds of a kind ("each": of all)
+ *     test_scenarios KIND --seed N [--trace]		one of them again
  */
 #include <stdlib.h>
 #include <string.h>
@@ -87,12 +87,12 @@ one(enum scenario_kind kind, uint64_t seed, FILE *trace, bool verbose)
 }
 
 static unsigned int
-many(enum scenario_kind kind, uint64_t first, uint64_t count)
+many(enum scenario_kind kind, uint64_t first, uint64_t count, bool verbose)
 {
 	unsigned int failures = 0;
 
 	for (uint64_t i = 0; i < count && failures < FAILURES_MAX; i++)
-		failures += !one(kind, first + i, NULL, false);
+		failures += !one(kind, first + i, NULL, verbose);
 	printf("%s: %lu scenarios, %u failed\n", scenario_name(kind), (unsigned long)count,
 			failures);
 	return failures;
@@ -127,7 +127,9 @@ main(int argc, char **argv)
 		last = SCENARIO_MAX - 1;
 	}
 	if (argc < 3 || first < 0 || (argv[2][0] == '-' && argc < 4)) {
-		fprintf(stderr, "usage: %s KIND COUNT [FIRST] | KIND --seed N [--trace]\n",
+		fprintf(stderr,
+				"usage: %s KIND COUNT [FIRST [--verbose]] | KIND --seed N "
+				"[--trace]\n",
 				argv[0]);
 		return 2;
 	}
@@ -142,7 +144,7 @@ main(int argc, char **argv)
 		} else {
 			failures += many((enum scenario_kind)kind,
 					argc > 3 ? strtoull(argv[3], NULL, 0) : 1,
-					strtoull(argv[2], NULL, 0));
+					strtoull(argv[2], NULL, 0), argc > 4);
 			failures += repeats((enum scenario_kind)kind);
 		}
 	}

@@ -17,7 +17,7 @@ bench = None
 
 def setup():
     global bench
-    tap = Tap(VMA_RX_BUFS=16384)
+    tap = Tap(VMA_RX_BUFS=16384, VMA_TCP_TIMESTAMP_OPTION=1)
     tap.agent.socket(tap.IP, 1)  # a port without a ring answers nobody
     bench = tcplab.Bench(tap.agent, tap.IP, Agent(tap.space, None), tap.PEER_IP, tap.space, "dtap0")
 

@@ -15,20 +15,23 @@ from lab import HOST_IP, PEER_IP, Agent, Mlx5Wire, check, equal, main, trace
 
 bench = wire = None
 
+# what the wire does, and what of it our side counts at least
 FAULTS = {
-    "loss": "rx.drop@rate:0.01,tx.drop@rate:0.01",
-    "bursts of loss": ",".join(f"drop@packet:{500 + i}/1000" for i in range(8)),
-    "duplicates": "rx.dup@rate:0.05,tx.dup@rate:0.05",
-    "reordering": "rx.reorder=5@rate:0.02,tx.reorder=5@rate:0.02",
-    "damage": "rx.corrupt@rate:0.005,tx.corrupt@rate:0.005",
-    "everything": "drop@rate:0.02,dup@rate:0.02,reorder=4@rate:0.02,corrupt@rate:0.002",
+    "loss": ("drop@rate:0.01", {"tcp": ("retransmits", "ooo_in")}),
+    "bursts of loss": (",".join(f"drop@packet:{500 + i}/1000" for i in range(8)),
+                       {"tcp": ("retransmits", "ooo_in")}),
+    "duplicates": ("dup@rate:0.05", {"tcp": ("drop_old",)}),
+    "reordering": ("reorder=5@rate:0.02", {"tcp": ("ooo_in",)}),
+    "damage": ("corrupt@rate:0.005", {"tcp": ("retransmits",), "rings": ("drop_tcp",)}),
+    "everything": ("drop@rate:0.02,dup@rate:0.02,reorder=4@rate:0.02,corrupt@rate:0.002",
+                   {"tcp": ("retransmits", "ooo_in", "drop_old")}),
 }
 
 
 def setup(**env):
     global bench, wire
     wire = Mlx5Wire()
-    agent = wire.agent(**env)
+    agent = wire.agent(VMA_TCP_TIMESTAMP_OPTION=1, **env)
     bench = tcplab.Bench(agent, HOST_IP, Agent(wire.peer, None), PEER_IP, wire.peer, "wire0")
 
 
@@ -60,7 +63,7 @@ def end():
 
 def faults():
     """Every byte arrives over every bad wire, with SACK and without."""
-    for name, script in FAULTS.items():
+    for name, (script, counted) in FAULTS.items():
         setup(CONNECTX_FAULTS="seed:7," + script)
         for sack, timestamps in ((1, 1), (0, 1), (1, 0)):
             bench.where.sysctl("net.ipv4.tcp_sack", sack)
@@ -69,6 +72,9 @@ def faults():
                 took, _ = tcplab.exchange(bench, active, 4 * tcplab.MB, 60)
                 print(f"   {name}, SACK {sack}, timestamps {timestamps}, opened by {active}: "
                       f"{took:.1f} s", flush=True)
+        for kind, names in counted.items():
+            for counter in names:
+                check(bench.ours.counter(counter, kind) > 0, f"{name}: no {counter}")
         end()
 
 
