@@ -38,13 +38,6 @@ def on_bench(case):
     return test
 
 
-def listener_goes():
-    """A connection outlives its listener, and a new one gets the number at once."""
-    fd, new = bench.pair("theirs")
-    bench.theirs.call("send", fd, "still there")
-    equal(bench.ours.call("recv", new)[0], "still there", "after the listener went")
-
-
 def last():
     bench.theirs.end()
     bench.ours.end()
