@@ -25,9 +25,8 @@ struct view {
 	nfds_t offloaded;
 	nfds_t os_n; /**< descriptors that the kernel has a say in */
 	const sigset_t *sigmask;
-	bool streams; /**< some are TCP's, which has timers */
-	bool turns; /**< some are polled one by one: their rings may change, or they are connecting
-		     */
+	bool streams;	/**< some are TCP's, which has timers */
+	bool migrating; /**< some sockets' rings may change: they are polled one by one */
 	struct ring_set set;
 	struct sock *small_socks[ON_STACK];
 	struct pollfd small_os[2 * ON_STACK + SOCK_RINGS];
@@ -49,12 +48,6 @@ view_memory(struct view *v)
 	return -ENOMEM;
 }
 
-static bool
-own_turn(const struct sock *s)
-{
-	return sock_migrates(s) || (s->stream != NULL && stream_is_connecting(s->stream));
-}
-
 static void
 view_add(struct view *v, nfds_t i)
 {
@@ -72,7 +65,7 @@ view_add(struct view *v, nfds_t i)
 		v->os[i].events &= POLLIN | POLLRDNORM;
 		if (!s->os_pollable)
 			v->os[i].fd = -1;
-		v->turns |= own_turn(s);
+		v->migrating |= sock_migrates(s);
 		v->streams |= s->stream != NULL;
 		ring_set_add(&v->set, s);
 	}
@@ -88,7 +81,7 @@ view_open(struct view *v, struct pollfd *fds, nfds_t n, const sigset_t *sigmask)
 	v->n = n;
 	v->offloaded = v->os_n = 0;
 	v->sigmask = sigmask;
-	v->turns = v->streams = false;
+	v->migrating = v->streams = false;
 	v->set.n = 0;
 	v->set.nap = false;
 	if (view_memory(v) != 0)
@@ -148,8 +141,8 @@ poll_rings(struct view *v)
 		net_poll(v->set.rings[i]);
 	if (v->streams)
 		stream_turn();
-	for (k = 0; v->turns && k < v->n; k++)
-		if (v->socks[k] != NULL && own_turn(v->socks[k]))
+	for (k = 0; v->migrating && k < v->n; k++)
+		if (v->socks[k] != NULL && sock_migrates(v->socks[k]))
 			v->socks[k]->ops->poll(v->socks[k]);
 }
 

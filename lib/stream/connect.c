@@ -95,7 +95,6 @@ open_conn(struct stream *s, struct stream_flow *flow, const struct tcp_key *key)
 
 	engine_enter(e);
 	e->opening = s;
-	s->over = false;
 	ret = tcp_connect(e->tcp, key, &s->opt.tcp, s, &conn);
 	e->opening = NULL;
 	if (ret == 0) {
@@ -103,7 +102,6 @@ open_conn(struct stream *s, struct stream_flow *flow, const struct tcp_key *key)
 		s->phase = STREAM_CONNECTING;
 		s->shut = 0;
 		s->error = 0;
-		s->look_ns = 0;
 	}
 	engine_leave(e);
 	return ret;
@@ -178,33 +176,14 @@ stream_connect(struct stream *s, const struct ip_addr *peer, uint16_t port_be, u
 	return ret;
 }
 
-/* Nobody else tells: the neighbour fails between two SYNs. */
-void
-connect_look(struct stream *s)
-{
-	uint64_t now = clock_ns();
-
-	if (now < s->look_ns)
-		return;
-	s->look_ns = now + LOOK_NS;
-	engine_enter(s->engine);
-	if (s->conn != NULL && tcp_conn_state(s->conn) == TCP_S_SYN_SENT &&
-			way_look(s->engine, s->conn) != 0)
-		stream_no_way(s->conn, EHOSTUNREACH);
-	engine_leave(s->engine);
-}
-
 static int
 result(struct stream *s)
 {
 	enum tcp_state state;
 	int err;
 
-	if (s->conn == NULL) {
-		err = s->error != 0 ? s->error : ECONNABORTED;
-		s->error = 0;
-		return -err;
-	}
+	if (s->conn == NULL)
+		return -ECONNABORTED;
 	state = tcp_conn_state(s->conn);
 	if (state == TCP_S_SYN_SENT || state == TCP_S_SYN_RECEIVED)
 		return -EALREADY;

@@ -143,26 +143,8 @@ stream_event(void *ctx, void *owner, unsigned int events)
 	struct stream *s = owner;
 
 	(void)ctx;
-	if (unlikely(s == NULL))
-		return;
-	if (unlikely(events & (TCP_E_CONNECTED | TCP_E_ERROR | TCP_E_CLOSED)))
-		s->over = true;
-	if (s->wake != NULL)
-		s->wake(s->wake_ctx);
-}
-
-void
-stream_no_way(struct tcp_conn *conn, int err)
-{
-	struct stream *s = tcp_owner(conn);
-
-	if (s == NULL || s->conn != conn)
-		return;
-	s->error = err;
-	s->over = true;
-	s->conn = NULL;
-	tcp_abort(conn);
-	if (s->wake != NULL)
+	(void)events;
+	if (likely(s != NULL) && s->wake != NULL)
 		s->wake(s->wake_ctx);
 }
 
@@ -344,12 +326,6 @@ stream_phase(const struct stream *s)
 	return s->phase;
 }
 
-bool
-stream_is_connecting(const struct stream *s)
-{
-	return s->phase == STREAM_CONNECTING && !s->over;
-}
-
 struct ring_alloc *
 stream_ring_alloc(struct stream *s)
 {
@@ -399,8 +375,6 @@ stream_poll(struct stream *s)
 		got += net_poll(e[i]->ring);
 		engine_timers(e[i]);
 	}
-	if (unlikely(stream_is_connecting(s)))
-		connect_look(s);
 	if (unlikely(n != 0 && e[0]->lockless))
 		progress_single();
 	return got;
@@ -411,7 +385,7 @@ stream_due(struct stream *s)
 {
 	struct stream_engine *e[ENGINES_MAX];
 	unsigned int n = engines_of(s, e);
-	uint64_t due = stream_is_connecting(s) ? s->look_ns : UINT64_MAX;
+	uint64_t due = UINT64_MAX;
 
 	for (unsigned int i = 0; i < n; i++)
 		due = RTE_MIN(due, __atomic_load_n(&e[i]->due, __ATOMIC_RELAXED));

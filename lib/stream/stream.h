@@ -71,8 +71,6 @@ struct sock_stats *stream_stats(struct stream *s);
 /** The same as they are, to count in. */
 struct sock_stats *stream_counters(struct stream *s);
 enum stream_phase stream_phase(const struct stream *s);
-/** The handshake is not over, whether anybody asked or not. */
-bool stream_is_connecting(const struct stream *s);
 /** @} */
 
 /** @name Names */

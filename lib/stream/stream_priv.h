@@ -32,9 +32,8 @@ struct way {
 	uint8_t ttl, tos;
 	bool used;
 };
-/** A segment that found no way; dealt with when the engine has returned. */
+/** A segment that found no way; told to the engine when it has returned. */
 struct trouble {
-	struct tcp_conn *conn; /**< whose SYN it was; NULL: any other segment */
 	struct tcp_key key;
 	uint32_t seq;
 	uint32_t mtu;
@@ -92,8 +91,6 @@ void engine_leave(struct stream_engine *engine);
 /** tcp_ops.output and tcp_ops.mtu */
 void way_output(void *ctx, const struct tcp_out *out, struct rte_mbuf **pkts, uint16_t n);
 uint16_t way_mtu(void *ctx, const struct tcp_key *key);
-/** Whether a neighbour that a SYN waits for has not answered. 0, -EHOSTUNREACH */
-int way_look(struct stream_engine *engine, struct tcp_conn *conn);
 /** @} */
 
 /** @name Local ports (number.c); control lock held */
@@ -174,9 +171,7 @@ struct stream {
 	struct tcp_conn *conn;	      /**< under the engine's lock */
 	struct stream_flow *flow;     /**< of the connection, now or before: keeps the engine */
 	uint8_t shut;		      /**< 1: receive, 2: send */
-	bool over;		      /**< the handshake, in one way or the other */
 	int error;		      /**< pending without a connection, an errno */
-	uint64_t look_ns;	      /**< connecting: when the way is looked at again */
 	stream_wake_cb wake;
 	void *wake_ctx;
 	struct stream_options opt;
@@ -199,18 +194,11 @@ struct stream {
 void stream_control_lock(void);
 void stream_control_unlock(void);
 
-/** The SYN has no way: the attempt is over. Engine locked. */
-void stream_no_way(struct tcp_conn *conn, int err);
 /** tcp_ops.event */
 void stream_event(void *ctx, void *owner, unsigned int events);
 /** The connection is this socket's from now on; engine locked. */
 void stream_own(struct stream *s, struct stream_engine *e, struct tcp_conn *conn,
 		struct stream_flow *flow);
-
-/** connect.c: how often the way of a SYN is looked at */
-#define LOOK_NS UINT64_C(100000000)
-/** Give up an attempt whose next hop does not answer. */
-void connect_look(struct stream *s);
 
 /** listen.c: listeners on any address take up ports and addresses that came. Control lock held. */
 void listen_follow(void);

@@ -88,36 +88,20 @@ way_mtu(void *ctx, const struct tcp_key *key)
 	return find(e, &way, &d) == 0 ? d->mtu : 0;
 }
 
-int
-way_look(struct stream_engine *e, struct tcp_conn *conn)
-{
-	struct conn_extra *x = extra_of(conn);
-	struct net_way way;
-	struct net_dst d;
-	int ret;
-
-	if (x->d.resolved)
-		return 0;
-	ask(e, tcp_conn_key(conn), x, true, &way);
-	ret = route(e, &way, &d);
-	return ret == -EHOSTUNREACH ? ret : 0;
-}
-
 /* Of a SYN the application hears; whatever comes later is a hint (RFC 5461), and for the timers. */
 static __rte_noinline void
 no_way(struct stream_engine *e, const struct tcp_out *out, struct rte_mbuf **pkts, uint16_t n,
 		int err)
 {
-	if (out->conn != NULL && e->troubles < TROUBLES) {
+	bool final = err == -EHOSTUNREACH || err == -ENETUNREACH || err == -EACCES;
+
+	if (final && out->conn != NULL && e->troubles < TROUBLES) {
 		const struct rte_tcp_hdr *th =
 				rte_pktmbuf_mtod(pkts[0], const struct rte_tcp_hdr *);
 
-		bool syn = tcp_conn_state(out->conn) == TCP_S_SYN_SENT;
-
-		e->trouble[e->troubles++] = (struct trouble){ .conn = syn ? out->conn : NULL,
-			.key = *out->key,
-			.seq = rte_be_to_cpu_32(th->sent_seq),
-			.err = -err };
+		e->trouble[e->troubles++] = (struct trouble){
+			.key = *out->key, .seq = rte_be_to_cpu_32(th->sent_seq), .err = -err
+		};
 	}
 	STAT_ADD(&e->ring->tx_stats, RING, tx_no_neighbour, n);
 	rte_pktmbuf_free_bulk(pkts, n);
