@@ -447,6 +447,46 @@ looked_at(void **state)
 	dpvma_close(s);
 }
 
+static void
+check_header(unsigned int ttl, unsigned int tos)
+{
+	unsigned int got[2];
+
+	for (unsigned int i = 0; i < 1000; i++) {
+		cable_last(&got[0], &got[1]);
+		if (got[0] == ttl && got[1] == tos)
+			return;
+		usleep(1000);
+	}
+	fail_msg("TTL %u, TOS %x instead of %u, %x", got[0], got[1], ttl, tos);
+}
+
+/* From the SYN on, and anew when they change. The bits of ECN are nobody's but TCP's. */
+static void
+header_fields(void **state)
+{
+	int c = dpvma_socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), ttl = 17, tos = 0x11, s;
+	uint16_t port;
+	int l = listener(&port);
+
+	(void)state;
+	assert_int_equal(dpvma_setsockopt(c, IPPROTO_IP, IP_TTL, &ttl, sizeof(ttl)), 0);
+	assert_int_equal(dpvma_setsockopt(c, IPPROTO_IP, IP_TOS, &tos, sizeof(tos)), 0);
+	assert_errno(dial(c, port), EINPROGRESS);
+	check_header(17, 0x10);
+	s = dpvma_accept(l, NULL, NULL);
+	assert_true(s >= 0);
+	ttl = 99;
+	tos = 0x20;
+	assert_int_equal(dpvma_setsockopt(c, IPPROTO_IP, IP_TTL, &ttl, sizeof(ttl)), 0);
+	assert_int_equal(dpvma_setsockopt(c, IPPROTO_IP, IP_TOS, &tos, sizeof(tos)), 0);
+	assert_int_equal(dpvma_send(c, "x", 1, 0), 1);
+	check_header(99, 0x20);
+	dpvma_close(c);
+	dpvma_close(s);
+	dpvma_close(l);
+}
+
 static int
 start(void **state)
 {
@@ -477,6 +517,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(broken_pipe),
 		cmocka_unit_test(silence),
 		cmocka_unit_test(looked_at),
+		cmocka_unit_test(header_fields),
 	};
 
 	if (argc > 1)
