@@ -254,8 +254,7 @@ tcp_icmp(struct tcp_engine *engine, const struct tcp_key *key, uint32_t seq, int
 		loss_too_big(conn);
 		output(conn);
 	} else if (conn->state == TCP_S_SYN_SENT) {
-		/* nothing is lost yet, and whoever connects wants to know: RFC 5461 4.1, as Linux
-		 */
+		/* an attempt ends with whatever is said of it, as on Linux (RFC 5461 4.1) */
 		conn_drop(conn, err == ENOPROTOOPT ? ECONNREFUSED : err);
 	} else {
 		/* told if the connection fails for good (RFC 1122 4.2.3.9, RFC 5461) */

@@ -245,7 +245,7 @@ syn(struct tcp_listener *l, const struct tcp_in *in)
 	conn->irs = in->seq;
 	conn->rcv_nxt = conn->rcv_adv = conn->rcv_acked = conn->rcv_up = in->seq + 1;
 	conn_negotiate(conn, &in->opts);
-	/* who asks gets it, whether or not we ask ourselves */
+	/* who asks gets it, whether we would have asked or not */
 	if ((in->flags & (RTE_TCP_ECE_FLAG | RTE_TCP_CWR_FLAG)) ==
 			(RTE_TCP_ECE_FLAG | RTE_TCP_CWR_FLAG))
 		conn->flags |= F_ECN;
