@@ -3,11 +3,11 @@
  * What the files of this room share and nobody else sees: the connection, its send and receive
  * queues, the engine, and the functions by which the parts reach each other.
  *
- * A segment's way in: input.c (parse, lookup, RFC 9293 3.10.7 in its order) -> ack.c (what the peer
- * has: scoreboard, round trip, loss, congestion) -> rcvq.c (what we have) -> output.c (what may go
- * now, acknowledgements last). output.c is the only place where segments of a connection are made.
- * listen.c and cookie.c have what comes before a connection, stray.c what has none; conn.c makes
- * and ends connections; timer.c runs what is due.
+ * A segment's way in: parse.c (headers, lookup) -> input.c (RFC 9293 3.10.7 in its order) -> ack.c
+ * (what the peer has: scoreboard, round trip, loss, congestion) -> rcvq.c (what we have) ->
+ * output.c (what may go now, acknowledgements last) -> segment.c, the only place where segments of
+ * a connection are made. handshake.c and listen.c have what comes before a connection, stray.c what
+ * has none; conn.c makes and ends connections; timer.c runs what is due.
  *
  * Sequence numbers are host order and compared with seq_lt() and its kin. Times are ns.
  */
@@ -676,8 +676,28 @@ in_free(struct tcp_in *in)
 	in->m = NULL;
 }
 
+static inline bool
+in_has(const struct tcp_in *in, uint8_t flag)
+{
+	return (in->flags & flag) != 0;
+}
+
 /** The segment and its connection (NULL: none); takes in->m. */
 void segment_input(struct tcp_engine *engine, struct tcp_conn *conn, struct tcp_in *in);
+
+/* handshake.c: true when the segment has been dealt with */
+/** In SYN-SENT; false: the handshake is done, data may follow in the same segment. */
+bool handshake_syn_sent(struct tcp_conn *conn, struct tcp_in *in);
+/** A SYN that is sent again for want of an answer. */
+bool handshake_syn_again(struct tcp_conn *conn, struct tcp_in *in);
+/** In SYN-RECEIVED the peer has our SYN: a passive or simultaneous open ends. */
+bool handshake_acked(struct tcp_conn *conn, struct tcp_in *in);
+/**
+ * Whether a segment for a connection in TIME-WAIT may begin a new one: a SYN whose timestamp, or
+ * without timestamps its sequence number, is beyond what the old one used (RFC 6191 2, RFC 1122
+ * 4.2.2.13).
+ */
+bool handshake_in_time_wait(struct tcp_conn *conn, const struct tcp_in *in);
 
 /* listen.c */
 struct tcp_listener {
