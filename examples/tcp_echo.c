@@ -89,7 +89,7 @@ main(int argc, char **argv)
 	for (i = 0; i < CONNS; i++)
 		fds[i] = (struct pollfd){ .fd = i == 0 ? fd : -1, .events = POLLIN };
 	while (!stop)
-		if (dpvma_poll(fds, CONNS, -1) > 0)
+		if (dpvma_poll(fds, CONNS, 1000) > 0)
 			serve(fds);
 	dpvma_dump(0, stdout);
 	dpvma_exit();

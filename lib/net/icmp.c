@@ -23,6 +23,16 @@ net_on_icmp_error(uint8_t proto, net_error_cb cb)
 }
 
 void
+icmp_tell(const struct flow_key *key, int err, uint8_t type, uint8_t code, uint32_t info,
+		uint32_t seq)
+{
+	net_error_cb cb = __atomic_load_n(&error_cb[key->proto], __ATOMIC_ACQUIRE);
+
+	if (cb != NULL)
+		cb(key, err, type, code, info, seq);
+}
+
+void
 icmp_fini(void)
 {
 	memset(error_cb, 0, sizeof(error_cb));
@@ -122,7 +132,6 @@ error_input(struct ring *ring, struct rte_mbuf *m, const struct net_packet *pkt)
 	const struct rte_ipv4_hdr *ip;
 	const uint16_t *ports;
 	struct flow_key key;
-	net_error_cb cb;
 	uint32_t info = 0, seq;
 	int err;
 
@@ -154,11 +163,8 @@ error_input(struct ring *ring, struct rte_mbuf *m, const struct net_packet *pkt)
 		info = rte_be_to_cpu_16(icmp->icmp_seq_nb); /* RFC 1191: next-hop MTU */
 		pmtu_learn(&key.remote, (uint16_t)info, rte_be_to_cpu_16(ip->total_length));
 	}
-	cb = __atomic_load_n(&error_cb[key.proto], __ATOMIC_ACQUIRE);
-	if (cb != NULL) {
-		memcpy(&seq, &ports[2], sizeof(seq));
-		cb(&key, err, icmp->icmp_type, icmp->icmp_code, info, rte_be_to_cpu_32(seq));
-	}
+	memcpy(&seq, &ports[2], sizeof(seq));
+	icmp_tell(&key, err, icmp->icmp_type, icmp->icmp_code, info, rte_be_to_cpu_32(seq));
 	return;
 
 malformed:

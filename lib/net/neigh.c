@@ -187,8 +187,12 @@ set_mac(struct neigh *n, const struct rte_ether_addr *mac, enum neigh_state stat
 static void
 fail(struct neigh *n, struct ring *ring)
 {
+	unsigned int i;
+
 	if (USABLE(n))
 		net_changed();
+	for (i = 0; i < n->waiting_n; i++)
+		lost_note(n->waiting[i], n->vlan_id);
 	drop_waiting(n, ring);
 	n->state = NEIGH_FAILED;
 	touch(n);
@@ -255,6 +259,8 @@ neigh_hold(struct net_dst *d, struct ring *ring, struct rte_mbuf **frames, uint1
 	pthread_mutex_lock(&net_lock);
 	nb = find(d->port, d->vlan_id, &d->next_hop);
 	if (nb == NULL || nb->state == NEIGH_FAILED) {
+		for (i = 0; nb != NULL && i < n; i++)
+			lost_note(frames[i], d->vlan_id);
 		pthread_mutex_unlock(&net_lock);
 		net_count_tx(ring, RING_STAT_tx_no_neighbour, n);
 		rte_pktmbuf_free_bulk(frames, n);

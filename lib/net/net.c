@@ -196,6 +196,7 @@ net_fini(void)
 	fragment_fini();
 	groups_fini();
 	icmp_fini();
+	lost_tell();
 	neigh_fini();
 	pmtu_fini();
 	route_fini();
@@ -271,5 +272,6 @@ net_progress(uint64_t now_ms)
 		pmtu_timers(now_ms);
 	}
 	ring_foreach(one_ring, &turn);
+	lost_tell();
 	return BUSY_MS;
 }

@@ -193,7 +193,8 @@ int net_mc_filter(struct port *port, const struct ip_addr *group, uint16_t vlan_
 /**
  * ICMP errors for what we sent: the transport finds the socket. @p key has our address as local,
  * @p err is an errno, @p info the MTU with EMSGSIZE, @p seq what follows the ports in the packet it
- * is about: TCP's sequence number in host order. Called with the rx_lock of the ring that
+ * is about: TCP's sequence number in host order. A next hop of ours that does not answer is told of
+ * as host unreachable, too, from net_progress(). Else called with the rx_lock of the ring that
  * received it held; must not call into net.
  */
 typedef void (*net_error_cb)(const struct flow_key *key, int err, uint8_t type, uint8_t code,

@@ -303,6 +303,13 @@ void igmp_timers(struct ring *ring, uint64_t now);
 void icmp_input(struct ring *ring, struct rte_mbuf *m, const struct net_packet *pkt);
 void icmp_port_unreachable(struct ring *ring, const struct rte_mbuf *m);
 void icmp_fini(void);
+/** Whoever asked for errors of that protocol hears of this one. */
+void icmp_tell(const struct flow_key *key, int err, uint8_t type, uint8_t code, uint32_t info,
+		uint32_t seq);
+/** net_lock held. A whole frame of ours is dropped, as its next hop does not answer. */
+void lost_note(const struct rte_mbuf *m, uint16_t vlan_id);
+/** Tell the transports of what was noted. No lock held. */
+void lost_tell(void);
 /** @} */
 
 /** @name TCP without a transport */

@@ -98,8 +98,8 @@ dpvma_connect(int fd, const struct sockaddr *sa, socklen_t len)
 	return ret;
 }
 
-static int
-give_name(const struct ip_addr *addr, uint16_t port_be, struct sockaddr *sa, socklen_t *len)
+int
+sock_give_name(const struct ip_addr *addr, uint16_t port_be, struct sockaddr *sa, socklen_t *len)
 {
 	struct sockaddr_in sin;
 
@@ -127,7 +127,7 @@ dpvma_getsockname(int fd, struct sockaddr *sa, socklen_t *len)
 		if (conf()->trigger_dummy_send_getsockname && s->udp != NULL)
 			dgram_warm_up(s);
 		s->ops->local(s, &addr, &port_be);
-		ret = give_name(&addr, port_be, sa, len);
+		ret = sock_give_name(&addr, port_be, sa, len);
 	} else {
 		ret = getsockname(fd, sa, len);
 	}
@@ -148,7 +148,7 @@ dpvma_getpeername(int fd, struct sockaddr *sa, socklen_t *len)
 	if (!s->offloaded)
 		ret = getpeername(fd, sa, len);
 	else if (s->ops->peer(s, &addr, &port_be))
-		ret = give_name(&addr, port_be, sa, len);
+		ret = sock_give_name(&addr, port_be, sa, len);
 	else
 		ret = fail(-ENOTCONN);
 	sock_put(s);

@@ -122,6 +122,9 @@ kernel_listen(struct sock *s, int backlog)
 {
 	if (!s->kernel_bound)
 		return 0;
+	/* an attempt to connect may have left a filter that takes nothing */
+	if (any_port_copies())
+		filter_copies(s->fd);
 	if (listen(s->fd, backlog) != 0)
 		return -errno;
 	s->os_pollable = true;

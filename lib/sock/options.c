@@ -159,7 +159,8 @@ static bool
 alone(const struct sock *s)
 {
 	return conf()->avoid_sys_calls_on_tcp_fd && s->stream != NULL &&
-			stream_phase(s->stream) == STREAM_CONNECTED;
+			(stream_phase(s->stream) == STREAM_CONNECTING ||
+					stream_phase(s->stream) == STREAM_CONNECTED);
 }
 
 static int

@@ -165,6 +165,9 @@ int sock_autobind(struct sock *s);
 /** AF_UNSPEC with address any is Linux's concession to old programs. */
 int sock_bind_address(
 		const struct sockaddr *sa, socklen_t len, struct ip_addr *addr, uint16_t *port_be);
+/** Store a name as getsockname() does. 0, or -1 with errno */
+int sock_give_name(
+		const struct ip_addr *addr, uint16_t port_be, struct sockaddr *sa, socklen_t *len);
 /** Whether the kernel may carry what our ports do not: its socket must have the local address. */
 bool sock_kernel_may_send(const struct sock *s);
 

@@ -240,6 +240,23 @@ accept_offloaded(struct sock *l, int flags)
 	return fd;
 }
 
+/* Of a connection that is over already, too. */
+static int
+accepted_name(int fd, struct sockaddr *addr, socklen_t *len)
+{
+	struct sock *s = sock_get(fd);
+	struct ip_addr peer;
+	uint16_t port_be;
+	int ret;
+
+	if (s == NULL)
+		return getpeername(fd, addr, len);
+	ret = stream_remote(s->stream, &peer, &port_be) ? sock_give_name(&peer, port_be, addr, len)
+							: fail(-ECONNABORTED);
+	sock_put(s);
+	return ret;
+}
+
 int
 dpvma_accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
 {
@@ -256,10 +273,9 @@ dpvma_accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
 		ret = fail(-EINVAL);
 	else if ((ret = accept_offloaded(s, flags)) < 0)
 		ret = fail(ret);
-	else if (addr != NULL && dpvma_getpeername(ret, addr, len) != 0 && errno != ENOTCONN) {
-		/* a bad pointer */
+	else if (addr != NULL && accepted_name(ret, addr, len) != 0) {
 		dpvma_close(ret);
-		ret = fail(-EFAULT);
+		ret = -1;
 	}
 	sock_put(s);
 	return ret;

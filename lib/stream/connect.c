@@ -182,11 +182,8 @@ result(struct stream *s)
 	enum tcp_state state;
 	int err;
 
-	if (s->conn == NULL) {
-		err = s->error != 0 ? s->error : ECONNABORTED;
-		s->error = 0;
-		return -err;
-	}
+	if (s->conn == NULL)
+		return -ECONNABORTED;
 	state = tcp_conn_state(s->conn);
 	if (state == TCP_S_SYN_SENT || state == TCP_S_SYN_RECEIVED)
 		return -EALREADY;

@@ -174,8 +174,6 @@ stream_revents(struct stream *s)
 		return stream_waiting(s) != 0 ? IN : 0;
 	if (s->error != 0)
 		got |= POLLERR;
-	if (s->phase == STREAM_CONNECTING)
-		got |= IN | POLLRDHUP;
 	if (e == NULL)
 		return got;
 	engine_enter(e);

@@ -24,7 +24,7 @@ engine_enter(struct stream_engine *e)
 	tcp_clock(e->tcp, clock_ns());
 }
 
-/* As if a router had said so; but of a SYN this host itself knows that it did not leave. */
+/* What happened to the way of a segment, as if a router had said so. */
 static __rte_noinline void
 tell_troubles(struct stream_engine *e)
 {
@@ -32,11 +32,7 @@ tell_troubles(struct stream_engine *e)
 
 	e->troubles = 0;
 	for (unsigned int i = 0; i < n; i++)
-		if (e->trouble[i].conn != NULL)
-			stream_no_way(e->trouble[i].conn, e->trouble[i].err);
-		else
-			tcp_icmp(e->tcp, &e->trouble[i].key, e->trouble[i].seq, e->trouble[i].err,
-					0);
+		tcp_icmp(e->tcp, &e->trouble[i].key, e->trouble[i].seq, e->trouble[i].err, 0);
 }
 
 void

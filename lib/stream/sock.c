@@ -149,20 +149,6 @@ stream_event(void *ctx, void *owner, unsigned int events)
 }
 
 void
-stream_no_way(struct tcp_conn *conn, int err)
-{
-	struct stream *s = tcp_owner(conn);
-
-	if (s == NULL || s->conn != conn)
-		return;
-	s->error = err;
-	s->conn = NULL;
-	tcp_abort(conn);
-	if (s->wake != NULL)
-		s->wake(s->wake_ctx);
-}
-
-void
 stream_own(struct stream *s, struct stream_engine *e, struct tcp_conn *conn,
 		struct stream_flow *flow)
 {
@@ -298,23 +284,40 @@ stream_local(const struct stream *s, struct ip_addr *addr, uint16_t *port_be)
 	stream_control_unlock();
 }
 
-bool
-stream_peer(struct stream *s, struct ip_addr *addr, uint16_t *port_be)
+/* Linux: not before the handshake is done, nor when all is over. */
+static bool
+has_peer(enum tcp_state state)
+{
+	return state != TCP_S_SYN_SENT && state != TCP_S_CLOSED;
+}
+
+static bool
+remote_of(struct stream *s, bool any_state, struct ip_addr *addr, uint16_t *port_be)
 {
 	bool is = false;
 
 	if (s->engine == NULL)
 		return false;
 	engine_enter(s->engine);
-	/* Linux: not before the handshake is done, nor when all is over */
-	if (s->conn != NULL && tcp_conn_state(s->conn) != TCP_S_SYN_SENT &&
-			tcp_conn_state(s->conn) != TCP_S_CLOSED) {
+	if (s->conn != NULL && (any_state || has_peer(tcp_conn_state(s->conn)))) {
 		*addr = tcp_conn_key(s->conn)->remote;
 		*port_be = tcp_conn_key(s->conn)->rport;
 		is = true;
 	}
 	engine_leave(s->engine);
 	return is;
+}
+
+bool
+stream_peer(struct stream *s, struct ip_addr *addr, uint16_t *port_be)
+{
+	return remote_of(s, false, addr, port_be);
+}
+
+bool
+stream_remote(struct stream *s, struct ip_addr *addr, uint16_t *port_be)
+{
+	return remote_of(s, true, addr, port_be);
 }
 
 enum stream_phase

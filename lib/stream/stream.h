@@ -87,6 +87,8 @@ bool stream_is_bound(const struct stream *s);
 void stream_local(const struct stream *s, struct ip_addr *addr, uint16_t *port_be);
 /** The peer, once and as long as there is one. */
 bool stream_peer(struct stream *s, struct ip_addr *addr, uint16_t *port_be);
+/** The same whatever became of the connection since. */
+bool stream_remote(struct stream *s, struct ip_addr *addr, uint16_t *port_be);
 /** @} */
 
 /** @name Listening */

@@ -32,9 +32,8 @@ struct way {
 	uint8_t ttl, tos;
 	bool used;
 };
-/** A segment that found no way; dealt with when the engine has returned. */
+/** A segment that found no way; told to the engine when it has returned. */
 struct trouble {
-	struct tcp_conn *conn; /**< whose SYN it was; NULL: any other segment */
 	struct tcp_key key;
 	uint32_t seq;
 	uint32_t mtu;
@@ -195,8 +194,6 @@ struct stream {
 void stream_control_lock(void);
 void stream_control_unlock(void);
 
-/** The SYN has no way: the attempt is over. Engine locked. */
-void stream_no_way(struct tcp_conn *conn, int err);
 /** tcp_ops.event */
 void stream_event(void *ctx, void *owner, unsigned int events);
 /** The connection is this socket's from now on; engine locked. */

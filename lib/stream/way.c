@@ -93,16 +93,15 @@ static __rte_noinline void
 no_way(struct stream_engine *e, const struct tcp_out *out, struct rte_mbuf **pkts, uint16_t n,
 		int err)
 {
-	if (out->conn != NULL && e->troubles < TROUBLES) {
+	bool final = err == -EHOSTUNREACH || err == -ENETUNREACH || err == -EACCES;
+
+	if (final && out->conn != NULL && e->troubles < TROUBLES) {
 		const struct rte_tcp_hdr *th =
 				rte_pktmbuf_mtod(pkts[0], const struct rte_tcp_hdr *);
 
-		bool syn = tcp_conn_state(out->conn) == TCP_S_SYN_SENT;
-
-		e->trouble[e->troubles++] = (struct trouble){ .conn = syn ? out->conn : NULL,
-			.key = *out->key,
-			.seq = rte_be_to_cpu_32(th->sent_seq),
-			.err = -err };
+		e->trouble[e->troubles++] = (struct trouble){
+			.key = *out->key, .seq = rte_be_to_cpu_32(th->sent_seq), .err = -err
+		};
 	}
 	STAT_ADD(&e->ring->tx_stats, RING, tx_no_neighbour, n);
 	rte_pktmbuf_free_bulk(pkts, n);

@@ -253,8 +253,9 @@ tcp_icmp(struct tcp_engine *engine, const struct tcp_key *key, uint32_t seq, int
 		conn_set_mss(conn);
 		loss_too_big(conn);
 		output(conn);
-	} else if (conn->state == TCP_S_SYN_SENT && (err == ECONNREFUSED || err == ENOPROTOOPT)) {
-		conn_drop(conn, ECONNREFUSED);
+	} else if (conn->state == TCP_S_SYN_SENT) {
+		/* an attempt ends with whatever is said of it, as on Linux (RFC 5461 4.1) */
+		conn_drop(conn, err == ENOPROTOOPT ? ECONNREFUSED : err);
 	} else {
 		/* told if the connection fails for good (RFC 1122 4.2.3.9, RFC 5461) */
 		conn->soft_error = (uint8_t)err;

@@ -235,6 +235,73 @@ fails(void **state)
 	assert_true(d.resolved);
 }
 
+static struct {
+	unsigned int n;
+	struct flow_key key;
+	int err;
+	uint8_t type, code;
+	uint32_t seq;
+} told;
+
+static void
+on_error(const struct flow_key *key, int err, uint8_t type, uint8_t code, uint32_t info,
+		uint32_t seq)
+{
+	(void)info;
+	/* transports have locks that come before net's */
+	assert_int_equal(pthread_mutex_trylock(&net_lock), 0);
+	pthread_mutex_unlock(&net_lock);
+	told.n++;
+	told.key = *key;
+	told.err = err;
+	told.type = type;
+	told.code = code;
+	told.seq = seq;
+}
+
+/* What waited in vain is told to its transport as host unreachable, once. */
+static void
+unreached(void **state)
+{
+	struct net_way w = way(IP(10, 5, 0, 77));
+	struct net_dst d;
+	struct rte_mbuf *m;
+	unsigned int i;
+
+	(void)state;
+	quiet();
+	memset(&told, 0, sizeof(told));
+	net_on_icmp_error(IPPROTO_TCP, on_error);
+	w.proto = IPPROTO_TCP;
+	assert_int_equal(net_route(&w, &d), 0);
+	m = out_tcp(&(struct frame_tcp){ .sport = 7, .dport = 8, .seq = 0x01020304, .flags = 2 },
+			0);
+	assert_int_equal(net_output(&d, &ring0, &m, 1), 1);
+	for (i = 0; i < 100; i++)
+		world_advance(100);
+	assert_int_equal(told.n, 1);
+	assert_true(ip_v4(&told.key.local) == OUR_VLAN);
+	assert_true(ip_v4(&told.key.remote) == IP(10, 5, 0, 77));
+	assert_int_equal(told.key.lport, RTE_BE16(7));
+	assert_int_equal(told.key.rport, RTE_BE16(8));
+	assert_int_equal(told.key.vlan_id, 5);
+	assert_int_equal(told.key.proto, IPPROTO_TCP);
+	assert_int_equal(told.err, EHOSTUNREACH);
+	assert_int_equal(told.type, 3);
+	assert_int_equal(told.code, 1);
+	assert_int_equal(told.seq, 0x01020304);
+	/* one that answers is nobody's trouble */
+	w = way(PEER);
+	w.proto = IPPROTO_TCP;
+	assert_int_equal(net_route(&w, &d), 0);
+	m = out_tcp(&(struct frame_tcp){ .sport = 7, .dport = 8, .flags = 2 }, 0);
+	assert_int_equal(net_output(&d, &ring0, &m, 1), 1);
+	reply(PEER, &peer_mac);
+	for (i = 0; i < 10; i++)
+		world_advance(100);
+	assert_int_equal(told.n, 1);
+}
+
 static void
 ages(void **state)
 {
@@ -532,8 +599,8 @@ main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
 	const struct CMUnitTest tests[] = { T(answers), T(malformed), T(resolves), T(big_one_waits),
-		T(few_wait), T(fails), T(ages), T(moves), T(flood), T(conflict), T(announces),
-		T(kernel_resolves), T(kernel_is_peer), T(configured) };
+		T(few_wait), T(fails), T(unreached), T(ages), T(moves), T(flood), T(conflict),
+		T(announces), T(kernel_resolves), T(kernel_is_peer), T(configured) };
 
 	return cmocka_run_group_tests(tests, world_start, world_stop);
 }

@@ -27,7 +27,7 @@ static struct end ends[2];
 static struct rte_mempool *pool;
 static pthread_t thread;
 static unsigned int stop, is_cut, lossy;
-static unsigned long frames;
+static uint32_t last_ttl, last_tos;
 static uint32_t random_state = 12345;
 static char eal_dir[PATH_MAX];
 
@@ -89,6 +89,10 @@ translate(const struct rte_mbuf *m, const struct end *from, const struct end *to
 		rte_pktmbuf_free(copy);
 		return NULL;
 	}
+	if (from == &ends[0]) {
+		__atomic_store_n(&last_ttl, ip->time_to_live, __ATOMIC_RELAXED);
+		__atomic_store_n(&last_tos, ip->type_of_service, __ATOMIC_RELAXED);
+	}
 	rte_eth_macaddr_get(to->ethdev, &eth->dst_addr);
 	ip->src_addr = from->seen;
 	ip->dst_addr = to->own;
@@ -114,7 +118,6 @@ carry(const struct end *from, const struct end *to)
 			rte_pktmbuf_free(out);
 		n++;
 	}
-	__atomic_fetch_add(&frames, n, __ATOMIC_RELAXED);
 	return n;
 }
 
@@ -140,10 +143,11 @@ cable_lossy(unsigned int one_in)
 	__atomic_store_n(&lossy, one_in, __ATOMIC_RELAXED);
 }
 
-unsigned long
-cable_frames(void)
+void
+cable_last(unsigned int *ttl, unsigned int *tos)
 {
-	return __atomic_load_n(&frames, __ATOMIC_RELAXED);
+	*ttl = __atomic_load_n(&last_ttl, __ATOMIC_RELAXED);
+	*tos = __atomic_load_n(&last_tos, __ATOMIC_RELAXED);
 }
 
 static void

@@ -24,7 +24,7 @@ void cable_stop(void);
 void cable_cut(bool cut);
 /** One frame in so many is lost; 0: none. */
 void cable_lossy(unsigned int one_in);
-/** Frames that arrived since the start. */
-unsigned long cable_frames(void);
+/** TTL and TOS of the last frame from A. */
+void cable_last(unsigned int *ttl, unsigned int *tos);
 
 #endif

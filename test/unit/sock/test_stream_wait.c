@@ -6,6 +6,9 @@
 #include <signal.h>
 #include <sys/sendfile.h>
 #include <time.h>
+#include <linux/sockios.h>
+#include <linux/tcp.h>
+#include <sys/ioctl.h>
 
 #include "cable.h"
 
@@ -400,6 +403,90 @@ silence(void **state)
 	dpvma_close(s);
 }
 
+static void
+looked_at(void **state)
+{
+	struct tcp_info info;
+	socklen_t len = sizeof(info);
+	int c, s, n = 0;
+	char buf[8], why[200], *text = NULL;
+	size_t size = 0;
+	FILE *f;
+
+	(void)state;
+	pair(&c, &s, 0);
+	assert_int_equal(dpvma_send(c, "12345", 5, 0), 5);
+	assert_int_equal(dpvma_recv(s, buf, sizeof(buf), 0), 5);
+	for (n = 1; n != 0; dpvma_ioctl(c, SIOCOUTQ, &n))
+		usleep(100);
+	assert_int_equal(dpvma_getsockopt(c, IPPROTO_TCP, TCP_INFO, &info, &len), 0);
+	assert_int_equal(len, sizeof(info));
+	assert_int_equal(info.tcpi_state, 1);
+	assert_int_equal(info.tcpi_snd_mss, 1448);
+	assert_int_equal(info.tcpi_pmtu, 1500);
+	assert_int_equal(info.tcpi_bytes_acked, 5);
+	assert_true(info.tcpi_options & TCPI_OPT_TIMESTAMPS);
+	assert_true(info.tcpi_rtt > 0);
+	len = 4;
+	assert_int_equal(dpvma_getsockopt(s, IPPROTO_TCP, TCP_INFO, &info, &len), 0);
+	assert_int_equal(len, 4);
+	len = sizeof(n);
+	assert_int_equal(dpvma_getsockopt(c, IPPROTO_IP, IP_MTU, &n, &len), 0);
+	assert_int_equal(n, 1500);
+	assert_int_equal(dpvma_explain(c, why, sizeof(why)), DPVMA_OFFLOADED);
+	assert_non_null(strstr(why, "connected to " B_SEEN));
+	f = open_memstream(&text, &size);
+	assert_int_equal(dpvma_dump(0, f), 0);
+	assert_int_equal(dpvma_dump(c, f), 0);
+	fclose(f);
+	assert_non_null(strstr(text, "opens_active"));
+	assert_non_null(strstr(text, "tx_bytes 5"));
+	assert_non_null(strstr(text, "rx_bytes 5"));
+	free(text);
+	dpvma_close(c);
+	dpvma_close(s);
+}
+
+static void
+check_header(unsigned int ttl, unsigned int tos)
+{
+	unsigned int got[2];
+
+	for (unsigned int i = 0; i < 1000; i++) {
+		cable_last(&got[0], &got[1]);
+		if (got[0] == ttl && got[1] == tos)
+			return;
+		usleep(1000);
+	}
+	fail_msg("TTL %u, TOS %x instead of %u, %x", got[0], got[1], ttl, tos);
+}
+
+/* From the SYN on, and anew when they change. The bits of ECN are nobody's but TCP's. */
+static void
+header_fields(void **state)
+{
+	int c = dpvma_socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), ttl = 17, tos = 0x11, s;
+	uint16_t port;
+	int l = listener(&port);
+
+	(void)state;
+	assert_int_equal(dpvma_setsockopt(c, IPPROTO_IP, IP_TTL, &ttl, sizeof(ttl)), 0);
+	assert_int_equal(dpvma_setsockopt(c, IPPROTO_IP, IP_TOS, &tos, sizeof(tos)), 0);
+	assert_errno(dial(c, port), EINPROGRESS);
+	check_header(17, 0x10);
+	s = dpvma_accept(l, NULL, NULL);
+	assert_true(s >= 0);
+	ttl = 99;
+	tos = 0x20;
+	assert_int_equal(dpvma_setsockopt(c, IPPROTO_IP, IP_TTL, &ttl, sizeof(ttl)), 0);
+	assert_int_equal(dpvma_setsockopt(c, IPPROTO_IP, IP_TOS, &tos, sizeof(tos)), 0);
+	assert_int_equal(dpvma_send(c, "x", 1, 0), 1);
+	check_header(99, 0x20);
+	dpvma_close(c);
+	dpvma_close(s);
+	dpvma_close(l);
+}
+
 static int
 start(void **state)
 {
@@ -429,6 +516,8 @@ main(int argc, char **argv)
 		cmocka_unit_test(file_is_sent),
 		cmocka_unit_test(broken_pipe),
 		cmocka_unit_test(silence),
+		cmocka_unit_test(looked_at),
+		cmocka_unit_test(header_fields),
 	};
 
 	if (argc > 1)
