@@ -565,7 +565,8 @@ struct tcp_conn {
 	uint64_t cork_at;	       /**< with F_CORKED */
 	uint64_t life_at;	       /**< when the state's life timer began */
 	uint64_t challenge_at;	       /**< RFC 5961 7: of the last challenge */
-	uint32_t life_una;	       /**< snd_una of an orphan then: whether it still gets on */
+	uint64_t mtu_retry; /**< when a path that became narrow is tried anew; 0: it did not */
+	uint32_t life_una;  /**< snd_una of an orphan then: whether it still gets on */
 	uint32_t iss, irs;
 	uint32_t snd_up, rcv_up;
 	uint32_t undos;
@@ -746,6 +747,10 @@ void conn_negotiate(struct tcp_conn *conn, const struct tcp_opts *opts);
 uint8_t scale_for(uint32_t rcvbuf);
 /** snd_mss from mtu, peer_mss, options; when smaller, the unsent is cut on its way out. */
 void conn_set_mss(struct tcp_conn *conn);
+/** The path takes packets of @p mtu only; for ten minutes, then conn_widen() asks anew. */
+void conn_narrow(struct tcp_conn *conn, uint16_t mtu);
+/** While mtu_retry is set, before new data are taken. */
+void conn_widen(struct tcp_conn *conn);
 /** Established: congestion control, timers, events. */
 void conn_established(struct tcp_conn *conn);
 /** End with an error for the owner (0: none), then as conn_free(). Sends nothing. */
