@@ -7,14 +7,20 @@
  */
 #include "tcp/loss_priv.h"
 
-/* RFC 9293 3.10.7.4: old segments must not bring back an old window. */
+/*
+ * RFC 9293 3.10.7.4: old segments must not bring back an old window. One that acknowledges more is
+ * not old, even if it was sent again and has an old sequence number: its window counts from its own
+ * acknowledgement, and the old one would reach beyond.
+ */
 static void
 window_update(struct tcp_conn *conn, const struct tcp_in *in)
 {
 	uint32_t wnd = likely(!in->unscaled) ? in->wnd << conn->snd_wscale : in->wnd;
 
-	if (seq_gt(conn->snd_wl1, in->seq) ||
-			(conn->snd_wl1 == in->seq && seq_gt(conn->snd_wl2, in->ack)))
+	if (seq_leq(in->ack, conn->snd_una) &&
+			(seq_gt(conn->snd_wl1, in->seq) ||
+					(conn->snd_wl1 == in->seq &&
+							seq_gt(conn->snd_wl2, in->ack))))
 		return;
 	conn->snd_wl1 = in->seq;
 	conn->snd_wl2 = in->ack;
@@ -71,8 +77,9 @@ piece_delivered(struct tcp_conn *conn, struct seg *s, bool cumulative, struct ac
 		a->rack_end = end;
 	}
 	if (unlikely((s->flags & SEG_RETRANS) != 0)) {
+		/* whatever min_rtt is: it may be that of late acknowledgements */
 		if (cumulative)
-			a->rtt_rtx = takes ? rtt : 0;
+			a->rtt_rtx = ecr_before(conn, a->in, ts_at(conn, s->sent_at)) ? 0 : rtt;
 	} else {
 		a->original_acked = true;
 		if (cumulative && a->rtt_first == 0)
@@ -143,8 +150,8 @@ cumulative(struct tcp_conn *conn, struct acked *a)
 
 /*
  * RFC 6298 3 (Karn): nothing that was sent twice is measured, nor what had to wait for such a
- * piece; unless a timestamp tells which transmission it was, as rack_takes() has looked up. Else a
- * path with much loss would keep the RTO that the timeouts have backed off.
+ * piece; unless a timestamp tells which transmission it was. Else a path with much loss would keep
+ * the RTO that the timeouts have backed off.
  */
 static inline void
 measure(struct tcp_conn *conn, const struct acked *a)

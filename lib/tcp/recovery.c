@@ -85,13 +85,15 @@ prr(struct tcp_conn *conn, uint32_t delivered, bool force)
 	cc->cwnd = pipe + (uint32_t)send;
 }
 
+/* Of what is on the way, what was sent again: each may yet be answered by a D-SACK, be it a probe
+ * or an earlier recovery's, and be it SACKed. */
 static uint32_t
 count_retrans(const struct sndq *q)
 {
 	uint32_t n = 0;
 
 	for (uint32_t i = 0; i < q->n_sent; i++)
-		n += (sndq_at(q, i)->flags & (SEG_RETRANS | SEG_SACKED)) == SEG_RETRANS;
+		n += (sndq_at(q, i)->flags & SEG_RETRANS) != 0;
 	return n;
 }
 
@@ -99,15 +101,12 @@ static void
 enter(struct tcp_conn *conn)
 {
 	struct loss *l = &conn->loss;
-	/* A probe that was sent again may yet be answered by a D-SACK, and so may what an earlier
-	 * recovery sent again beyond its end. */
-	uint32_t retrans = l->retrans != 0 ? count_retrans(&conn->sndq) : 0;
 
 	COUNT(conn->engine, recoveries);
 	/* what ECN told of the same window has been answered */
 	if (l->state != REC_CWR) {
 		reduce(conn, flight_size(conn), false);
-		undo_init(conn, retrans);
+		undo_init(conn, count_retrans(&conn->sndq));
 	} else {
 		l->undo_ok = false;
 		l->recover = conn->snd_nxt;

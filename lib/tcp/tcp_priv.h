@@ -491,8 +491,8 @@ struct loss {
 	uint32_t recover;      /**< snd_nxt when recovery began; after it, when it ended */
 	uint32_t undo_marker;  /**< snd_una when it began */
 	uint32_t undo_retrans; /**< retransmissions since that no D-SACK has answered */
-	/** Our TS clock (Eifel) when the first of the retransmissions was sent that have had no answer
-	 * since then, be it in an earlier recovery. */
+	/** Our TS clock (Eifel) when the first of the retransmissions was sent that have had no
+	 * answer since then, be it in an earlier recovery. */
 	uint32_t retrans_ts;
 	uint32_t tlp_end;
 	uint32_t reo_round;

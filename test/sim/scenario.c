@@ -190,7 +190,9 @@ make_options(struct scenario *s, uint64_t *r, struct tcp_options *o)
 
 	o->sndbuf = (uint32_t)between(r, window ? 2048 : 16384, 1 << 20);
 	o->rcvbuf = (uint32_t)between(r, window ? 2048 : 16384, 1 << 20);
-	o->cc = chance(r, 0.05) ? TCP_CC_NONE : chance(r, 0.7) ? TCP_CC_CUBIC : TCP_CC_NEWRENO;
+	o->cc = chance(r, 0.7) ? TCP_CC_CUBIC : TCP_CC_NEWRENO;
+	if (s->kind == SCENARIO_clean && chance(r, 0.1))
+		o->cc = TCP_CC_NONE; /* where no queue is full */
 	o->nodelay = chance(r, 0.5);
 	o->cork = chance(r, 0.05);
 	o->quickack = chance(r, 0.1);
@@ -329,7 +331,7 @@ static void
 make_bounds(struct scenario *s)
 {
 	/* a full queue may drop what was sent again, and an RTO grows with the queue */
-	uint64_t stall = (s->kind == SCENARIO_clean ? 5 : 40) * SEC;
+	uint64_t stall = (s->sim.link[0].queue == 0 ? 5 : 40) * SEC;
 
 	for (unsigned int i = 0; i < 2; i++) {
 		const struct sim_link_params *l = &s->sim.link[i];
@@ -339,10 +341,6 @@ make_bounds(struct scenario *s)
 		else if (l->loss > 0 || l->n_drops > 0 || l->corrupt > 0 || l->mtu_then != 0)
 			stall = RTE_MAX(stall, 100 * SEC);
 		stall += l->down_for * 4;
-	}
-	for (unsigned int i = 0; i < s->n_flows; i++) {
-		for (unsigned int j = 0; j < 2; j++)
-			stall = RTE_MAX(stall, s->flow[i].app[j].pause_for * 3 + 10 * SEC);
 	}
 	s->sim.stall = stall;
 	s->sim.until = 20000 * SEC;
@@ -381,7 +379,8 @@ scenario_make(struct scenario *s, enum scenario_kind kind, uint64_t seed)
 	}
 	for (unsigned int i = 0; i < s->n_flows; i++)
 		make_flow(s, r, &s->flow[i]);
-	if (kind == SCENARIO_clean) { /* and nothing drops, whatever is sent */
+	if (kind == SCENARIO_clean || (kind == SCENARIO_window && seed % 2 == 0)) {
+		/* and nothing drops, whatever is sent */
 		for (unsigned int i = 0; i < 2; i++)
 			s->sim.link[i].queue = 0;
 	}

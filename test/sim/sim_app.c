@@ -60,7 +60,9 @@ sim_pattern_check(uint64_t pattern, uint64_t offset, const uint8_t *p, size_t le
 static void
 moved(struct sim_app *app)
 {
-	app->flow->sim->moved_at = app->flow->sim->now;
+	struct sim *sim = app->flow->sim;
+
+	sim->moved_at = RTE_MAX(sim->moved_at, sim->now);
 }
 
 static unsigned int
@@ -268,6 +270,8 @@ read_once(struct sim_app *app)
 	if (app->params.pause_for != 0 && !app->paused && app->received >= app->params.pause_at) {
 		app->paused = true;
 		app->paused_until = now + app->params.pause_for;
+		if (app->paused_until > app->flow->sim->moved_at)
+			app->flow->sim->moved_at = app->paused_until; /* nobody expects more */
 	}
 	if (!app->can_read || app->end_read || app->error != 0 || now < app->paused_until ||
 			now < app->next_read)

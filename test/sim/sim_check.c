@@ -147,9 +147,25 @@ check_one(struct tcp_conn *conn, void *ctx)
 	sim_check_conn(ctx, conn);
 }
 
+/* Nothing is sent beyond what the peer has offered; a FIN is one more. */
+static void
+check_windows(struct sim *sim, const struct sim_flow *flow)
+{
+	for (unsigned int i = 0; i < 2; i++) {
+		const struct tcp_conn *conn = flow->app[i].conn, *peer = flow->app[!i].conn;
+
+		if (flow->app[0].closed || flow->app[1].closed || conn == NULL || peer == NULL ||
+				!conn_synchronized(conn) || !conn_synchronized(peer))
+			continue;
+		CHECK(seq_leq(conn->snd_nxt, peer->rcv_adv + 1));
+	}
+}
+
 void
 sim_check(struct sim *sim)
 {
+	for (unsigned int i = 0; i < sim->n_flows; i++)
+		check_windows(sim, &sim->flow[i]);
 	for (unsigned int i = 0; i < 2; i++)
 		tcp_foreach(sim->host[i].engine, check_one, sim);
 }

@@ -78,4 +78,14 @@ def faults():
         end()
 
 
-main(setup, *(on_bench(case) for case in tcplab.ALL), segmented, end, faults)
+def bad_life():
+    """Connections begin and end on a bad wire, too. (A RST that is lost is sent by nobody again.)"""
+    setup(CONNECTX_FAULTS="seed:8,drop@rate:0.03,dup@rate:0.03,reorder=4@rate:0.03")
+    tcplab.half_close(bench)
+    tcplab.last_words(bench)
+    tcplab.many(bench, 40)
+    tcplab.small_writes(bench)
+    end()
+
+
+main(setup, *(on_bench(case) for case in tcplab.ALL), segmented, end, faults, bad_life)
