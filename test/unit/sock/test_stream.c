@@ -529,6 +529,17 @@ urgent(void)
 	api->close(c);
 	api->close(s);
 
+	/* nobody who waits for more is led over the mark */
+	pair(&c, &s);
+	DO(api->send(c, "abc!", 4, MSG_OOB));
+	DO(api->send(c, "de", 2, 0));
+	settle(c);
+	settle(s);
+	received("all", s, 5, MSG_WAITALL);
+	received("all", s, 2, MSG_WAITALL);
+	api->close(c);
+	api->close(s);
+
 	pair(&c, &s);
 	SET(s, SOL_SOCKET, SO_OOBINLINE, 1);
 	DO(api->send(c, "ab!", 3, MSG_OOB));

@@ -447,6 +447,119 @@ looked_at(void **state)
 	dpvma_close(s);
 }
 
+/** @name Threads that come and go */
+/** @{ */
+#define CLIENTS 4
+#define ROUNDS 100
+#define PLACES 64
+
+struct churn {
+	pthread_t thread;
+	unsigned int seed, bad;
+	uint16_t port;
+};
+
+static unsigned int
+draw(struct churn *c, unsigned int below)
+{
+	c->seed = c->seed * 1664525u + 1013904223u;
+	return (c->seed >> 8) % below;
+}
+
+/* A message there and back, in whichever way it ends. */
+static void
+one_round(struct churn *c)
+{
+	static __thread char out[8000], back[8000];
+	struct linger hard = { .l_onoff = 1, .l_linger = 0 };
+	size_t len = 1 + draw(c, sizeof(out));
+	int fd = dpvma_socket(AF_INET, SOCK_STREAM, 0);
+
+	memset(out, (int)c->seed, len);
+	if (dial(fd, c->port) != 0 || dpvma_send(fd, out, len, MSG_NOSIGNAL) != (ssize_t)len)
+		c->bad++;
+	else if (draw(c, 4) == 0)
+		dpvma_setsockopt(fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
+	else if (dpvma_recv(fd, back, len, MSG_WAITALL) != (ssize_t)len ||
+			memcmp(out, back, len) != 0)
+		c->bad++;
+	dpvma_close(fd);
+}
+
+static void *
+client(void *arg)
+{
+	for (unsigned int i = 0; i < ROUNDS; i++)
+		one_round(arg);
+	return NULL;
+}
+
+static void
+serve(struct pollfd *fds)
+{
+	static char buf[16384];
+	ssize_t n;
+
+	for (unsigned int i = 1; i < PLACES; i++) {
+		if (fds[i].fd >= 0 && fds[i].revents != 0) {
+			n = dpvma_recv(fds[i].fd, buf, sizeof(buf), MSG_DONTWAIT);
+			if (n > 0)
+				dpvma_send(fds[i].fd, buf, (size_t)n, MSG_NOSIGNAL);
+			if (n <= 0 && (n == 0 || errno != EAGAIN)) {
+				dpvma_close(fds[i].fd);
+				fds[i].fd = -1;
+			}
+		}
+		if (fds[i].fd < 0 && (fds[0].revents & POLLIN)) {
+			fds[i].fd = dpvma_accept4(fds[0].fd, NULL, NULL, SOCK_NONBLOCK);
+			fds[0].revents = 0;
+		}
+	}
+}
+
+static void *
+server(void *arg)
+{
+	struct pollfd fds[PLACES];
+	struct churn *c = arg;
+	int l = listener(&c->port);
+
+	dpvma_ioctl(l, FIONBIO, &(int){ 1 });
+	for (unsigned int i = 0; i < PLACES; i++)
+		fds[i] = (struct pollfd){ .fd = i == 0 ? l : -1, .events = POLLIN };
+	__atomic_store_n(&c->seed, 1, __ATOMIC_RELEASE);
+	while (__atomic_load_n(&c->seed, __ATOMIC_ACQUIRE) != 2)
+		if (dpvma_poll(fds, PLACES, 20) > 0)
+			serve(fds);
+	for (unsigned int i = 0; i < PLACES; i++)
+		if (fds[i].fd >= 0)
+			dpvma_close(fds[i].fd);
+	return NULL;
+}
+
+static void
+threads_come_and_go(void **state)
+{
+	struct churn c[CLIENTS] = { 0 }, s = { 0 };
+	unsigned int i;
+
+	(void)state;
+	pthread_create(&s.thread, NULL, server, &s);
+	while (__atomic_load_n(&s.seed, __ATOMIC_ACQUIRE) != 1)
+		usleep(100);
+	for (i = 0; i < CLIENTS; i++) {
+		c[i] = (struct churn){ .seed = i + 7, .port = s.port };
+		pthread_create(&c[i].thread, NULL, client, &c[i]);
+	}
+	for (i = 0; i < CLIENTS; i++) {
+		pthread_join(c[i].thread, NULL);
+		assert_int_equal(c[i].bad, 0);
+	}
+	__atomic_store_n(&s.seed, 2, __ATOMIC_RELEASE);
+	pthread_join(s.thread, NULL);
+}
+/** @} */
+
 static void
 check_header(unsigned int ttl, unsigned int tos)
 {
@@ -518,6 +631,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(silence),
 		cmocka_unit_test(looked_at),
 		cmocka_unit_test(header_fields),
+		cmocka_unit_test(threads_come_and_go),
 	};
 
 	if (argc > 1)
