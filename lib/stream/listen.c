@@ -20,16 +20,6 @@ depth(int backlog)
 	return RTE_MIN((unsigned int)backlog, BACKLOG_MAX - 1u) + 1;
 }
 
-/* Linux: who asks for ECN gets it, though nobody here asks for it. */
-static struct tcp_options
-offered(const struct stream *s)
-{
-	struct tcp_options opt = s->opt.tcp;
-
-	opt.ecn = true;
-	return opt;
-}
-
 static struct desk *
 desk_of(const struct stream *s, const struct stream_engine *e)
 {
@@ -42,7 +32,6 @@ desk_of(const struct stream *s, const struct stream_engine *e)
 static int
 desk_open(struct stream *s, struct stream_engine *e)
 {
-	struct tcp_options opt = offered(s);
 	struct ip_addr local = s->local;
 	struct tcp_listener *l;
 	struct desk *grown;
@@ -62,7 +51,7 @@ desk_open(struct stream *s, struct stream_engine *e)
 	}
 	s->desks = grown;
 	engine_enter(e);
-	ret = tcp_listen(e->tcp, &local, s->lp->port, depth(s->backlog), &opt, s, &l);
+	ret = tcp_listen(e->tcp, &local, s->lp->port, depth(s->backlog), &s->opt.tcp, s, &l);
 	engine_leave(e);
 	if (ret == 0)
 		s->desks[s->n_desks++] = (struct desk){ .engine = e, .listener = l };
@@ -230,12 +219,10 @@ stream_unlisten(struct stream *s)
 static void
 desks_set(struct stream *s)
 {
-	struct tcp_options opt = offered(s);
-
 	rte_spinlock_lock(&s->desk_lock);
 	for (unsigned int i = 0; i < s->n_desks; i++) {
 		engine_enter(s->desks[i].engine);
-		tcp_listener_set(s->desks[i].listener, depth(s->backlog), &opt);
+		tcp_listener_set(s->desks[i].listener, depth(s->backlog), &s->opt.tcp);
 		engine_leave(s->desks[i].engine);
 	}
 	rte_spinlock_unlock(&s->desk_lock);

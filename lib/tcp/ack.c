@@ -77,9 +77,11 @@ piece_delivered(struct tcp_conn *conn, struct seg *s, bool cumulative, struct ac
 		a->rack_end = end;
 	}
 	if (unlikely((s->flags & SEG_RETRANS) != 0)) {
-		/* whatever min_rtt is: it may be that of late acknowledgements */
-		if (cumulative)
-			a->rtt_rtx = ecr_before(conn, a->in, ts_at(conn, s->sent_at)) ? 0 : rtt;
+		/* the last of those that the timestamp may be of, whatever min_rtt is: it may be
+		 * that of late acknowledgements */
+		if (cumulative && !ecr_before(conn, a->in, ts_at(conn, s->sent_at)) &&
+				(a->rtt_rtx == 0 || rtt < a->rtt_rtx))
+			a->rtt_rtx = rtt;
 	} else {
 		a->original_acked = true;
 		if (cumulative && a->rtt_first == 0)

@@ -106,6 +106,8 @@ tcp_send(struct tcp_conn *conn, const struct iovec *iov, int iovcnt, size_t skip
 		conn->flags |= F_WANT_SPACE;
 		return -EAGAIN;
 	}
+	if (unlikely(conn->mtu_retry != 0))
+		conn_widen(conn);
 	sent = sndq_append(conn, iov, iovcnt, skip, (uint32_t)RTE_MIN(asked, (size_t)room),
 			(flags & TCP_SEND_MORE) == 0);
 	if (unlikely(sent <= 0)) {
@@ -249,8 +251,7 @@ tcp_icmp(struct tcp_engine *engine, const struct tcp_key *key, uint32_t seq, int
 		if (!conn->opt.pmtud || mtu >= conn->mtu || !conn_synchronized(conn))
 			return;
 		COUNT(engine, pmtu_reduced);
-		conn->mtu = mtu;
-		conn_set_mss(conn);
+		conn_narrow(conn, mtu);
 		loss_too_big(conn);
 		output(conn);
 	} else if (conn->state == TCP_S_SYN_SENT) {

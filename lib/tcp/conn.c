@@ -146,6 +146,32 @@ conn_set_mss(struct tcp_conn *conn)
 	conn->rcv_mss = RTE_MAX(conn->rcv_mss, (uint32_t)conn->snd_mss);
 }
 
+#define MTU_RETRY (600 * SEC) /* RFC 1191 6.3, RFC 4821 7.7: a path may have become wider */
+
+void
+conn_narrow(struct tcp_conn *conn, uint16_t mtu)
+{
+	conn->mtu = mtu;
+	conn->mtu_retry = conn_now(conn) + MTU_RETRY;
+	conn_set_mss(conn);
+}
+
+void
+conn_widen(struct tcp_conn *conn)
+{
+	struct tcp_engine *engine = conn->engine;
+	uint16_t mtu;
+
+	if (conn_now(conn) < conn->mtu_retry)
+		return;
+	conn->mtu_retry = 0;
+	mtu = engine->config.ops.mtu(engine->config.ctx, &conn->key);
+	if (mtu <= conn->mtu)
+		return;
+	conn->mtu = mtu;
+	conn_set_mss(conn);
+}
+
 void
 conn_event(struct tcp_conn *conn, unsigned int events)
 {

@@ -2,7 +2,8 @@
 /*
  * A segment and its connection: the checks of RFC 9293 3.10.7 in its order, and the state machine.
  * What an acknowledgement means is ack.c's, where data go is rcvq.c's; nothing is sent here but by
- * asking output.c. One function a step, so that the order can be read in synchronized().
+ * asking output.c. One function a step, so that the order can be read in synchronized(); the steps
+ * of the handshake are handshake.c's.
  *
  * Each step returns true when the segment has been dealt with and in->m is no longer needed.
  */
@@ -10,124 +11,12 @@
 
 #define PAWS_IDLE (24 * 24 * 3600 * SEC) /* RFC 7323 5.5: 24 days */
 
-static inline bool
-has(const struct tcp_in *in, uint8_t flag)
-{
-	return (in->flags & flag) != 0;
-}
-
 static inline void
 ack_now(struct tcp_conn *conn)
 {
 	conn->flags |= F_ACK_NOW;
 	output_later(conn);
 }
-
-/* Take SYN off: what follows treats the rest of the segment. ECE and CWR beside a SYN negotiate and
- * tell of no congestion (RFC 3168 6.1.1). */
-static void
-strip_syn(struct tcp_in *in)
-{
-	in->flags &= (uint8_t) ~(RTE_TCP_SYN_FLAG | RTE_TCP_ECE_FLAG | RTE_TCP_CWR_FLAG);
-	in->unscaled = true;
-	in->seq++;
-}
-
-/* The window of a segment, as it counts: a SYN's is never scaled (RFC 7323 2.2). */
-static void
-window_init(struct tcp_conn *conn, const struct tcp_in *in, bool scaled)
-{
-	conn->snd_wnd = scaled ? in->wnd << conn->snd_wscale : in->wnd;
-	conn->snd_wnd_max = RTE_MAX(conn->snd_wnd_max, conn->snd_wnd);
-	conn->snd_wl1 = in->seq;
-	conn->snd_wl2 = in->ack;
-}
-
-/* The peer's sequence numbers begin here. */
-static void
-receive_from(struct tcp_conn *conn, const struct tcp_in *in)
-{
-	conn->irs = in->seq;
-	conn->rcv_nxt = conn->rcv_acked = conn->rcv_up = in->seq + 1;
-	/* what our SYN offered */
-	conn->rcv_adv = conn->rcv_nxt + RTE_MIN(conn->opt.rcvbuf, (uint32_t)UINT16_MAX);
-	conn_negotiate(conn, &in->opts);
-}
-
-/* RFC 3168 6.1.1: our SYN asked; the SYN-ACK says ECE and not CWR. */
-static void
-ecn_answered(struct tcp_conn *conn, const struct tcp_in *in)
-{
-	if (conn->opt.ecn && has(in, RTE_TCP_ECE_FLAG) && !has(in, RTE_TCP_CWR_FLAG))
-		conn->flags |= F_ECN;
-}
-
-/* --- SYN-SENT: RFC 9293 3.10.7.3 --- */
-
-static void
-simultaneous_open(struct tcp_conn *conn, struct tcp_in *in)
-{
-	receive_from(conn, in);
-	if (conn->opt.ecn && has(in, RTE_TCP_ECE_FLAG) && has(in, RTE_TCP_CWR_FLAG))
-		conn->flags |= F_ECN;
-	window_init(conn, in, false);
-	conn->state = TCP_S_SYN_RECEIVED;
-	conn->syn_times = 0;
-	output_syn(conn);
-	life_arm(conn);
-}
-
-static void
-syn_acked(struct tcp_conn *conn, struct tcp_in *in)
-{
-	receive_from(conn, in);
-	ecn_answered(conn, in);
-	window_init(conn, in, false);
-	conn->snd_una = in->ack;
-	conn->flags |= F_SYN_ACKED;
-	timer_stop(conn, TIMER_LIFE);
-	conn_established(conn);
-	ack_now(conn);
-	strip_syn(in);
-}
-
-/* True: done with. False: the handshake is done, data may follow in the same segment. */
-static bool
-syn_sent(struct tcp_conn *conn, struct tcp_in *in)
-{
-	struct tcp_engine *engine = conn->engine;
-	bool ack = has(in, RTE_TCP_ACK_FLAG);
-
-	if (ack && in->ack != conn->iss + 1) {
-		COUNT(engine, drop_ack_future);
-		if (!has(in, RTE_TCP_RST_FLAG))
-			stray_reset(engine, in);
-		return true;
-	}
-	if (has(in, RTE_TCP_RST_FLAG)) {
-		/* without ACK it may be anybody's */
-		if (ack) {
-			COUNT(engine, resets_in);
-			conn_drop(conn, ECONNREFUSED);
-		} else {
-			COUNT(engine, drop_rst_seq);
-		}
-		return true;
-	}
-	if (!has(in, RTE_TCP_SYN_FLAG)) {
-		COUNT(engine, drop_state);
-		return true;
-	}
-	if (!ack) {
-		/* data in a bare SYN are sent again by the peer */
-		simultaneous_open(conn, in);
-		return true;
-	}
-	syn_acked(conn, in);
-	return false;
-}
-
-/* --- the checks of the synchronized states and SYN-RECEIVED: 3.10.7.4 --- */
 
 static inline bool
 in_window(const struct tcp_conn *conn, uint32_t seq)
@@ -148,25 +37,6 @@ acceptable(const struct tcp_conn *conn, const struct tcp_in *in)
 		return in_window(conn, in->seq);
 	return in_window(conn, in->seq) || in_window(conn, end - 1) ||
 			(seq_lt(in->seq, conn->rcv_nxt) && seq_gt(end, conn->rcv_nxt));
-}
-
-/* A SYN that is sent again for want of an answer. */
-static bool
-syn_again(struct tcp_conn *conn, struct tcp_in *in)
-{
-	if (conn->state != TCP_S_SYN_RECEIVED || !has(in, RTE_TCP_SYN_FLAG) ||
-			in->seq != conn->irs || has(in, RTE_TCP_RST_FLAG))
-		return false;
-	if (has(in, RTE_TCP_ACK_FLAG)) {
-		/* simultaneous open: the other's SYN-ACK; its acknowledgement is what we wait for
-		 */
-		strip_syn(in);
-		conn->flags |= F_ACK_NOW;
-		return false;
-	}
-	COUNT(conn->engine, retransmits);
-	output_syn(conn);
-	return true;
 }
 
 /*
@@ -192,7 +62,7 @@ ack_unacceptable(struct tcp_conn *conn, const struct tcp_in *in)
 static inline bool
 paws(struct tcp_conn *conn, const struct tcp_in *in)
 {
-	if ((conn->flags & F_TS) == 0 || has(in, RTE_TCP_RST_FLAG))
+	if ((conn->flags & F_TS) == 0 || in_has(in, RTE_TCP_RST_FLAG))
 		return false;
 	if (unlikely((in->opts.have & OPT_TS) == 0)) {
 		COUNT(conn->engine, drop_no_timestamp);
@@ -215,7 +85,7 @@ unacceptable(struct tcp_conn *conn, struct tcp_in *in)
 {
 	bool old = seq_lt(in->seq, conn->rcv_nxt);
 
-	if (has(in, RTE_TCP_RST_FLAG)) {
+	if (in_has(in, RTE_TCP_RST_FLAG)) {
 		COUNT(conn->engine, drop_rst_seq);
 		return;
 	}
@@ -223,7 +93,7 @@ unacceptable(struct tcp_conn *conn, struct tcp_in *in)
 		COUNT(conn->engine, drop_old);
 	else
 		COUNT(conn->engine, drop_seq);
-	if (conn->state == TCP_S_TIME_WAIT && has(in, RTE_TCP_FIN_FLAG) && old) {
+	if (conn->state == TCP_S_TIME_WAIT && in_has(in, RTE_TCP_FIN_FLAG) && old) {
 		/* our last ACK was lost: 3.10.7.4, eighth step */
 		conn->life_at = conn_now(conn);
 		life_arm(conn);
@@ -267,27 +137,6 @@ reset_in(struct tcp_conn *conn, const struct tcp_in *in)
 		conn_drop(conn, ECONNRESET);
 		break;
 	}
-}
-
-/* The peer has our SYN: the handshake of a passive or simultaneous open ends. */
-static __rte_noinline bool
-syn_received(struct tcp_conn *conn, struct tcp_in *in)
-{
-	if (in->ack != conn->snd_nxt) {
-		COUNT(conn->engine, drop_ack_future);
-		stray_reset(conn->engine, in);
-		return true;
-	}
-	if ((conn->flags & F_ACCEPTING) != 0 && !listen_established(conn)) {
-		/* as if it had not come: the SYN-ACK is sent again, and it with it */
-		COUNT(conn->engine, drop_backlog);
-		return true;
-	}
-	window_init(conn, in, true);
-	conn->snd_una = in->ack;
-	conn->flags |= F_SYN_ACKED;
-	conn_established(conn);
-	return false;
 }
 
 /* RFC 5961 5.2: 3.10.7.4, fifth step. */
@@ -400,7 +249,7 @@ acknowledge(struct tcp_conn *conn, const struct tcp_in *in)
 static inline void
 ecn_in(struct tcp_conn *conn, const struct tcp_in *in)
 {
-	if (has(in, RTE_TCP_CWR_FLAG))
+	if (in_has(in, RTE_TCP_CWR_FLAG))
 		conn->flags &= ~(uint32_t)F_ECE;
 	if (in->ecn == 3 && in->len != 0) {
 		COUNT_ADD(conn->engine, ecn_ce_in, in->segs);
@@ -469,7 +318,7 @@ receives(const struct tcp_conn *conn)
 static inline void
 data_in(struct tcp_conn *conn, struct tcp_in *in)
 {
-	bool fin = has(in, RTE_TCP_FIN_FLAG);
+	bool fin = in_has(in, RTE_TCP_FIN_FLAG);
 	uint32_t bytes = conn->rcvq.bytes;
 	unsigned int put;
 
@@ -503,26 +352,26 @@ synchronized(struct tcp_conn *conn, struct tcp_in *in)
 {
 	if (unlikely(paws(conn, in)))
 		return;
-	if (unlikely(conn->state == TCP_S_SYN_RECEIVED) && syn_again(conn, in))
+	if (unlikely(conn->state == TCP_S_SYN_RECEIVED) && handshake_syn_again(conn, in))
 		return;
 	if (unlikely(!acceptable(conn, in))) {
 		unacceptable(conn, in);
 		return;
 	}
-	if (unlikely(has(in, RTE_TCP_RST_FLAG))) {
+	if (unlikely(in_has(in, RTE_TCP_RST_FLAG))) {
 		reset_in(conn, in);
 		return;
 	}
-	if (unlikely(has(in, RTE_TCP_SYN_FLAG))) {
+	if (unlikely(in_has(in, RTE_TCP_SYN_FLAG))) {
 		COUNT(conn->engine, drop_syn_in_window);
 		output_challenge(conn);
 		return;
 	}
-	if (unlikely(!has(in, RTE_TCP_ACK_FLAG))) {
+	if (unlikely(!in_has(in, RTE_TCP_ACK_FLAG))) {
 		COUNT(conn->engine, drop_no_ack);
 		return;
 	}
-	if (unlikely(conn->state == TCP_S_SYN_RECEIVED) && syn_received(conn, in))
+	if (unlikely(conn->state == TCP_S_SYN_RECEIVED) && handshake_acked(conn, in))
 		return;
 	if (unlikely(!ack_acceptable(conn, in)))
 		return;
@@ -536,32 +385,12 @@ synchronized(struct tcp_conn *conn, struct tcp_in *in)
 		return;
 	if ((conn->flags & F_ECN) != 0)
 		ecn_in(conn, in);
-	if (unlikely(has(in, RTE_TCP_URG_FLAG)) && receives(conn))
+	if (unlikely(in_has(in, RTE_TCP_URG_FLAG)) && receives(conn))
 		urgent_in(conn, in->seq, in->len, in->urg, in->m);
-	if (in->len != 0 || has(in, RTE_TCP_FIN_FLAG))
+	if (in->len != 0 || in_has(in, RTE_TCP_FIN_FLAG))
 		data_in(conn, in);
 	else if ((conn->flags & F_ACK_NOW) != 0)
 		output_later(conn);
-}
-
-/*
- * A SYN for a connection in TIME-WAIT: it may begin a new one when its timestamp, or without
- * timestamps its sequence number, is beyond what the old one used (RFC 6191 2, RFC 1122 4.2.2.13).
- */
-static __rte_noinline bool
-time_wait_again(struct tcp_conn *conn, const struct tcp_in *in)
-{
-	bool newer;
-
-	if (!has(in, RTE_TCP_SYN_FLAG) || has(in, RTE_TCP_ACK_FLAG) || has(in, RTE_TCP_RST_FLAG))
-		return false;
-	if ((conn->flags & F_TS) != 0 && (in->opts.have & OPT_TS) != 0)
-		newer = seq_gt(in->opts.ts_val, conn->ts_recent) ||
-				(in->opts.ts_val == conn->ts_recent &&
-						seq_gt(in->seq, conn->rcv_nxt));
-	else
-		newer = seq_gt(in->seq, conn->rcv_nxt);
-	return newer && listener_find(conn->engine, &conn->key) != NULL;
 }
 
 static __rte_noinline void
@@ -584,7 +413,8 @@ void
 segment_input(struct tcp_engine *engine, struct tcp_conn *conn, struct tcp_in *in)
 {
 	COUNT_ADD(engine, segs_in, in->segs);
-	if (conn != NULL && unlikely(conn->state == TCP_S_TIME_WAIT) && time_wait_again(conn, in)) {
+	if (conn != NULL && unlikely(conn->state == TCP_S_TIME_WAIT) &&
+			handshake_in_time_wait(conn, in)) {
 		COUNT(engine, time_wait_reused);
 		conn_drop(conn, 0);
 		conn = NULL;
@@ -593,7 +423,7 @@ segment_input(struct tcp_engine *engine, struct tcp_conn *conn, struct tcp_in *i
 		no_connection(engine, in);
 	} else {
 		conn->segs_in += in->segs;
-		if (likely(conn->state != TCP_S_SYN_SENT) || !syn_sent(conn, in))
+		if (likely(conn->state != TCP_S_SYN_SENT) || !handshake_syn_sent(conn, in))
 			synchronized(conn, in);
 	}
 	if (in->m != NULL)

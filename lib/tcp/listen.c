@@ -245,9 +245,9 @@ syn(struct tcp_listener *l, const struct tcp_in *in)
 	conn->irs = in->seq;
 	conn->rcv_nxt = conn->rcv_adv = conn->rcv_acked = conn->rcv_up = in->seq + 1;
 	conn_negotiate(conn, &in->opts);
-	if (conn->opt.ecn &&
-			(in->flags & (RTE_TCP_ECE_FLAG | RTE_TCP_CWR_FLAG)) ==
-					(RTE_TCP_ECE_FLAG | RTE_TCP_CWR_FLAG))
+	/* who asks gets it, whether we would have asked or not */
+	if ((in->flags & (RTE_TCP_ECE_FLAG | RTE_TCP_CWR_FLAG)) ==
+			(RTE_TCP_ECE_FLAG | RTE_TCP_CWR_FLAG))
 		conn->flags |= F_ECN;
 	conn->snd_wnd = conn->snd_wnd_max = in->wnd;
 	conn->snd_wl1 = in->seq;

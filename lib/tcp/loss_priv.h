@@ -69,6 +69,17 @@ void recovery_undo(struct tcp_conn *conn, uint32_t acked);
 /** rto.c: RFC 5682. @return true: the timeout was spurious */
 bool frto_process(struct tcp_conn *conn, const struct acked *a);
 
+/** A D-SACK up to @p end is of the tail loss probe; it does not count a FIN, as the probe does. */
+static inline bool
+is_probe_end(const struct tcp_conn *conn, uint32_t end)
+{
+	const struct loss *l = &conn->loss;
+
+	return end == l->tlp_end ||
+			((conn->flags & F_FIN_QUEUED) != 0 && end + 1 == l->tlp_end &&
+					l->tlp_end == conn->snd_nxt);
+}
+
 /** Bytes of the peer's window that are not used. */
 static inline uint32_t
 window_left(const struct tcp_conn *conn)

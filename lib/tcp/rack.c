@@ -254,7 +254,7 @@ tlp_process(struct tcp_conn *conn, const struct acked *a)
 
 	if (!l->tlp_out || seq_lt(ack, l->tlp_end))
 		return false;
-	if (!l->tlp_retrans || (a->dsack && a->dsack_block.end == l->tlp_end)) {
+	if (!l->tlp_retrans || (a->dsack && is_probe_end(conn, a->dsack_block.end))) {
 		l->tlp_out = false; /* new data, or the peer has the original too */
 		return false;
 	}

@@ -144,14 +144,15 @@ give_up(struct tcp_conn *conn)
 	conn_drop(conn, conn->soft_error != 0 ? conn->soft_error : ETIMEDOUT);
 }
 
-/* Full segments get no answer, time after time: perhaps none of that size arrives. */
+/* Full segments get no answer, time after time: perhaps none of that size arrives. An outage looks
+ * the same, so this is not for ever either: conn_narrow(). */
 static void
 black_hole(struct tcp_conn *conn)
 {
 	const struct loss *l = &conn->loss;
 	uint16_t mtu = conn->mtu;
 
-	if (!conn->opt.pmtud || l->backoff < 2 || l->backoff % 2 != 0 ||
+	if (!conn->opt.pmtud || l->backoff < 3 || l->backoff % 2 == 0 ||
 			sndq_at(&conn->sndq, 0)->len < conn->snd_mss)
 		return;
 	if (mtu > MTU_SAFE)
@@ -161,8 +162,7 @@ black_hole(struct tcp_conn *conn)
 	else
 		return;
 	COUNT(conn->engine, black_holes);
-	conn->mtu = mtu;
-	conn_set_mss(conn);
+	conn_narrow(conn, mtu);
 }
 
 static void

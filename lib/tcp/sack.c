@@ -40,7 +40,7 @@ dsack(struct tcp_conn *conn, struct acked *a)
 	a->dsack = true;
 	a->dsack_block = *b;
 	/* each tells of a retransmission that was for nothing; a probe's is tlp_process()'s */
-	if (l->tlp_out && l->tlp_retrans && b->end == l->tlp_end)
+	if (l->tlp_out && l->tlp_retrans && is_probe_end(conn, b->end))
 		return;
 	if (l->undo_ok && seq_gt(b->end, l->undo_marker))
 		l->undo_retrans -= RTE_MIN(l->undo_retrans, segs);

@@ -86,7 +86,7 @@ struct tcp_options {
 	bool timestamps;	  /**< (SYN) RFC 7323 */
 	bool sack;		  /**< (SYN) RFC 2018 */
 	bool window_scaling;	  /**< (SYN) RFC 7323 */
-	bool ecn;		  /**< (SYN) ask for it, or give it to a peer that asks */
+	bool ecn;		  /**< (SYN) ask for it; a peer that asks gets it */
 	bool pacing;		  /**< spread segments over the round trip */
 	bool pmtud;		  /**< packets carry DF, and ICMP makes segments smaller */
 	bool defer_accept;	  /**< TCP_DEFER_ACCEPT: accepted with the first data */

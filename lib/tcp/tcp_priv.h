@@ -3,11 +3,11 @@
  * What the files of this room share and nobody else sees: the connection, its send and receive
  * queues, the engine, and the functions by which the parts reach each other.
  *
- * A segment's way in: input.c (parse, lookup, RFC 9293 3.10.7 in its order) -> ack.c (what the peer
- * has: scoreboard, round trip, loss, congestion) -> rcvq.c (what we have) -> output.c (what may go
- * now, acknowledgements last). output.c is the only place where segments of a connection are made.
- * listen.c and cookie.c have what comes before a connection, stray.c what has none; conn.c makes
- * and ends connections; timer.c runs what is due.
+ * A segment's way in: parse.c (headers, lookup) -> input.c (RFC 9293 3.10.7 in its order) -> ack.c
+ * (what the peer has: scoreboard, round trip, loss, congestion) -> rcvq.c (what we have) ->
+ * output.c (what may go now, acknowledgements last) -> segment.c, the only place where segments of
+ * a connection are made. handshake.c and listen.c have what comes before a connection, stray.c what
+ * has none; conn.c makes and ends connections; timer.c runs what is due.
  *
  * Sequence numbers are host order and compared with seq_lt() and its kin. Times are ns.
  */
@@ -565,7 +565,8 @@ struct tcp_conn {
 	uint64_t cork_at;	       /**< with F_CORKED */
 	uint64_t life_at;	       /**< when the state's life timer began */
 	uint64_t challenge_at;	       /**< RFC 5961 7: of the last challenge */
-	uint32_t life_una;	       /**< snd_una of an orphan then: whether it still gets on */
+	uint64_t mtu_retry; /**< when a path that became narrow is tried anew; 0: it did not */
+	uint32_t life_una;  /**< snd_una of an orphan then: whether it still gets on */
 	uint32_t iss, irs;
 	uint32_t snd_up, rcv_up;
 	uint32_t undos;
@@ -676,8 +677,28 @@ in_free(struct tcp_in *in)
 	in->m = NULL;
 }
 
+static inline bool
+in_has(const struct tcp_in *in, uint8_t flag)
+{
+	return (in->flags & flag) != 0;
+}
+
 /** The segment and its connection (NULL: none); takes in->m. */
 void segment_input(struct tcp_engine *engine, struct tcp_conn *conn, struct tcp_in *in);
+
+/* handshake.c: true when the segment has been dealt with */
+/** In SYN-SENT; false: the handshake is done, data may follow in the same segment. */
+bool handshake_syn_sent(struct tcp_conn *conn, struct tcp_in *in);
+/** A SYN that is sent again for want of an answer. */
+bool handshake_syn_again(struct tcp_conn *conn, struct tcp_in *in);
+/** In SYN-RECEIVED the peer has our SYN: a passive or simultaneous open ends. */
+bool handshake_acked(struct tcp_conn *conn, struct tcp_in *in);
+/**
+ * Whether a segment for a connection in TIME-WAIT may begin a new one: a SYN whose timestamp, or
+ * without timestamps its sequence number, is beyond what the old one used (RFC 6191 2, RFC 1122
+ * 4.2.2.13).
+ */
+bool handshake_in_time_wait(struct tcp_conn *conn, const struct tcp_in *in);
 
 /* listen.c */
 struct tcp_listener {
@@ -726,6 +747,10 @@ void conn_negotiate(struct tcp_conn *conn, const struct tcp_opts *opts);
 uint8_t scale_for(uint32_t rcvbuf);
 /** snd_mss from mtu, peer_mss, options; when smaller, the unsent is cut on its way out. */
 void conn_set_mss(struct tcp_conn *conn);
+/** The path takes packets of @p mtu only; for ten minutes, then conn_widen() asks anew. */
+void conn_narrow(struct tcp_conn *conn, uint16_t mtu);
+/** While mtu_retry is set, before new data are taken. */
+void conn_widen(struct tcp_conn *conn);
 /** Established: congestion control, timers, events. */
 void conn_established(struct tcp_conn *conn);
 /** End with an error for the owner (0: none), then as conn_free(). Sends nothing. */

@@ -336,9 +336,9 @@ make_bounds(struct scenario *s)
 	for (unsigned int i = 0; i < 2; i++) {
 		const struct sim_link_params *l = &s->sim.link[i];
 
-		if (l->loss > 0.05 || l->drop_every != 0 || l->burst_enter > 0)
+		if (l->loss > 0.05 || l->drop_every != 0 || l->n_drops > 0 || l->burst_enter > 0)
 			stall = RTE_MAX(stall, 800 * SEC);
-		else if (l->loss > 0 || l->n_drops > 0 || l->corrupt > 0 || l->mtu_then != 0)
+		else if (l->loss > 0 || l->corrupt > 0 || l->mtu_then != 0)
 			stall = RTE_MAX(stall, 100 * SEC);
 		stall += l->down_for * 4;
 	}

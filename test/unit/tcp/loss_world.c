@@ -21,9 +21,10 @@ ts_now(const struct tcp_conn *conn)
 }
 
 void
-conn_set_mss(struct tcp_conn *conn)
+conn_narrow(struct tcp_conn *conn, uint16_t mtu)
 {
-	conn->snd_mss = conn->mtu - 40;
+	conn->mtu = mtu;
+	conn->snd_mss = mtu - 40;
 }
 
 void

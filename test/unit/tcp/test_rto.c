@@ -531,6 +531,9 @@ black_hole(void **state)
 	world_wait(L->rto);
 	expect_sent(0, 1460);
 	world_wait(L->rto);
+	expect_sent(0, 1460);
+	assert_int_equal(w.conn.mtu, 1500);
+	world_wait(L->rto);
 	expect_sent(0, 1160);
 	assert_int_equal(w.conn.mtu, 1200);
 	assert_int_equal(STAT(black_holes), 1);
