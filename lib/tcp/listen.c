@@ -178,6 +178,7 @@ void
 listen_data(struct tcp_conn *conn)
 {
 	conn->flags &= ~(uint32_t)F_DEFERRED;
+	life_arm(conn);
 	if ((conn->flags & F_ACCEPTING) != 0)
 		ready(conn);
 }

@@ -9,6 +9,8 @@
 /* A peer that answers probes of its closed window keeps a connection for ever (RFC 1122 4.2.2.17);
  * one that nobody owns any more only so long (RFC 6429 3). */
 #define ORPHAN_STALL (120 * SEC)
+/* TCP_DEFER_ACCEPT: who connects and says nothing does not keep a place in the queue for ever. */
+#define DEFER_TIME (60 * SEC)
 
 void
 timer_set(struct tcp_conn *conn, enum timer t, uint64_t at)
@@ -76,7 +78,9 @@ life_arm(struct tcp_conn *conn)
 		/* FALLTHROUGH */
 	case TCP_S_ESTABLISHED:
 	case TCP_S_CLOSE_WAIT:
-		if (keepalive_wanted(conn))
+		if ((conn->flags & F_DEFERRED) != 0)
+			at = conn->life_at + DEFER_TIME;
+		else if (keepalive_wanted(conn))
 			at = conn->keep_sent == 0
 					? conn->last_received + conn->opt.keep_idle_s * SEC
 					: now + conn->opt.keep_interval_s * SEC;
@@ -134,6 +138,14 @@ keepalive(struct tcp_conn *conn)
 }
 
 static void
+silent_peer(struct tcp_conn *conn)
+{
+	COUNT(conn->engine, timeouts);
+	output_reset(conn);
+	conn_drop(conn, 0);
+}
+
+static void
 orphan(struct tcp_conn *conn)
 {
 	if (conn->snd_una == conn->life_una) {
@@ -163,7 +175,9 @@ life(struct tcp_conn *conn)
 			keepalive(conn);
 		break;
 	default:
-		if ((conn->flags & F_ORPHAN) != 0)
+		if ((conn->flags & F_DEFERRED) != 0)
+			silent_peer(conn);
+		else if ((conn->flags & F_ORPHAN) != 0)
 			orphan(conn);
 		else
 			keepalive(conn);
