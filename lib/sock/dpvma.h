@@ -21,8 +21,8 @@
  * - close() of a stream socket leaves the connection to dpvma, which ends it as TCP asks. What is
  *   not sent when dpvma_exit() has waited for 0.2 s is lost.
  * - Of two listeners on one address and port the second fails, with SO_REUSEPORT too.
- * - TCP_DEFER_ACCEPT is on or off: a connection is accepted with its first data, and reset when
- * none come for a minute.
+ * - TCP_DEFER_ACCEPT is on or off: a connection is accepted with its first data, and reset after
+ *   a minute without any.
  * - A descriptor made by dup() is the kernel's socket alone, and so is every socket in a child of
  *   fork().
  * - With VMA_THREAD_MODE=0 all calls must come from one thread, and TCP's timers run in them.
