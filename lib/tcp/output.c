@@ -299,10 +299,12 @@ output(struct tcp_conn *conn)
 		return;
 	}
 	if (conn->sndq.n != 0) {
+		segments_hold(conn);
 		if (unlikely(conn->loss.lost != 0))
 			send_again(conn);
 		if (conn->sndq.n_sent < conn->sndq.n)
 			send_new(conn);
+		segments_flush(conn);
 		loss_arm(conn);
 	}
 	if ((conn->flags & F_ACK_NOW) != 0) {

@@ -80,13 +80,51 @@ header(struct tcp_conn *conn, struct rte_tcp_hdr *th, uint32_t seq, uint8_t flag
 }
 
 static void
-emit(struct tcp_conn *conn, struct rte_mbuf *m, uint8_t ecn)
+hand_out(struct tcp_conn *conn, struct rte_mbuf **pkts, uint16_t n, uint8_t ecn)
 {
 	struct tcp_engine *engine = conn->engine;
 	struct tcp_out out = { .key = &conn->key, .conn = conn, .ecn = ecn, .df = conn->opt.pmtud };
 
+	engine->config.ops.output(engine->config.ctx, &out, pkts, n);
+}
+
+static void
+train_leaves(struct tcp_conn *conn)
+{
+	struct train *t = &conn->engine->train;
+
+	if (t->n != 0)
+		hand_out(conn, t->pkts, t->n, t->ecn);
+	t->n = 0;
+}
+
+void
+segments_hold(struct tcp_conn *conn)
+{
+	conn->engine->train.open = true;
+}
+
+void
+segments_flush(struct tcp_conn *conn)
+{
+	train_leaves(conn);
+	conn->engine->train.open = false;
+}
+
+static void
+emit(struct tcp_conn *conn, struct rte_mbuf *m, uint8_t ecn)
+{
+	struct train *t = &conn->engine->train;
+
 	conn->segs_out++;
-	engine->config.ops.output(engine->config.ctx, &out, &m, 1);
+	if (!t->open) {
+		hand_out(conn, &m, 1, ecn);
+		return;
+	}
+	if (t->n == TRAIN_MAX || (t->n != 0 && t->ecn != ecn))
+		train_leaves(conn);
+	t->ecn = ecn;
+	t->pkts[t->n++] = m;
 }
 
 /* A buffer for a header alone. */

@@ -581,6 +581,15 @@ conn_extra(struct tcp_conn *conn)
 {
 	return conn + 1;
 }
+/** Segments that output() makes in one turn of a connection, handed out together. */
+#define TRAIN_MAX 32u
+struct train {
+	bool open;
+	uint8_t ecn; /**< of all of them */
+	uint16_t n;
+	struct rte_mbuf *pkts[TRAIN_MAX];
+};
+
 struct tcp_engine {
 	struct tcp_config config;
 	uint64_t now;
@@ -603,7 +612,7 @@ struct tcp_engine {
 	bool ending;		   /**< being destroyed: no events, the table stays as it is */
 	uint64_t challenge_second; /**< engine-wide limit of RFC 5961 7 */
 	uint32_t challenge_count;
-	uint32_t next_id;
+	struct train train;
 };
 
 static inline uint64_t
@@ -840,6 +849,9 @@ int segment_data(struct tcp_conn *conn, uint32_t i, uint32_t n);
 /** Pieces from @p i on that can go in one packet of at most @p limit bytes without a copy, at most
  * @p max; at least 1. */
 uint32_t segment_run(const struct tcp_conn *conn, uint32_t i, uint32_t max, uint32_t limit);
+/** Segments of this connection wait from now on until segments_flush(), or until they are many. */
+void segments_hold(struct tcp_conn *conn);
+void segments_flush(struct tcp_conn *conn);
 /** A segment without data. 0, -ENOBUFS */
 int segment_bare(struct tcp_conn *conn, uint32_t seq, uint8_t flags, const struct tcp_opts *o);
 int segment_ack(struct tcp_conn *conn, uint32_t seq);
