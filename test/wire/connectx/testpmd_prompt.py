@@ -13,9 +13,10 @@ import sys
 import time
 
 PRELOADED = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'preload.sh')
-PROMPT = 'testpmd> '
-# of another thread of testpmd's, anywhere: in the midst of an echo, or of the prompt
-EVENT = re.compile(r'\nPort \d+: [a-z ]+ event\n')
+# Another thread of testpmd's prints its events anywhere, in the midst of an echo or of the prompt, and
+# the line feed before one by itself: it may stand between other letters than the event does.
+PROMPT = r'\n?'.join('testpmd> ')
+EVENT = re.compile(r'\n?Port \d+: [a-z ]+ event\n')
 PATIENCE = float(os.environ.get('PATIENCE', 60))  # s, for what is sure to come
 ESCAPES = re.compile(r'\x1b\[[0-9;]*[A-Za-z]')
 
