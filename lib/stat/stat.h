@@ -75,7 +75,6 @@
 #define TCP_COUNTERS(X)										   \
 	X(segs_in, "segments received, those put together by LRO or GRO counted one by one")	   \
 	X(bytes_in, "payload bytes received in order")						   \
-	X(fast_in, "segments that the short way of an established connection took")		   \
 	X(segs_out, "segments sent, those that the device splits counted one by one")		   \
 	X(bytes_out, "payload bytes sent, those sent again included")				   \
 	X(acks_out, "segments sent without data")						   \
@@ -140,7 +139,7 @@
 	X(drop_rst_seq, "RSTs outside of the window")						   \
 	X(drop_state, "segments that the connection's state does not allow")			   \
 	X(drop_after_close, "data that arrived after the application had gone")			   \
-	X(drop_window, "payload beyond the window offered")					   \
+	X(drop_window, "segments with payload beyond the window offered, or without room for it")  \
 	X(drop_no_memory, "segments dropped for want of memory")				   \
 	X(challenge_limited, "challenge acknowledgements not sent because of their rate limit")	   \
 	X(tx_no_mbuf, "segments not sent for want of a transmit buffer")			   \

@@ -11,24 +11,11 @@
 #define DRAIN_MS 200	/* what dpvma_exit() gives connections to say goodbye */
 #define PROGRESS_MS 100 /* longest time without a look at flows and ports */
 
-static pthread_mutex_t control;
-static pthread_once_t control_once = PTHREAD_ONCE_INIT;
-
-static void
-control_init(void)
-{
-	pthread_mutexattr_t attr;
-
-	pthread_mutexattr_init(&attr);
-	pthread_mutexattr_settype(&attr, PTHREAD_MUTEX_RECURSIVE);
-	pthread_mutex_init(&control, &attr);
-	pthread_mutexattr_destroy(&attr);
-}
+static pthread_mutex_t control = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
 
 void
 stream_control_lock(void)
 {
-	pthread_once(&control_once, control_init);
 	pthread_mutex_lock(&control);
 }
 
@@ -442,7 +429,6 @@ stream_progress(uint64_t now)
 	struct turn t = { .now = now, .next = now + PROGRESS_MS * UINT64_C(1000000) };
 
 	engine_foreach(turn_of, &t);
-	pthread_once(&control_once, control_init);
 	if (pthread_mutex_trylock(&control) == 0) {
 		listen_follow();
 		flow_reap();

@@ -67,7 +67,6 @@ syn_acked(struct tcp_conn *conn, struct tcp_in *in)
 	ecn_answered(conn, in);
 	window_init(conn, in, false);
 	conn->snd_una = in->ack;
-	conn->flags |= F_SYN_ACKED;
 	timer_stop(conn, TIMER_LIFE);
 	conn_established(conn);
 	conn->flags |= F_ACK_NOW;
@@ -143,7 +142,6 @@ handshake_acked(struct tcp_conn *conn, struct tcp_in *in)
 	}
 	window_init(conn, in, true);
 	conn->snd_una = in->ack;
-	conn->flags |= F_SYN_ACKED;
 	conn_established(conn);
 	return false;
 }

@@ -341,6 +341,8 @@ data_in(struct tcp_conn *conn, struct tcp_in *in)
 		if (conn->rcvq.bytes != bytes)
 			conn_event(conn, TCP_E_READABLE);
 	}
+	if (unlikely((put & RCVQ_DROPPED) != 0))
+		COUNT(conn->engine, drop_window);
 	schedule_ack(conn, in, put);
 	if (unlikely((put & RCVQ_FIN) != 0))
 		fin_in(conn);

@@ -129,7 +129,6 @@ tcp_accept(struct tcp_listener *l)
 	if (conn == NULL)
 		return NULL;
 	listen_forget(conn);
-	conn->flags |= F_ACCEPTED;
 	COUNT(l->engine, accepted);
 	return conn;
 }
@@ -209,7 +208,7 @@ embryo(struct tcp_listener *l, const struct tcp_in *in)
 		COUNT(l->engine, drop_no_memory);
 		return NULL;
 	}
-	conn->flags |= F_PASSIVE | F_ACCEPTING;
+	conn->flags |= F_ACCEPTING;
 	conn->listener = l;
 	conn->state = TCP_S_SYN_RECEIVED;
 	TAILQ_INSERT_TAIL(&l->half, conn, link);
@@ -303,7 +302,6 @@ cookie(struct tcp_listener *l, const struct tcp_in *in)
 	if (conn == NULL)
 		return NULL;
 	COUNT(engine, syn_cookies_in);
-	conn->flags |= F_COOKIE;
 	conn->iss = in->ack - 1;
 	conn->snd_una = conn->snd_up = conn->snd_sml = conn->iss;
 	conn->snd_nxt = in->ack;

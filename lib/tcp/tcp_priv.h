@@ -430,37 +430,32 @@ enum loss_timer { LOSS_NONE, LOSS_RTO, LOSS_TLP, LOSS_REO, LOSS_PROBE };
 enum recovery { REC_OPEN, REC_DISORDER, REC_CWR, REC_RECOVERY, REC_LOSS };
 
 enum {
-	F_TS = 0x1, /**< timestamps were agreed on */
-	F_SACK = 0x2,
-	F_WSCALE = 0x4,
-	F_ECN = 0x8,	      /**< agreed on */
-	F_PASSIVE = 0x10,     /**< opened by the peer */
-	F_ACK_NOW = 0x20,     /**< acknowledge before tcp_input() returns */
-	F_ACK_PENDING = 0x40, /**< TIMER_ACK runs */
-	F_ORPHAN = 0x80,      /**< the owner has closed it */
-	F_SHUT_RD = 0x100,
-	F_FIN_QUEUED = 0x200,	  /**< our FIN is in the send queue */
-	F_WANT_SPACE = 0x400,	  /**< a send was refused: TCP_E_WRITABLE is due */
-	F_ECE = 0x800,		  /**< echo congestion until CWR comes (RFC 3168 6.1.3) */
-	F_CWR = 0x1000,		  /**< say CWR with the next new data */
-	F_URG_OUT = 0x2000,	  /**< urgent data up to snd_up */
-	F_URG_IN = 0x4000,	  /**< urgent mark at rcv_up, not yet passed */
-	F_URG_BYTE = 0x8000,	  /**< urg_byte is there to be read */
-	F_COOKIE = 0x10000,	  /**< made from a SYN cookie */
-	F_DUE = 0x20000,	  /**< in the engine's list of those that have to send */
-	F_KEEPALIVE = 0x40000,	  /**< the next acknowledgement is a keepalive probe's */
-	F_CWND_LIMITED = 0x80000, /**< in this round trip the window was full */
-	F_SYN_ACKED = 0x100000,	  /**< our SYN is acknowledged */
-	F_ACCEPTED = 0x200000,
-	F_FIN_IN = 0x400000,	    /**< the peer's FIN was received in order */
-	F_DEFERRED = 0x800000,	    /**< TCP_DEFER_ACCEPT waits for data */
-	F_MORE = 0x1000000,	    /**< the last send said MORE */
-	F_CORKED = 0x2000000,	    /**< a part of a segment is held back until cork_at */
-	F_NO_SPACE_OUT = 0x4000000, /**< the last window we offered was zero */
-	F_READY = 0x20000000,	    /**< of these, in the list of those that wait to be accepted */
-	F_FINISHED = 0x10000000,    /**< out of every list; conn_finish() was here */
-	F_URG_WAIT = 0x40000000,    /**< the byte at rcv_up has not come yet */
-	F_ACCEPTING = 0x8000000,    /**< in one of its listener's lists */
+	F_TS = 1 << 0, /**< timestamps were agreed on */
+	F_SACK = 1 << 1,
+	F_WSCALE = 1 << 2,
+	F_ECN = 1 << 3,		/**< agreed on */
+	F_ACK_NOW = 1 << 4,	/**< acknowledge before tcp_input() returns */
+	F_ACK_PENDING = 1 << 5, /**< TIMER_ACK runs */
+	F_ORPHAN = 1 << 6,	/**< the owner has closed it */
+	F_SHUT_RD = 1 << 7,
+	F_FIN_QUEUED = 1 << 8,	  /**< our FIN is in the send queue */
+	F_WANT_SPACE = 1 << 9,	  /**< a send was refused: TCP_E_WRITABLE is due */
+	F_ECE = 1 << 10,	  /**< echo congestion until CWR comes (RFC 3168 6.1.3) */
+	F_CWR = 1 << 11,	  /**< say CWR with the next new data */
+	F_URG_OUT = 1 << 12,	  /**< urgent data up to snd_up */
+	F_URG_IN = 1 << 13,	  /**< urgent mark at rcv_up, not yet passed */
+	F_URG_BYTE = 1 << 14,	  /**< urg_byte is there to be read */
+	F_DUE = 1 << 15,	  /**< in the engine's list of those that have to send */
+	F_CWND_LIMITED = 1 << 16, /**< in this round trip the window was full */
+	F_FIN_IN = 1 << 17,	  /**< the peer's FIN was received in order */
+	F_DEFERRED = 1 << 18,	  /**< TCP_DEFER_ACCEPT waits for data */
+	F_MORE = 1 << 19,	  /**< the last send said MORE */
+	F_CORKED = 1 << 20,	  /**< a part of a segment is held back until cork_at */
+	F_NO_SPACE_OUT = 1 << 21, /**< the last window we offered was zero */
+	F_READY = 1 << 22,	  /**< of these, in the list of those that wait to be accepted */
+	F_FINISHED = 1 << 23,	  /**< out of every list; conn_finish() was here */
+	F_URG_WAIT = 1 << 24,	  /**< the byte at rcv_up has not come yet */
+	F_ACCEPTING = 1 << 25,	  /**< in one of its listener's lists */
 };
 
 /** Loss recovery: RFC 8985, 6298, 5682, 6937, 6675 (ack.c, sack.c, rack.c, rto.c, recovery.c). */

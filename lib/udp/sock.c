@@ -13,24 +13,11 @@
 /* net.core.rmem_default of Linux, until the socket above says what the kernel's has. */
 #define RCVBUF_DEFAULT 212992
 
-static pthread_mutex_t control;
-static pthread_once_t control_once = PTHREAD_ONCE_INIT;
-
-static void
-control_init(void)
-{
-	pthread_mutexattr_t attr;
-
-	pthread_mutexattr_init(&attr);
-	pthread_mutexattr_settype(&attr, PTHREAD_MUTEX_RECURSIVE);
-	pthread_mutex_init(&control, &attr);
-	pthread_mutexattr_destroy(&attr);
-}
+static pthread_mutex_t control = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
 
 void
 control_lock(void)
 {
-	pthread_once(&control_once, control_init);
 	pthread_mutex_lock(&control);
 }
 

@@ -41,6 +41,13 @@ write_input(const char *name, const uint8_t *bytes, size_t len)
 		write_input(name, b_, sizeof(b_));                                                 \
 	} while (0)
 
+/* All bytes as they are. */
+#define FOUND(name, ...)                                                                           \
+	do {                                                                                       \
+		const uint8_t b_[] = { __VA_ARGS__ };                                              \
+		write_input(name, b_, sizeof(b_));                                                 \
+	} while (0)
+
 /* Operation @p op with peer @p peer. */
 #define P(peer, op) ((uint8_t)((peer) << 5 | (op)))
 #define SEG(peer, flags, base, extra, len8) P(peer, OP_SEGMENT), flags, base, extra, len8
@@ -253,6 +260,26 @@ closing(void)
 			SEG(1, SYN, 0, X_OPTIONS, 0), 4, 2, 40, 5, 180);
 }
 
+/* What the fuzzer has found, as it found it: each fails without its fix. */
+static void
+found(void)
+{
+	/* A buffer was missing and nothing on the way: the connection stood still for ever. */
+	FOUND("no_buffer_nothing_on_the_way", 0x0c, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x07, 0x07,
+			0x0a, 0xdd, 0xc3, 0x05, 0x16, 0x0a, 0xff, 0x00, 0x01, 0x17, 0x01, 0x01,
+			0x0e, 0xe5, 0xe6, 0xd6, 0x26, 0xf2, 0x55, 0x00, 0x00, 0x00, 0x01, 0x00,
+			0x00, 0x07, 0x07, 0x02, 0x30, 0x00, 0x02, 0x0a, 0x00, 0x00);
+	/* From none to another algorithm in recovery: a window of 2^32 - 1. */
+	FOUND("none_changed_in_recovery", 0x04, 0x00, 0x00, 0x02, 0x00, 0x00, 0x00, 0x07, 0x07,
+			0x0a, 0x11, 0x00, 0x00, 0x00, 0x0a, 0xff, 0x00, 0x1a, 0x01, 0x11, 0x00,
+			0x00, 0x00, 0x00, 0x00, 0x00, 0x05);
+	/* A timer that ran hid another's earlier deadline. */
+	FOUND("timer_behind_another", 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x07, 0x07, 0x11,
+			0x90, 0x00, 0x00, 0x00, 0x00, 0x00, 0x0a, 0xff, 0x00, 0x01, 0x01, 0x00,
+			0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+			0x00, 0x00, 0x05, 0x01);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -266,5 +293,6 @@ main(int argc, char **argv)
 	losing();
 	receiving();
 	closing();
+	found();
 	return 0;
 }

@@ -12,7 +12,7 @@ import socket
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../interop/stack"))
-from lab import (PROGRAMS, Agent, Failed, Space, Testpmd, check, equal, main, pattern, skip,
+from lab import (PROGRAMS, Agent, Failed, Space, Testpmd, check, equal, main, need_tun, pattern,
                  wait_for)
 
 PORT = 5000
@@ -27,8 +27,7 @@ class Host:
     """A namespace with the kernel's side of a NIC in it."""
 
     def __init__(self, number, cable):
-        if not os.path.exists("/dev/net/tun"):
-            skip("there is no /dev/net/tun")
+        need_tun()
         self.ip, self.cable = f"10.97.0.{number}", cable
         self.space = Space()
         self.space.ip("tuntap", "add", "nic0", "mode", "tap")

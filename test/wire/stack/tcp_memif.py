@@ -11,7 +11,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../interop/stack"))
 import lab
 import tcplab
-from lab import Agent, PROGRAMS, Space, Testpmd, check, equal, main, skip
+from lab import Agent, PROGRAMS, Space, Testpmd, check, equal, main, need_tun
 
 HERE, THERE = "10.98.0.2", "10.98.0.1"
 MAC = {HERE: "02:98:00:00:00:02", THERE: "02:98:00:00:00:01"}
@@ -39,8 +39,7 @@ class Cable:
     """Two namespaces, a NIC in each, the kernels beside them."""
 
     def __init__(self, name):
-        if not os.path.exists("/dev/net/tun"):
-            skip("there is no /dev/net/tun")
+        need_tun()
         self.cable = f"dpvma-test-{os.getpid()}-{name}"
         self.spaces = {}
         for addr in (HERE, THERE):
