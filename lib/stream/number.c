@@ -17,7 +17,8 @@ number_find(uint16_t port_be)
 	return lports[port_be];
 }
 
-struct lport *
+/* Made when there is none; NULL: no memory. */
+static struct lport *
 number_get(uint16_t port_be)
 {
 	struct lport *lp = lports[port_be];

@@ -246,20 +246,6 @@ stream_bind(struct stream *s, const struct ip_addr *addr, uint16_t *port_be)
 }
 
 void
-stream_unbind(struct stream *s)
-{
-	stream_control_lock();
-	number_leave(s);
-	stream_control_unlock();
-}
-
-bool
-stream_is_bound(const struct stream *s)
-{
-	return s->lp != NULL;
-}
-
-void
 stream_local(const struct stream *s, struct ip_addr *addr, uint16_t *port_be)
 {
 	const struct lport *lp;

@@ -81,9 +81,6 @@ enum stream_phase stream_phase(const struct stream *s);
  *         -EREMOTE (an address that is no port's: the kernel's business)
  */
 int stream_bind(struct stream *s, const struct ip_addr *addr, uint16_t *port_be);
-/** The binding was for nothing, as the kernel's socket did not get it. */
-void stream_unbind(struct stream *s);
-bool stream_is_bound(const struct stream *s);
 void stream_local(const struct stream *s, struct ip_addr *addr, uint16_t *port_be);
 /** The peer, once and as long as there is one. */
 bool stream_peer(struct stream *s, struct ip_addr *addr, uint16_t *port_be);

@@ -101,8 +101,6 @@ struct lport {
 	LIST_HEAD(, stream_flow) flows;
 };
 struct lport *number_find(uint16_t port_be);
-/** Made when there is none; NULL: no memory. */
-struct lport *number_get(uint16_t port_be);
 /** Free it when nobody has it. */
 void number_put(struct lport *lp);
 void number_foreach(void (*cb)(struct lport *lp, void *ctx), void *ctx);

@@ -127,12 +127,6 @@ tcp_clock(struct tcp_engine *engine, uint64_t now_ns)
 		engine->now = now_ns;
 }
 
-uint64_t
-tcp_now(const struct tcp_engine *engine)
-{
-	return engine->now;
-}
-
 const struct tcp_stats *
 tcp_engine_stats(const struct tcp_engine *engine)
 {

@@ -63,8 +63,6 @@ void recovery_ack(struct tcp_conn *conn, const struct acked *a);
 void recovery_lost(struct tcp_conn *conn);
 /** An RTO: state and window (RFC 5681 3.1). */
 void recovery_rto(struct tcp_conn *conn);
-/** The last reduction was for nothing (RFC 4015). @param acked bytes that told so */
-void recovery_undo(struct tcp_conn *conn, uint32_t acked);
 
 /** rto.c: RFC 5682. @return true: the timeout was spurious */
 bool frto_process(struct tcp_conn *conn, const struct acked *a);

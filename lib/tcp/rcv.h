@@ -101,8 +101,6 @@ rcv_has_room(const struct tcp_conn *conn, unsigned int n)
 /* rcvread.c */
 /** The reader has passed the next @p n bytes of the queue: free what they alone were in. */
 void rcv_skip(struct tcp_conn *conn, uint32_t n);
-/** Why nothing can be read: 0 at the end, the pending error, which is taken, -EAGAIN. */
-ssize_t rcv_nothing(struct tcp_conn *conn);
 
 /* rcvurg.c */
 /** rcv_nxt has moved while F_URG_WAIT is set: the urgent byte may be there. */

@@ -164,7 +164,8 @@ readable(const struct tcp_conn *conn, uint32_t *hole)
 	return bytes - *hole;
 }
 
-ssize_t
+/* Why nothing can be read: 0 at the end, the pending error, which is taken, -EAGAIN. */
+static ssize_t
 rcv_nothing(struct tcp_conn *conn)
 {
 	if (conn->flags & F_FIN_IN)

@@ -223,7 +223,8 @@ unmark(struct tcp_conn *conn)
 	rack_rescan(conn);
 }
 
-void
+/* The last reduction was for nothing (RFC 4015). @p acked: bytes that told so */
+static void
 recovery_undo(struct tcp_conn *conn, uint32_t acked)
 {
 	struct loss *l = &conn->loss;

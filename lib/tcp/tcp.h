@@ -152,7 +152,6 @@ void tcp_engine_destroy(struct tcp_engine *engine);
 /** @{ */
 /** It is now @p now_ns; never runs backwards. Before each burst of calls. */
 void tcp_clock(struct tcp_engine *engine, uint64_t now_ns);
-uint64_t tcp_now(const struct tcp_engine *engine);
 /**
  * Take packets in the state in which a sink gets them: data begin at the link header (l2_len may be
  * 0), l2_len and l3_len are set, the IP packet is whole and its checksums are good. A coalesced one
