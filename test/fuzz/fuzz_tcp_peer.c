@@ -58,6 +58,21 @@ buffer(const uint8_t *bytes, uint16_t len)
 	return m;
 }
 
+/* Whatever connection a segment with URG met, one that it made too. */
+static void
+note_urgent(void)
+{
+	struct tcp_conn *conn;
+	unsigned int i;
+
+	for (i = 0; i < PEERS; i++) {
+		conn = w.peers[i].urgent ? conn_of(&w.peers[i]) : NULL;
+		if (conn != NULL)
+			note_of(conn)->urgent = 1;
+		w.peers[i].urgent = false;
+	}
+}
+
 static void
 give(struct rte_mbuf *m, bool more)
 {
@@ -72,12 +87,12 @@ give(struct rte_mbuf *m, bool more)
 	tcp_input(w.engine, w.batch, w.n_batch);
 	w.inside = false;
 	w.n_batch = 0;
+	note_urgent();
 }
 
 /* @p hdr: the TCP header with its options; data follow as the stream has them. */
 static void
-packet(const struct peer *peer, const uint8_t *hdr, uint32_t hdr_len, const struct segment *s,
-		bool more)
+packet(struct peer *peer, const uint8_t *hdr, uint32_t hdr_len, const struct segment *s, bool more)
 {
 	static uint8_t b[IP_HDR + TCP_HDR_MAX + LEN_MAX];
 	struct rte_ipv4_hdr *ip = (struct rte_ipv4_hdr *)(void *)b;
@@ -99,6 +114,7 @@ packet(const struct peer *peer, const uint8_t *hdr, uint32_t hdr_len, const stru
 	if (s->split != 0 && s->split < total)
 		first = s->split;
 	w.packets++;
+	peer->urgent |= (s->flags & RTE_TCP_URG_FLAG) != 0;
 	m = buffer(b, (uint16_t)first);
 	if (first < total) {
 		second = buffer(b + first, (uint16_t)(total - first));
@@ -300,11 +316,8 @@ op_segment(struct peer *peer, bool more)
 		s.lro = u8() * 8u;
 	if ((extra & X_ODD) != 0)
 		s.len += u8();
-	if ((s.flags & RTE_TCP_URG_FLAG) != 0) {
+	if ((s.flags & RTE_TCP_URG_FLAG) != 0)
 		s.urg = u16();
-		if (conn != NULL)
-			note_of(conn)->urgent = 1;
-	}
 	send_segment(peer, &s, more);
 }
 
@@ -335,8 +348,6 @@ op_raw(struct peer *peer)
 		s.len = len - i;
 		len = i;
 	}
-	if (conn != NULL && (s.flags & RTE_TCP_URG_FLAG) != 0)
-		note_of(conn)->urgent = 1;
 	packet(peer, b, len, &s, false);
 }
 

@@ -25,6 +25,7 @@ struct peer {
 	uint32_t ts;	       /* our timestamp in that */
 	size_t lent;	       /* taken by tcp_recv_mbufs() */
 	bool opening;	       /* in tcp_connect() */
+	bool urgent;	       /* has sent URG since its last packets were given */
 };
 
 struct world {

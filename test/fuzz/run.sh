@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # test/fuzz/run.sh BUILD [SECONDS [FUZZER...]]: build the fuzzers with clang into BUILD/fuzz and run
 # each for so many seconds, from the inputs its generator makes, among them those that found
-# something once. Fails when one finds anything; what it found stays in BUILD/fuzz.
+# something once. FUZZ_SEED=N begins elsewhere (0: anywhere). Fails when one finds anything; what
+# it found stays in BUILD/fuzz.
 set -eu
 cd "$(dirname "$0")/../.."
 build=$(realpath -m "${1:?usage: test/fuzz/run.sh BUILD [SECONDS [FUZZER...]]}")/fuzz
@@ -14,7 +15,7 @@ mkdir -p "$build"
 
 read -ra flags <<<"-std=gnu11 -O1 -g -D_GNU_SOURCE -Ilib -Itest/unit/net -fno-strict-aliasing \
 	$(pkg-config --cflags libdpdk libnl-3.0 libbsd-overlay cmocka)"
-read -ra libs <<<"$(pkg-config --libs libdpdk libbsd-overlay libmd cmocka) -lrte_net_ring -pthread"
+read -ra libs <<<"$(pkg-config --libs libmd libdpdk libbsd-overlay cmocka) -lrte_net_ring -pthread"
 # DPDK reads words where they lie, and RTE_IPV4() shifts into the sign
 sanitize=(-fsanitize=fuzzer,address,undefined -fno-sanitize=alignment,shift
 	-fno-sanitize-recover=undefined)
@@ -55,7 +56,7 @@ fuzz() {
 	mkdir -p "$corpus"
 	"$build/${name}_corpus" "$corpus"
 	echo "fuzz: $name for $seconds s"
-	"$build/$name" -max_total_time="$seconds" -timeout=10 -verbosity=1 -print_final_stats=1 \
+	"$build/$name" -seed="${FUZZ_SEED:-1}" -max_total_time="$seconds" -timeout=10 -verbosity=1 -print_final_stats=1 \
 		-artifact_prefix="$build/" "${@:2}" "$corpus" >"$build/$name.log" 2>&1 ||
 		{ tail -n 60 "$build/$name.log"; exit 1; }
 	grep -E "number_of_executed_units|cov:" "$build/$name.log" | tail -n 2

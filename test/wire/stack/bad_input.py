@@ -76,6 +76,10 @@ def tool():
             (["--udp-port=70000"], ["--udp-port", "65535"]),
             (["--udp-port=65000", "--sockets=1000"], ["--sockets", "65535"]),
             (["--mode=cyclic", "--ring-mode=foo"], ["foo", "padded"]),
+            (["--mode=stream", "--size=0"], ["--size=0", "a byte"]),
+            (["--mode=rr", "--peer=10.0.0"], ["--peer=10.0.0", "IP address"]),
+            (["--modes=rr,recv"], ["--modes", "alone"]),
+            (["--mode=rr", "--peer=10.0.0.1"], ["10.0.0.1"]),
             (["--mode=cyclic", "--num=99999999"], ["--num", "64"]),
             (["--mode=cyclic", "--num=16000000", "--size=1400"],
              ["16000000 strides", "MB", "num of at most [0-9]+"])):
