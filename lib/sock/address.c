@@ -47,7 +47,7 @@ sock_bind_address(const struct sockaddr *sa, socklen_t len, struct ip_addr *addr
 static int
 bind_kernels(struct sock *s, const struct sockaddr *sa, socklen_t len)
 {
-	int ret = bind(s->fd, sa, len);
+	int ret = os.bind(s->fd, sa, len);
 
 	if (ret != 0)
 		sock_to_us(s);
@@ -63,9 +63,9 @@ dpvma_bind(int fd, const struct sockaddr *sa, socklen_t len)
 	int ret;
 
 	if (s == NULL)
-		return bind(fd, sa, len);
+		return os.bind(fd, sa, len);
 	if (!s->offloaded) {
-		ret = bind(fd, sa, len);
+		ret = os.bind(fd, sa, len);
 	} else if ((ret = sock_bind_address(sa, len, &addr, &port_be)) != 0) {
 		ret = fail(ret);
 	} else {
@@ -88,10 +88,10 @@ dpvma_connect(int fd, const struct sockaddr *sa, socklen_t len)
 	int ret;
 
 	if (s == NULL)
-		return connect(fd, sa, len);
+		return os.connect(fd, sa, len);
 	ret = s->offloaded ? s->ops->connect(s, sa, len) : -EREMOTE;
 	if (ret == -EREMOTE)
-		ret = connect(fd, sa, len);
+		ret = os.connect(fd, sa, len);
 	else if (ret != 0)
 		ret = fail(ret);
 	sock_put(s);
@@ -122,14 +122,14 @@ dpvma_getsockname(int fd, struct sockaddr *sa, socklen_t *len)
 	int ret;
 
 	if (s == NULL)
-		return getsockname(fd, sa, len);
+		return os.getsockname(fd, sa, len);
 	if (s->offloaded) {
 		if (conf()->trigger_dummy_send_getsockname && s->udp != NULL)
 			dgram_warm_up(s);
 		s->ops->local(s, &addr, &port_be);
 		ret = sock_give_name(&addr, port_be, sa, len);
 	} else {
-		ret = getsockname(fd, sa, len);
+		ret = os.getsockname(fd, sa, len);
 	}
 	sock_put(s);
 	return ret;
@@ -144,9 +144,9 @@ dpvma_getpeername(int fd, struct sockaddr *sa, socklen_t *len)
 	int ret;
 
 	if (s == NULL)
-		return getpeername(fd, sa, len);
+		return os.getpeername(fd, sa, len);
 	if (!s->offloaded)
-		ret = getpeername(fd, sa, len);
+		ret = os.getpeername(fd, sa, len);
 	else if (s->ops->peer(s, &addr, &port_be))
 		ret = sock_give_name(&addr, port_be, sa, len);
 	else

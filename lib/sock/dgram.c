@@ -141,13 +141,13 @@ start(struct sock *s)
 	int value;
 	socklen_t len = sizeof(value);
 
-	if (getsockopt(s->fd, SOL_SOCKET, SO_RCVBUF, &value, &len) == 0 && value > 0)
+	if (os.getsockopt(s->fd, SOL_SOCKET, SO_RCVBUF, &value, &len) == 0 && value > 0)
 		o->rcvbuf = RTE_MAX((uint32_t)value, (uint32_t)conf()->rx_bytes_min);
 	/* the kernel's sysctl net.ipv4.ip_default_ttl */
-	if (getsockopt(s->fd, IPPROTO_IP, IP_TTL, &value, &len) == 0 && value > 0)
+	if (os.getsockopt(s->fd, IPPROTO_IP, IP_TTL, &value, &len) == 0 && value > 0)
 		o->ttl = (uint8_t)value;
 	value = o->mc_loop;
-	setsockopt(s->fd, IPPROTO_IP, IP_MULTICAST_LOOP, &value, sizeof(value));
+	os.setsockopt(s->fd, IPPROTO_IP, IP_MULTICAST_LOOP, &value, sizeof(value));
 }
 
 static int

@@ -84,7 +84,7 @@ set_rcvbuf(struct sock *s, int name, const void *val, socklen_t len)
 	bytes = value < 0 ? 0 : RTE_MIN((uint32_t)value, (uint32_t)INT32_MAX / 2) * 2;
 	udp_options(s->udp)->rcvbuf = RTE_MAX(bytes, (uint32_t)conf()->rx_bytes_min);
 	/* more than it allows, or no privilege: its part gets what it may have */
-	setsockopt(s->fd, SOL_SOCKET, name, val, len);
+	os.setsockopt(s->fd, SOL_SOCKET, name, val, len);
 	return 0;
 }
 
@@ -133,7 +133,7 @@ set_mc_if(struct sock *s, int name, const void *val, socklen_t len)
 		port = port_by_addr(&addr);
 	/* a port that the kernel does not know it cannot refuse */
 	if ((port == NULL || kernel_knows(port)) &&
-			setsockopt(s->fd, IPPROTO_IP, name, val, len) != 0)
+			os.setsockopt(s->fd, IPPROTO_IP, name, val, len) != 0)
 		return -errno;
 	s->mc_kernel = port == NULL && (req.imr_ifindex != 0 || !ip_is_any(&addr));
 	if (port != NULL && ip_is_any(&addr) && port->n_addrs != 0)
@@ -150,7 +150,7 @@ get_mc_if(struct sock *s, int name, void *val, socklen_t *len)
 	uint32_t addr = ip_v4(&o->mc_addr);
 
 	if (o->mc_port == NULL || kernel_knows(o->mc_port))
-		return getsockopt(s->fd, IPPROTO_IP, name, val, len) == 0 ? 0 : -errno;
+		return os.getsockopt(s->fd, IPPROTO_IP, name, val, len) == 0 ? 0 : -errno;
 	return option_give(val, len, &addr, sizeof(addr));
 }
 

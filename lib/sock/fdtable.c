@@ -13,7 +13,7 @@
 
 #include "sock_priv.h"
 
-#define TABLE_SIZE (1u << 20)
+#define TABLE_SIZE SOCK_MARKS
 
 static struct sock **table;
 static uint32_t table_size; /**< 0 until there is a table */
@@ -44,6 +44,11 @@ sock_table_init(void)
 void
 sock_table_forget(void)
 {
+	uint32_t fd;
+
+	for (fd = 0; fd < table_top; fd++)
+		if (table[fd] != NULL)
+			sock_mark((int)fd, SOCK_MARK_NONE);
 	table_size = 0;
 	table_top = 0;
 }
@@ -99,6 +104,7 @@ sock_publish(struct sock *s)
 		table_top = (uint32_t)s->fd + 1;
 	rte_spinlock_unlock(&free_lock);
 	__atomic_store_n(&table[s->fd], s, __ATOMIC_RELEASE);
+	sock_mark(s->fd, SOCK_MARK_OURS);
 }
 
 static struct sock *
@@ -116,16 +122,16 @@ destroy(struct sock *s)
 
 	s->ops->destroy(s);
 	if (s->wake_fd >= 0)
-		close(s->wake_fd);
+		os.close(s->wake_fd);
 	s->wake_fd = -1;
 	s->fd = -1;
 	rte_spinlock_lock(&free_lock);
 	SLIST_INSERT_HEAD(&free_list, s, next_free);
 	rte_spinlock_unlock(&free_lock);
 	__atomic_fetch_sub(&alive, 1, __ATOMIC_RELEASE);
-	/* last: from here on the number may be another socket's */
+	/* last: from here on the number may be another socket's; < 0: it is already */
 	if (fd >= 0)
-		close(fd);
+		os.close(fd);
 }
 
 static inline void
@@ -179,9 +185,25 @@ sock_detach(int fd)
 	if ((uint32_t)fd >= __atomic_load_n(&table_size, __ATOMIC_ACQUIRE))
 		return NULL;
 	s = __atomic_exchange_n(&table[fd], NULL, __ATOMIC_ACQ_REL);
-	if (s != NULL)
-		__atomic_store_n(&s->closing, true, __ATOMIC_SEQ_CST);
+	if (s == NULL)
+		return NULL;
+	sock_mark(fd, SOCK_MARK_NONE);
+	__atomic_store_n(&s->closing, true, __ATOMIC_SEQ_CST);
 	return s;
+}
+
+void
+dpvma_forget(int fd)
+{
+	struct sock *s = sock_detach(fd);
+
+	explain_remember(fd, REASON_NONE);
+	sock_mark(fd, SOCK_MARK_NONE);
+	if (s == NULL)
+		return;
+	s->fd = -1;
+	sock_wake_all(s);
+	sock_put(s);
 }
 
 unsigned int

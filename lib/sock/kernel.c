@@ -84,7 +84,7 @@ filter_copies(int fd)
 	}
 	code[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, UINT32_MAX);
 	prog.len = (unsigned short)n;
-	if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog, sizeof(prog)) != 0)
+	if (os.setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog, sizeof(prog)) != 0)
 		LOG_WARNING("fd %d: the kernel refused a filter (%s): datagrams may arrive twice",
 				fd, strerror(errno));
 }
@@ -100,9 +100,9 @@ kernel_bind(struct sock *s, const struct ip_addr *addr, uint16_t *port_be)
 	if (any_port(addr, copies))
 		filter_copies(s->fd);
 	ip_to_sockaddr(addr, *port_be, &sin);
-	if (bind(s->fd, (struct sockaddr *)&sin, sizeof(sin)) != 0)
+	if (os.bind(s->fd, (struct sockaddr *)&sin, sizeof(sin)) != 0)
 		return -errno;
-	if (getsockname(s->fd, (struct sockaddr *)&sin, &len) == 0)
+	if (os.getsockname(s->fd, (struct sockaddr *)&sin, &len) == 0)
 		*port_be = sin.sin_port;
 	/* of a stream nothing comes by it before it listens */
 	s->os_pollable = s->udp != NULL && conf()->rx_udp_poll_os_ratio != 0;
@@ -125,7 +125,7 @@ kernel_listen(struct sock *s, int backlog)
 	/* an attempt to connect may have left a filter that takes nothing */
 	if (any_port_copies())
 		filter_copies(s->fd);
-	if (listen(s->fd, backlog) != 0)
+	if (os.listen(s->fd, backlog) != 0)
 		return -errno;
 	s->os_pollable = true;
 	return 0;
@@ -137,7 +137,7 @@ filter_all(int fd)
 	struct sock_filter none = BPF_STMT(BPF_RET | BPF_K, 0);
 	struct sock_fprog prog = { .len = 1, .filter = &none };
 
-	if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog, sizeof(prog)) != 0)
+	if (os.setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog, sizeof(prog)) != 0)
 		LOG_WARNING("fd %d: the kernel refused a filter (%s): it may reset connections", fd,
 				strerror(errno));
 }
@@ -152,7 +152,7 @@ kernel_unlisten(struct sock *s)
 	if (any_port_copies())
 		filter_all(s->fd);
 	else
-		shutdown(s->fd, SHUT_RDWR);
+		os.shutdown(s->fd, SHUT_RDWR);
 }
 
 /*
@@ -165,7 +165,7 @@ kernel_guard(struct sock *s, const struct ip_addr *addr)
 	if (!s->kernel_bound || !any_port(addr, copies))
 		return;
 	filter_all(s->fd);
-	if (listen(s->fd, 1) != 0)
+	if (os.listen(s->fd, 1) != 0)
 		LOG_WARNING("fd %d: the kernel may reset this connection: listen: %s", s->fd,
 				strerror(errno));
 }
@@ -190,8 +190,8 @@ static const struct {
 void
 kernel_unbind(struct sock *s)
 {
-	int flags = fcntl(s->fd, F_GETFD), modes = fcntl(s->fd, F_GETFL), value;
-	int fd = socket(AF_INET, s->ops->type | SOCK_CLOEXEC, 0);
+	int flags = os.fcntl(s->fd, F_GETFD), modes = os.fcntl(s->fd, F_GETFL), value;
+	int fd = os.socket(AF_INET, s->ops->type | SOCK_CLOEXEC, 0);
 	socklen_t len;
 	unsigned int i;
 
@@ -199,14 +199,14 @@ kernel_unbind(struct sock *s)
 		return;
 	for (i = 0; i < RTE_DIM(kept); i++) {
 		len = sizeof(value);
-		if (getsockopt(s->fd, kept[i].level, kept[i].name, &value, &len) == 0)
-			setsockopt(fd, kept[i].level, kept[i].name, &value, len);
+		if (os.getsockopt(s->fd, kept[i].level, kept[i].name, &value, &len) == 0)
+			os.setsockopt(fd, kept[i].level, kept[i].name, &value, len);
 	}
-	if (dup3(fd, s->fd, flags & FD_CLOEXEC ? O_CLOEXEC : 0) >= 0) {
-		fcntl(s->fd, F_SETFL, modes);
+	if (os.dup3(fd, s->fd, flags & FD_CLOEXEC ? O_CLOEXEC : 0) >= 0) {
+		os.fcntl(s->fd, F_SETFL, modes);
 		s->kernel_bound = s->os_pollable = false;
 	}
-	close(fd);
+	os.close(fd);
 }
 
 /* Its kernel part hears the peer only, too. */
@@ -218,7 +218,7 @@ kernel_connect(struct sock *s, const struct ip_addr *peer, uint16_t port_be)
 	if (!s->kernel_bound)
 		return;
 	ip_to_sockaddr(peer, port_be, &sin);
-	if (connect(s->fd, (struct sockaddr *)&sin, sizeof(sin)) != 0)
+	if (os.connect(s->fd, (struct sockaddr *)&sin, sizeof(sin)) != 0)
 		s->os_pollable = false;
 }
 
@@ -233,14 +233,14 @@ kernel_disconnect(struct sock *s)
 
 	if (!s->kernel_bound)
 		return;
-	connect(s->fd, &none, sizeof(none));
+	os.connect(s->fd, &none, sizeof(none));
 	s->os_pollable = conf()->rx_udp_poll_os_ratio != 0;
 	/* a number that the kernel chose is given back by that; ours keeps it */
-	if (getsockname(s->fd, (struct sockaddr *)&sin, &len) != 0 || sin.sin_port != 0)
+	if (os.getsockname(s->fd, (struct sockaddr *)&sin, &len) != 0 || sin.sin_port != 0)
 		return;
 	s->ops->local(s, &addr, &port_be);
 	ip_to_sockaddr(&addr, port_be, &sin);
-	if (bind(s->fd, (struct sockaddr *)&sin, sizeof(sin)) != 0)
+	if (os.bind(s->fd, (struct sockaddr *)&sin, sizeof(sin)) != 0)
 		s->os_pollable = s->kernel_bound = false;
 }
 
@@ -269,10 +269,10 @@ kernel_membership(struct sock *s, enum udp_mc_op op, const struct ip_addr *group
 		if (port->n_addrs != 0)
 			with_source.imr_interface.s_addr = ip_v4(&port->addrs[0].addr);
 		with_source.imr_sourceaddr.s_addr = ip_v4(source);
-		ret = setsockopt(
+		ret = os.setsockopt(
 				s->fd, IPPROTO_IP, op_names[op], &with_source, sizeof(with_source));
 	} else {
-		ret = setsockopt(s->fd, IPPROTO_IP, op_names[op], &plain, sizeof(plain));
+		ret = os.setsockopt(s->fd, IPPROTO_IP, op_names[op], &plain, sizeof(plain));
 	}
 	if (ret != 0)
 		LOG_WARNING("fd %d: the kernel did not take the membership on %s: %s", s->fd,
@@ -284,5 +284,5 @@ kernel_readable(int fd)
 {
 	struct pollfd p = { .fd = fd, .events = POLLIN };
 
-	return poll(&p, 1, 0) == 1;
+	return os.poll(&p, 1, 0) == 1;
 }

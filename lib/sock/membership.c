@@ -187,7 +187,7 @@ membership_set(struct sock *s, int name, const void *val, socklen_t len)
 		ret = udp_membership(s->udp, requests[i].op, &r.group, port,
 				with_source ? &r.source : NULL);
 	if (ret == -EREMOTE)
-		return setsockopt(s->fd, IPPROTO_IP, name, val, len) == 0 ? 0 : -errno;
+		return os.setsockopt(s->fd, IPPROTO_IP, name, val, len) == 0 ? 0 : -errno;
 	if (ret == 0)
 		kernel_membership(
 				s, requests[i].op, &r.group, port, with_source ? &r.source : NULL);

@@ -28,9 +28,18 @@ option_held(const struct sock *s, int level, int name)
 	int value = 0;
 	socklen_t len = sizeof(value);
 
-	if (getsockopt(s->fd, level, name, &value, &len) != 0)
+	if (os.getsockopt(s->fd, level, name, &value, &len) != 0)
 		return 0;
 	return value;
+}
+
+bool
+option_of(int fd, int level, int name, int *value)
+{
+	socklen_t len = sizeof(*value);
+
+	*value = 0;
+	return os.getsockopt(fd, level, name, value, &len) == 0;
 }
 
 int
@@ -52,10 +61,10 @@ mirror_timeout(struct sock *s, int value)
 	socklen_t len = sizeof(tv);
 
 	(void)value;
-	if (getsockopt(s->fd, SOL_SOCKET, SO_RCVTIMEO, &tv, &len) == 0)
+	if (os.getsockopt(s->fd, SOL_SOCKET, SO_RCVTIMEO, &tv, &len) == 0)
 		s->rcv_timeout_ns = (int64_t)tv.tv_sec * 1000000000 + tv.tv_usec * 1000;
 	len = sizeof(tv);
-	if (getsockopt(s->fd, SOL_SOCKET, SO_SNDTIMEO, &tv, &len) == 0)
+	if (os.getsockopt(s->fd, SOL_SOCKET, SO_SNDTIMEO, &tv, &len) == 0)
 		s->snd_timeout_ns = (int64_t)tv.tv_sec * 1000000000 + tv.tv_usec * 1000;
 }
 
@@ -77,7 +86,7 @@ bound_to_ifindex(struct sock *s, const char *name, uint32_t ifindex)
 static int
 kernel_takes(struct sock *s, int name, const void *val, socklen_t len)
 {
-	if (setsockopt(s->fd, SOL_SOCKET, name, val, len) == 0)
+	if (os.setsockopt(s->fd, SOL_SOCKET, name, val, len) == 0)
 		return 0;
 	return errno == EPERM && conf()->allow_privileged_sock_opt ? 0 : -errno;
 }
@@ -110,7 +119,7 @@ get_device(struct sock *s, int name, void *val, socklen_t *len)
 {
 	if (s->bind_device[0] != '\0')
 		return option_give(val, len, s->bind_device, (socklen_t)strlen(s->bind_device) + 1);
-	return getsockopt(s->fd, SOL_SOCKET, name, val, len) == 0 ? 0 : -errno;
+	return os.getsockopt(s->fd, SOL_SOCKET, name, val, len) == 0 ? 0 : -errno;
 }
 
 static int
@@ -181,7 +190,7 @@ set_locked(struct sock *s, int level, int name, const void *val, socklen_t len)
 		o->mirror(s, value);
 		return 0;
 	}
-	if (setsockopt(s->fd, level, name, val, len) != 0)
+	if (os.setsockopt(s->fd, level, name, val, len) != 0)
 		return -errno;
 	if (o != NULL && o->mirror != NULL)
 		o->mirror(s, option_held(s, level, name));
@@ -198,7 +207,7 @@ get_locked(struct sock *s, int level, int name, void *val, socklen_t *len)
 		return ret;
 	if (o != NULL && o->get != NULL)
 		return o->get(s, name, val, len);
-	return getsockopt(s->fd, level, name, val, len) == 0 ? 0 : -errno;
+	return os.getsockopt(s->fd, level, name, val, len) == 0 ? 0 : -errno;
 }
 
 int
@@ -208,9 +217,9 @@ dpvma_setsockopt(int fd, int level, int name, const void *val, socklen_t len)
 	int ret;
 
 	if (s == NULL)
-		return setsockopt(fd, level, name, val, len);
+		return os.setsockopt(fd, level, name, val, len);
 	if (!s->offloaded) {
-		ret = setsockopt(fd, level, name, val, len);
+		ret = os.setsockopt(fd, level, name, val, len);
 	} else {
 		rte_spinlock_lock(&s->lock);
 		ret = set_locked(s, level, name, val, len);
@@ -232,9 +241,9 @@ dpvma_getsockopt(int fd, int level, int name, void *val, socklen_t *len)
 		return 0;
 	s = sock_get(fd);
 	if (s == NULL)
-		return getsockopt(fd, level, name, val, len);
+		return os.getsockopt(fd, level, name, val, len);
 	if (!s->offloaded) {
-		ret = getsockopt(fd, level, name, val, len);
+		ret = os.getsockopt(fd, level, name, val, len);
 	} else {
 		rte_spinlock_lock(&s->lock);
 		ret = get_locked(s, level, name, val, len);

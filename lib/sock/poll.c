@@ -115,13 +115,13 @@ ready_events(struct sock *s, short wanted)
 
 /* Results of the offloaded ones; with @p os also what the kernel answered for all. */
 static int
-collect(struct view *v, bool os)
+collect(struct view *v, bool asked)
 {
 	int ready = 0;
 	nfds_t i;
 
 	for (i = 0; i < v->n; i++) {
-		short got = os && v->os[i].fd >= 0 ? v->os[i].revents : 0;
+		short got = asked && v->os[i].fd >= 0 ? v->os[i].revents : 0;
 
 		if (v->socks[i] != NULL)
 			got |= ready_events(v->socks[i], v->fds[i].events);
@@ -155,23 +155,23 @@ ask_kernel(struct view *v)
 
 	if (v->os_n == 0 && v->sigmask == NULL)
 		return 0;
-	ret = ppoll(v->os, v->n, &none, v->sigmask);
+	ret = os.ppoll(v->os, v->n, &none, v->sigmask);
 	return ret < 0 ? -errno : ret > 0;
 }
 
 static int
 turn(struct view *v, int *countdown)
 {
-	int os = 0;
+	int asked = 0;
 
 	poll_rings(v);
 	if (conf()->select_poll_os_ratio != 0 && --*countdown <= 0) {
 		*countdown = conf()->select_poll_os_ratio;
-		os = ask_kernel(v);
-		if (os < 0)
-			return os;
+		asked = ask_kernel(v);
+		if (asked < 0)
+			return asked;
 	}
-	return collect(v, os != 0);
+	return collect(v, asked != 0);
 }
 
 /*
@@ -182,15 +182,15 @@ static int
 first_turn(struct view *v)
 {
 	static __thread int calls;
-	int ready, os;
+	int ready, asked;
 
 	poll_rings(v);
 	ready = collect(v, false);
 	if (ready != 0 && (v->os_n == 0 || ++calls < conf()->select_skip_os))
 		return ready;
 	calls = 0;
-	os = ask_kernel(v);
-	return os < 0 ? os : collect(v, os != 0);
+	asked = ask_kernel(v);
+	return asked < 0 ? asked : collect(v, asked != 0);
 }
 
 static bool
@@ -234,7 +234,7 @@ sleep_on(struct view *v, uint64_t deadline, const sigset_t *sigmask)
 		waiting = v->socks[i] != NULL && awaited(v->socks[i], v->fds[i].events);
 	deadline = earliest(v, deadline);
 	left = timespec_until(waiting ? 0 : deadline, v->set.nap);
-	ret = ppoll(v->os, n, !waiting && deadline == UINT64_MAX && !v->set.nap ? NULL : &left,
+	ret = os.ppoll(v->os, n, !waiting && deadline == UINT64_MAX && !v->set.nap ? NULL : &left,
 			sigmask);
 	ret = ret < 0 ? -errno : 0;
 	for (i = 0; i < v->n; i++)
@@ -331,7 +331,7 @@ dpvma_poll(struct pollfd *fds, nfds_t n, int timeout_ms)
 		ret = poll_until(fds, n, deadline, NULL);
 	}
 	if (ret == -EREMOTE)
-		return poll(fds, n, timeout_ms);
+		return os.poll(fds, n, timeout_ms);
 	return ret < 0 ? fail(ret) : ret;
 }
 
@@ -352,6 +352,6 @@ dpvma_ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout, const 
 		ret = poll_until(fds, n, deadline, sigmask);
 	}
 	if (ret == -EREMOTE)
-		return ppoll(fds, n, timeout, sigmask);
+		return os.ppoll(fds, n, timeout, sigmask);
 	return ret < 0 ? fail(ret) : ret;
 }

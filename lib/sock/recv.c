@@ -252,8 +252,8 @@ recvmsg_offloaded(struct sock *s, struct msghdr *msg, int flags)
 			return fail((int)ret);
 		/* its first receive bound it, and the kernel's it became */
 		if (!s->offloaded)
-			return recvmsg(s->fd, msg, flags);
-		ret = recvmsg(s->fd, msg, flags | MSG_DONTWAIT);
+			return os.recvmsg(s->fd, msg, flags);
+		ret = os.recvmsg(s->fd, msg, flags | MSG_DONTWAIT);
 	} while (try_again(s, ret, flags));
 	if (ret >= 0)
 		STAT_INC(udp_stats(s->udp), SOCK, rx_os);
@@ -267,10 +267,10 @@ dpvma_recvmsg(int fd, struct msghdr *msg, int flags)
 	ssize_t ret;
 
 	if (s == NULL)
-		return recvmsg(fd, msg, flags);
+		return os.recvmsg(fd, msg, flags);
 	if (unlikely(!s->offloaded)) {
 		sock_put(s);
-		return recvmsg(fd, msg, flags);
+		return os.recvmsg(fd, msg, flags);
 	}
 	if (likely(s->udp != NULL))
 		ret = recvmsg_offloaded(s, msg, flags);
@@ -320,7 +320,7 @@ dpvma_readv(int fd, const struct iovec *iov, int iovcnt)
 	struct sock *s = sock_get(fd);
 
 	if (s == NULL)
-		return readv(fd, iov, iovcnt);
+		return os.readv(fd, iov, iovcnt);
 	sock_put(s);
 	if (iovcnt < 0 || iovcnt > IOV_MAX)
 		return fail(-EINVAL);
@@ -415,7 +415,7 @@ recvmmsg_offloaded(
 			return ret;
 		if (!s->offloaded)
 			return -EREMOTE;
-		ret = recvmmsg(s->fd, vec, n, flags | MSG_DONTWAIT, NULL);
+		ret = os.recvmmsg(s->fd, vec, n, flags | MSG_DONTWAIT, NULL);
 	} while (try_again(s, ret, flags));
 	if (ret > 0)
 		STAT_ADD(udp_stats(s->udp), SOCK, rx_os, (uint64_t)ret);
@@ -430,7 +430,7 @@ dpvma_recvmmsg(int fd, struct mmsghdr *vec, unsigned int n, int flags, struct ti
 	int ret = -EREMOTE;
 
 	if (s == NULL)
-		return recvmmsg(fd, vec, n, flags, timeout);
+		return os.recvmmsg(fd, vec, n, flags, timeout);
 	if (likely(s->offloaded)) {
 		if (timeout != NULL &&
 				(timeout->tv_sec < 0 || timeout->tv_nsec < 0 ||
@@ -448,6 +448,6 @@ dpvma_recvmmsg(int fd, struct mmsghdr *vec, unsigned int n, int flags, struct ti
 	}
 	sock_put(s);
 	if (unlikely(ret == -EREMOTE))
-		return recvmmsg(fd, vec, n, flags, timeout);
+		return os.recvmmsg(fd, vec, n, flags, timeout);
 	return ret < 0 ? fail(ret) : ret;
 }

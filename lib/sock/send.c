@@ -99,7 +99,7 @@ send_by_kernel(struct sock *s, const struct msghdr *msg, int flags)
 		return fail(-EINVAL);
 	if (!sock_kernel_may_send(s))
 		return fail(-ENETUNREACH);
-	ret = sendmsg(s->fd, msg, flags);
+	ret = os.sendmsg(s->fd, msg, flags);
 	if (ret >= 0)
 		STAT_INC(udp_stats(s->udp), SOCK, tx_os);
 	return ret;
@@ -124,7 +124,7 @@ dpvma_sendmsg(int fd, const struct msghdr *msg, int flags)
 		if (s != NULL)
 			sock_put(s);
 		/* a dummy never reaches the kernel, which would send it */
-		return flags & SOCK_SEND_DUMMY ? fail(-EINVAL) : sendmsg(fd, msg, flags);
+		return flags & SOCK_SEND_DUMMY ? fail(-EINVAL) : os.sendmsg(fd, msg, flags);
 	}
 	if (unlikely(s->udp == NULL)) {
 		ret = stream_sock_sendmsg(s, msg, flags);
@@ -183,7 +183,7 @@ dpvma_writev(int fd, const struct iovec *iov, int iovcnt)
 		.msg_iovlen = (size_t)iovcnt };
 
 	if (!sock_is_ours(fd))
-		return writev(fd, iov, iovcnt);
+		return os.writev(fd, iov, iovcnt);
 	if (iovcnt < 0 || iovcnt > IOV_MAX)
 		return fail(-EINVAL);
 	return dpvma_sendmsg(fd, &msg, 0);
@@ -259,7 +259,7 @@ dpvma_sendmmsg(int fd, struct mmsghdr *vec, unsigned int n, int flags)
 	if (s == NULL || unlikely(!s->offloaded)) {
 		if (s != NULL)
 			sock_put(s);
-		return flags & SOCK_SEND_DUMMY ? fail(-EINVAL) : sendmmsg(fd, vec, n, flags);
+		return flags & SOCK_SEND_DUMMY ? fail(-EINVAL) : os.sendmmsg(fd, vec, n, flags);
 	}
 	if (vec == NULL && n != 0)
 		ret = -EFAULT;

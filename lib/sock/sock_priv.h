@@ -20,6 +20,7 @@
 
 #include "conf/conf.h"
 #include "ring/ring.h"
+#include "sock/attach.h"
 #include "sock/dpvma.h"
 #include "sock/sock.h"
 #include "stat/stat.h"
@@ -128,6 +129,15 @@ struct sock {
 	char why[SOCK_WHY];	       /**< why the kernel carries it */
 	SLIST_ENTRY(sock) next_free;
 };
+
+/* os.c */
+/** libc's calls, for descriptors of the program: never to be made by their own names in this room
+ */
+extern struct sock_os os;
+void sock_mark(int fd, enum sock_mark mark);
+/** Of the calling thread; the same address in every call of it. */
+const struct sock_signals *sock_signals(void);
+extern bool sock_faults; /**< see struct sock_host */
 
 /* fdtable.c */
 int sock_table_init(void);
@@ -316,6 +326,8 @@ struct option {
 		level, name, mirror, NULL, NULL                                                    \
 	}
 extern const struct option dgram_options[], stream_sock_options[];
+/** What a descriptor holds. False: it does not tell, and 0. */
+bool option_of(int fd, int level, int name, int *value);
 /** What the kernel's socket holds; 0 when it does not tell. */
 int option_held(const struct sock *s, int level, int name);
 /** Store an option's value; what does not fit is cut. 0, -EFAULT, -EINVAL */

@@ -29,6 +29,7 @@ sock_to_kernel(struct sock *s, const char *fmt, ...)
 	vsnprintf(s->why, sizeof(s->why), fmt, ap);
 	va_end(ap);
 	__atomic_store_n(&s->offloaded, false, __ATOMIC_RELEASE);
+	sock_mark(s->fd, SOCK_MARK_KERNEL);
 	LOG_DEBUG("fd %d: not offloaded: %s", s->fd, s->why);
 }
 
@@ -37,6 +38,7 @@ sock_to_us(struct sock *s)
 {
 	s->why[0] = '\0';
 	__atomic_store_n(&s->offloaded, true, __ATOMIC_RELEASE);
+	sock_mark(s->fd, SOCK_MARK_OURS);
 }
 
 static enum sock_reason
@@ -66,7 +68,7 @@ not_started(int fd)
 		explain_remember(fd, REASON_START);
 		return fd;
 	}
-	close(fd);
+	os.close(fd);
 	return fail(-err);
 }
 
@@ -90,12 +92,30 @@ sock_make(int fd, int type, bool nonblock, int *err)
 	return NULL;
 }
 
+/* @return 0, or a negative errno: the kernel's socket is all there is, and why is remembered */
+static int
+take_over(int fd, int type, bool nonblock)
+{
+	struct sock *s;
+	int ret;
+
+	explain_remember(fd, REASON_NONE);
+	s = sock_make(fd, type, nonblock, &ret);
+	if (s == NULL) {
+		explain_remember(fd, REASON_TABLE);
+		return ret;
+	}
+	s->ops->start(s);
+	s->offloaded = true;
+	sock_publish(s);
+	return 0;
+}
+
 int
 dpvma_socket(int domain, int type, int protocol)
 {
-	int fd = socket(domain, type, protocol), ret;
+	int fd = os.socket(domain, type, protocol), ret;
 	enum sock_reason reason;
-	struct sock *s;
 
 	if (fd < 0)
 		return fd;
@@ -106,21 +126,33 @@ dpvma_socket(int domain, int type, int protocol)
 	}
 	if (dpvma_init() != 0)
 		return not_started(fd);
-	explain_remember(fd, REASON_NONE);
-	s = sock_make(fd, type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC), (type & SOCK_NONBLOCK) != 0,
-			&ret);
-	if (s == NULL && ret == -EMFILE) {
-		explain_remember(fd, REASON_TABLE);
+	ret = take_over(fd, type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC), (type & SOCK_NONBLOCK) != 0);
+	if (ret == 0 || ret == -EMFILE)
 		return fd;
+	os.close(fd);
+	return fail(ret);
+}
+
+int
+dpvma_adopt(int fd)
+{
+	int domain, type, protocol, flags = os.fcntl(fd, F_GETFL), err = errno, ret = -1;
+	enum sock_reason reason;
+
+	sock_mark(fd, SOCK_MARK_NONE);
+	if (flags >= 0 && option_of(fd, SOL_SOCKET, SO_DOMAIN, &domain) &&
+			option_of(fd, SOL_SOCKET, SO_TYPE, &type) &&
+			option_of(fd, SOL_SOCKET, SO_PROTOCOL, &protocol)) {
+		reason = unwanted(domain, type, protocol);
+		if (reason == REASON_NONE && dpvma_init() != 0)
+			reason = REASON_START;
+		if (reason != REASON_NONE)
+			explain_remember(fd, reason);
+		else
+			ret = take_over(fd, type, (flags & O_NONBLOCK) != 0);
 	}
-	if (s == NULL) {
-		close(fd);
-		return fail(ret);
-	}
-	s->ops->start(s);
-	s->offloaded = true;
-	sock_publish(s);
-	return fd;
+	errno = err;
+	return ret == 0 ? 0 : -1;
 }
 
 int
@@ -130,7 +162,7 @@ dpvma_close(int fd)
 
 	explain_remember(fd, REASON_NONE);
 	if (s == NULL)
-		return close(fd);
+		return os.close(fd);
 	if (conf()->stats_file[0] != '\0')
 		dump_closed(s);
 	sock_wake_all(s);
@@ -147,9 +179,9 @@ dpvma_shutdown(int fd, int how)
 	int ret;
 
 	if (s == NULL)
-		return shutdown(fd, how);
+		return os.shutdown(fd, how);
 	if (!s->offloaded) {
-		ret = shutdown(fd, how);
+		ret = os.shutdown(fd, how);
 	} else if (how != SHUT_RD && how != SHUT_WR && how != SHUT_RDWR) {
 		ret = fail(-EINVAL);
 	} else {
@@ -171,7 +203,7 @@ dpvma_fcntl(int fd, int cmd, ...)
 	va_start(ap, cmd);
 	arg = va_arg(ap, long);
 	va_end(ap);
-	ret = fcntl(fd, cmd, arg);
+	ret = os.fcntl(fd, cmd, arg);
 	if (s != NULL) {
 		if (ret >= 0 && cmd == F_SETFL)
 			s->nonblock = (arg & O_NONBLOCK) != 0;
@@ -192,10 +224,10 @@ dpvma_ioctl(int fd, unsigned long request, ...)
 	arg = va_arg(ap, void *);
 	va_end(ap);
 	if (s == NULL)
-		return ioctl(fd, request, arg);
+		return os.ioctl(fd, request, arg);
 	ret = s->offloaded ? s->ops->ioctl(s, request, arg) : -EREMOTE;
 	if (ret == -EREMOTE) {
-		ret = ioctl(fd, request, arg);
+		ret = os.ioctl(fd, request, arg);
 		if (ret == 0 && request == FIONBIO)
 			s->nonblock = *(int *)arg != 0;
 	} else if (ret != 0) {

@@ -138,9 +138,9 @@ dpvma_listen(int fd, int backlog)
 	int ret;
 
 	if (s == NULL)
-		return listen(fd, backlog);
+		return os.listen(fd, backlog);
 	if (!s->offloaded || s->stream == NULL) {
-		ret = listen(fd, backlog);
+		ret = os.listen(fd, backlog);
 	} else {
 		rte_spinlock_lock(&s->lock);
 		ret = listen_offloaded(s, backlog);
@@ -172,12 +172,12 @@ accept_ours(struct sock *l, int flags)
 
 	if (stream_waiting(l->stream) == 0)
 		return stream_phase(l->stream) == STREAM_LISTENING ? -EAGAIN : -EINVAL;
-	fd = socket(AF_INET, SOCK_STREAM | flags, 0);
+	fd = os.socket(AF_INET, SOCK_STREAM | flags, 0);
 	if (fd < 0)
 		return -errno;
 	s = sock_make(fd, SOCK_STREAM, (flags & SOCK_NONBLOCK) != 0, &ret);
 	if (s == NULL) {
-		close(fd);
+		os.close(fd);
 		return ret;
 	}
 	ret = stream_accept(l->stream, s->stream);
@@ -203,7 +203,7 @@ accept_kernels(struct sock *l, int flags)
 		return fd;
 	rte_spinlock_lock(&l->lock);
 	if (kernel_readable(l->fd)) {
-		fd = accept4(l->fd, NULL, NULL, flags);
+		fd = os.accept4(l->fd, NULL, NULL, flags);
 		fd = fd < 0 ? -errno : fd;
 	}
 	rte_spinlock_unlock(&l->lock);
@@ -250,7 +250,7 @@ accepted_name(int fd, struct sockaddr *addr, socklen_t *len)
 	int ret;
 
 	if (s == NULL)
-		return getpeername(fd, addr, len);
+		return os.getpeername(fd, addr, len);
 	ret = stream_remote(s->stream, &peer, &port_be) ? sock_give_name(&peer, port_be, addr, len)
 							: fail(-ECONNABORTED);
 	sock_put(s);
@@ -264,9 +264,9 @@ dpvma_accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
 	int ret;
 
 	if (s == NULL)
-		return accept4(fd, addr, len, flags);
+		return os.accept4(fd, addr, len, flags);
 	if (!s->offloaded || s->stream == NULL)
-		ret = accept4(fd, addr, len, flags);
+		ret = os.accept4(fd, addr, len, flags);
 	else if ((flags & ~(SOCK_NONBLOCK | SOCK_CLOEXEC)) != 0)
 		ret = fail(-EINVAL);
 	else if (stream_phase(s->stream) != STREAM_LISTENING)

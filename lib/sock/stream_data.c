@@ -280,7 +280,7 @@ send_file(int fd, int file, off_t *offset, size_t count)
 	while (done < count) {
 		size_t part = RTE_MIN(count - done, sizeof(buf));
 
-		got = offset != NULL ? pread(file, buf, part, *offset) : read(file, buf, part);
+		got = offset != NULL ? pread(file, buf, part, *offset) : os.read(file, buf, part);
 		if (got <= 0)
 			return done != 0 ? (ssize_t)done : got;
 		sent = dpvma_send(fd, buf, (size_t)got, done + (size_t)got < count ? MSG_MORE : 0);
@@ -306,6 +306,6 @@ dpvma_sendfile(int fd, int file, off_t *offset, size_t count)
 
 	if (s != NULL)
 		sock_put(s);
-	return ours ? send_file(fd, file, offset, count) : sendfile(fd, file, offset, count);
+	return ours ? send_file(fd, file, offset, count) : os.sendfile(fd, file, offset, count);
 }
 /** @} */

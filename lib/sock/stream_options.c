@@ -99,7 +99,7 @@ set_buffer(struct sock *s, int name, const void *val, socklen_t len)
 		tcp(s)->sndbuf = RTE_MAX(bytes, 4608u);
 	else
 		tcp(s)->rcvbuf = RTE_MAX(bytes, 2304u);
-	setsockopt(s->fd, SOL_SOCKET, name, val, len);
+	os.setsockopt(s->fd, SOL_SOCKET, name, val, len);
 	apply(s);
 	return 0;
 }
@@ -115,7 +115,7 @@ set_window_clamp(struct sock *s, int name, const void *val, socklen_t len)
 {
 	int value;
 
-	if (setsockopt(s->fd, IPPROTO_TCP, name, val, len) != 0)
+	if (os.setsockopt(s->fd, IPPROTO_TCP, name, val, len) != 0)
 		return -errno;
 	value = option_held(s, IPPROTO_TCP, name);
 	if (value > 0)
@@ -146,7 +146,7 @@ set_linger(struct sock *s, int name, const void *val, socklen_t len)
 {
 	struct linger linger;
 
-	if (setsockopt(s->fd, SOL_SOCKET, name, val, len) != 0)
+	if (os.setsockopt(s->fd, SOL_SOCKET, name, val, len) != 0)
 		return -errno;
 	memcpy(&linger, val, sizeof(linger));
 	s->linger = linger.l_onoff != 0;
@@ -170,7 +170,7 @@ set_pacing_rate(struct sock *s, int name, const void *val, socklen_t len)
 	uint64_t rate = 0;
 	uint32_t small;
 
-	if (setsockopt(s->fd, SOL_SOCKET, name, val, len) != 0)
+	if (os.setsockopt(s->fd, SOL_SOCKET, name, val, len) != 0)
 		return -errno;
 	if (len >= sizeof(rate)) {
 		memcpy(&rate, val, sizeof(rate));
@@ -214,7 +214,7 @@ set_mss(struct sock *s, int name, const void *val, socklen_t len)
 {
 	int value;
 
-	if (setsockopt(s->fd, IPPROTO_TCP, name, val, len) != 0)
+	if (os.setsockopt(s->fd, IPPROTO_TCP, name, val, len) != 0)
 		return -errno;
 	memcpy(&value, val, sizeof(value));
 	tcp(s)->mss = (uint16_t)value;
@@ -251,7 +251,7 @@ set_congestion(struct sock *s, int name, const void *val, socklen_t len)
 	if (algo < 0)
 		return -ENOENT;
 	/* one that only we have the kernel refuses, and keeps its own */
-	setsockopt(s->fd, IPPROTO_TCP, TCP_CONGESTION, val, len);
+	os.setsockopt(s->fd, IPPROTO_TCP, TCP_CONGESTION, val, len);
 	tcp(s)->cc = (uint8_t)algo;
 	apply(s);
 	return 0;

@@ -25,7 +25,7 @@ sock_wake(void *sock)
 	if (__atomic_load_n(&s->sleepers, __ATOMIC_ACQUIRE) == 0)
 		return;
 	/* a full counter means that it is readable already */
-	if (s->wake_fd >= 0 && write(s->wake_fd, &one, sizeof(one)) < 0)
+	if (s->wake_fd >= 0 && os.write(s->wake_fd, &one, sizeof(one)) < 0)
 		return;
 }
 
@@ -57,7 +57,7 @@ sock_awake(struct sock *s)
 	/* the last to leave takes the note away: until then it is for all of them */
 	if (__atomic_sub_fetch(&s->sleepers, 1, __ATOMIC_SEQ_CST) == 0) {
 		s->ops->set_wake(s, false);
-		if (s->wake_fd >= 0 && read(s->wake_fd, &drained, sizeof(drained)) < 0)
+		if (s->wake_fd >= 0 && os.read(s->wake_fd, &drained, sizeof(drained)) < 0)
 			drained = 0;
 	}
 	rte_spinlock_unlock(&s->lock);
@@ -189,7 +189,7 @@ sock_sleep(struct sock *s, short want, uint64_t deadline_ns, const sigset_t *sig
 	if (!waiting && !s->closing && !s->ops->awaited(s, want)) {
 		until = RTE_MIN(deadline_ns, s->ops->due(s));
 		left = timespec_until(until, set.nap);
-		ret = ppoll(fds, n, until == UINT64_MAX && !set.nap ? NULL : &left, sigmask);
+		ret = os.ppoll(fds, n, until == UINT64_MAX && !set.nap ? NULL : &left, sigmask);
 		if (ret < 0)
 			ret = -errno;
 		else if (ret == 0 && clock_ns() >= deadline_ns)

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * How a library that interposes libc's calls (libdpvma-preload.so) stands over this one. It is
+ * small and loads libdpvma.so only when a socket first needs a port; until then, and for every
+ * descriptor that is not ours, calls of the program go straight to libc.
+ *
+ * Both sides share a table of marks, a byte a descriptor: what an interposed call looks at first.
+ * No header of DPDK is needed to include this.
+ */
+#ifndef DPVMA_ATTACH_H
+#define DPVMA_ATTACH_H
+
+#include <poll.h>
+#include <signal.h>
+#include <stdint.h>
+#include <sys/epoll.h>
+#include <sys/select.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+#include <time.h>
+
+#include "sock/dpvma.h"
+
+/**
+ * Calls of libc that dpvma itself makes on descriptors of the program: return type, name,
+ * parameters. They must reach libc though a preloaded library interposes them.
+ */
+#define SOCK_OS_CALLS(X)                                                                           \
+	X(int, socket, (int domain, int type, int protocol))                                       \
+	X(int, close, (int fd))                                                                    \
+	X(int, shutdown, (int fd, int how))                                                        \
+	X(int, bind, (int fd, const struct sockaddr *addr, socklen_t len))                         \
+	X(int, connect, (int fd, const struct sockaddr *addr, socklen_t len))                      \
+	X(int, listen, (int fd, int backlog))                                                      \
+	X(int, accept4, (int fd, struct sockaddr *addr, socklen_t *len, int flags))                \
+	X(int, getsockname, (int fd, struct sockaddr *addr, socklen_t *len))                       \
+	X(int, getpeername, (int fd, struct sockaddr *addr, socklen_t *len))                       \
+	X(int, setsockopt, (int fd, int level, int name, const void *val, socklen_t len))          \
+	X(int, getsockopt, (int fd, int level, int name, void *val, socklen_t *len))               \
+	X(int, fcntl, (int fd, int cmd, ...))                                                      \
+	X(int, ioctl, (int fd, unsigned long request, ...))                                        \
+	X(int, dup, (int fd))                                                                      \
+	X(int, dup2, (int fd, int to))                                                             \
+	X(int, dup3, (int fd, int to, int flags))                                                  \
+	X(ssize_t, read, (int fd, void *buf, size_t len))                                          \
+	X(ssize_t, readv, (int fd, const struct iovec *iov, int iovcnt))                           \
+	X(ssize_t, recv, (int fd, void *buf, size_t len, int flags))                               \
+	X(ssize_t, recvfrom,                                                                       \
+			(int fd, void *buf, size_t len, int flags, struct sockaddr *from,          \
+					socklen_t *fromlen))                                       \
+	X(ssize_t, recvmsg, (int fd, struct msghdr *msg, int flags))                               \
+	X(int, recvmmsg,                                                                           \
+			(int fd, struct mmsghdr *vec, unsigned int n, int flags,                   \
+					struct timespec *timeout))                                 \
+	X(ssize_t, write, (int fd, const void *buf, size_t len))                                   \
+	X(ssize_t, writev, (int fd, const struct iovec *iov, int iovcnt))                          \
+	X(ssize_t, send, (int fd, const void *buf, size_t len, int flags))                         \
+	X(ssize_t, sendto,                                                                         \
+			(int fd, const void *buf, size_t len, int flags,                           \
+					const struct sockaddr *to, socklen_t tolen))               \
+	X(ssize_t, sendmsg, (int fd, const struct msghdr *msg, int flags))                         \
+	X(int, sendmmsg, (int fd, struct mmsghdr *vec, unsigned int n, int flags))                 \
+	X(ssize_t, sendfile, (int fd, int file, off_t *offset, size_t count))                      \
+	X(int, poll, (struct pollfd * fds, nfds_t n, int timeout_ms))                              \
+	X(int, ppoll,                                                                              \
+			(struct pollfd * fds, nfds_t n, const struct timespec *timeout,            \
+					const sigset_t *sigmask))                                  \
+	X(int, select, (int n, fd_set *r, fd_set *w, fd_set *e, struct timeval *timeout))          \
+	X(int, pselect,                                                                            \
+			(int n, fd_set *r, fd_set *w, fd_set *e, const struct timespec *timeout,   \
+					const sigset_t *sigmask))                                  \
+	X(int, epoll_create1, (int flags))                                                         \
+	X(int, epoll_ctl, (int epfd, int op, int fd, struct epoll_event *event))                   \
+	X(int, epoll_pwait,                                                                        \
+			(int epfd, struct epoll_event *events, int n, int timeout_ms,              \
+					const sigset_t *sigmask))
+
+struct sock_os {
+#define SOCK_OS_MEMBER(ret, name, params) ret(*name) params;
+	SOCK_OS_CALLS(SOCK_OS_MEMBER)
+#undef SOCK_OS_MEMBER
+};
+
+/**
+ * What a descriptor is. Calls that move data, and waits, concern dpvma from SOCK_MARK_CANDIDATE on;
+ * calls that open, name, set or close concern it for every mark but the first.
+ */
+enum sock_mark {
+	SOCK_MARK_NONE,	     /**< libc's alone */
+	SOCK_MARK_KERNEL,    /**< a socket of dpvma's table that the kernel carries, for good */
+	SOCK_MARK_EPOLL,     /**< an epoll descriptor in which no socket of ours is yet */
+	SOCK_MARK_CANDIDATE, /**< AF_INET, UDP or TCP, and nothing has needed a port yet */
+	SOCK_MARK_OURS,	     /**< in dpvma's table: an offloaded socket, or an epoll with one */
+};
+#define SOCK_MARKS (1u << 20) /**< descriptors that dpvma can have */
+
+/** Signals that the program's handlers have seen in the calling thread, ever. */
+struct sock_signals {
+	volatile uint32_t all;
+	volatile uint32_t ending; /**< those whose handler was set without SA_RESTART */
+};
+
+/** What the interposing library brings. */
+struct sock_host {
+	const struct sock_os *os;
+	uint8_t *marks; /**< SOCK_MARKS of them */
+	/** Those of the calling thread; NULL: signals are seen by sleeping calls only. */
+	const struct sock_signals *(*signals)(void);
+	/** Whether handlers of bad addresses are in place, so that EFAULT can be told. */
+	bool faults;
+};
+
+/**
+ * Before any other call. The host stays for good.
+ * @return 0, -1 with errno EBUSY: a socket is open already
+ */
+DPVMA_API int dpvma_attach(const struct sock_host *host);
+
+/**
+ * A kernel's socket, neither bound nor connected, becomes one of ours if it is one that dpvma
+ * offloads and dpvma starts. What was set on it must be set again, by dpvma_setsockopt(). Marks it
+ * OURS, else NONE, and keeps why.
+ * @return 0, or -1: the kernel's
+ */
+DPVMA_API int dpvma_adopt(int fd);
+
+/** The number is another file's now, that was opened behind our back: forget what it was. */
+DPVMA_API void dpvma_forget(int fd);
+
+#endif

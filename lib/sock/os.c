@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The calls of libc that room sock makes on descriptors of the program, and the marks. */
+#include <fcntl.h>
+#include <sys/ioctl.h>
+#include <sys/sendfile.h>
+#include <unistd.h>
+
+#include "sock_priv.h"
+
+struct sock_os os = {
+#define AS_LINKED(ret, name, params) .name = name,
+	SOCK_OS_CALLS(AS_LINKED)
+#undef AS_LINKED
+};
+
+static uint8_t *marks;
+static const struct sock_signals *(*signals_of)(void);
+bool sock_faults;
+
+void
+sock_mark(int fd, enum sock_mark mark)
+{
+	if (marks != NULL && (uint32_t)fd < SOCK_MARKS)
+		__atomic_store_n(&marks[fd], (uint8_t)mark, __ATOMIC_RELEASE);
+}
+
+const struct sock_signals *
+sock_signals(void)
+{
+	static const struct sock_signals none;
+
+	return signals_of != NULL ? signals_of() : &none;
+}
+
+int
+dpvma_attach(const struct sock_host *host)
+{
+	if (sock_alive() != 0)
+		return fail(-EBUSY);
+	os = *host->os;
+	marks = host->marks;
+	signals_of = host->signals;
+	sock_faults = host->faults;
+	return 0;
+}
