@@ -11,7 +11,8 @@
  * The calls differ from POSIX in nothing but the prefix, unless said here:
  *
  * - A signal ends a call that sleeps with EINTR, with SA_RESTART too; one that is handled while the
- *   call still polls (VMA_RX_POLL, VMA_SELECT_POLL) counts as handled before it.
+ *   call still polls (VMA_RX_POLL, VMA_SELECT_POLL) counts as handled before it. Under
+ *   libdpvma-preload.so, which knows what is handled and when, both are as signal(7) has it.
  * - close() ends calls of other threads on that socket: EBADF, and POLLNVAL from poll.
  * - The time of recvmmsg() bounds the wait for the first datagram, too; what is left of it is
  * stored.

@@ -14,6 +14,8 @@
 
 #define ON_STACK 128   /**< descriptors of a call that needs no allocation */
 #define CHECK_CLOCK 16 /**< turns between looks at the clock */
+#define MASK_TURNS                                                                                 \
+	100 /**< the same for a ppoll's signals, if VMA_SELECT_POLL_OS_RATIO says never */
 
 /** One call's view of its descriptors. */
 struct view {
@@ -25,6 +27,8 @@ struct view {
 	nfds_t offloaded;
 	nfds_t os_n; /**< descriptors that the kernel has a say in */
 	const sigset_t *sigmask;
+	struct sock_wait wait;
+	int os_ratio;	/**< turns between looks at the kernel, 0: none */
 	bool streams;	/**< some are TCP's, which has timers */
 	bool migrating; /**< some sockets' rings may change: they are polled one by one */
 	struct ring_set set;
@@ -81,6 +85,11 @@ view_open(struct view *v, struct pollfd *fds, nfds_t n, const sigset_t *sigmask)
 	v->n = n;
 	v->offloaded = v->os_n = 0;
 	v->sigmask = sigmask;
+	v->wait = (struct sock_wait){ 0 };
+	v->os_ratio = conf()->select_poll_os_ratio;
+	/* it is the kernel that lets signals through */
+	if (sigmask != NULL && v->os_ratio == 0)
+		v->os_ratio = MASK_TURNS;
 	v->migrating = v->streams = false;
 	v->set.n = 0;
 	v->set.nap = false;
@@ -165,8 +174,8 @@ turn(struct view *v, int *countdown)
 	int asked = 0;
 
 	poll_rings(v);
-	if (conf()->select_poll_os_ratio != 0 && --*countdown <= 0) {
-		*countdown = conf()->select_poll_os_ratio;
+	if (v->os_ratio != 0 && --*countdown <= 0) {
+		*countdown = v->os_ratio;
 		asked = ask_kernel(v);
 		if (asked < 0)
 			return asked;
@@ -254,7 +263,9 @@ poll_sleeping(struct view *v, uint64_t deadline)
 
 	signals_hold(&before);
 	do {
-		ret = sleep_on(v, deadline, v->sigmask != NULL ? v->sigmask : &before);
+		ret = sock_interrupted(&v->wait)
+				? -EINTR
+				: sleep_on(v, deadline, v->sigmask != NULL ? v->sigmask : &before);
 		if (ret < 0)
 			break;
 		poll_rings(v);
@@ -266,31 +277,48 @@ poll_sleeping(struct view *v, uint64_t deadline)
 	return ret;
 }
 
+/* Until @p now reaches @p end, which is the time after the last turn. As poll(2), 0: nothing. */
+static int
+poll_spinning(struct view *v, uint64_t end, uint64_t now)
+{
+	int countdown = v->os_ratio, turns = 0, ready = 0;
+
+	while (now < end && ready == 0) {
+		ready = turn(v, &countdown);
+		if (ready == 0 && sock_interrupted(&v->wait))
+			ready = -EINTR;
+		if (++turns % CHECK_CLOCK == 0)
+			now = clock_ns();
+		rte_pause();
+	}
+	return ready;
+}
+
 static int
 poll_offloaded(struct view *v, uint64_t deadline)
 {
-	int spin_us = conf()->select_poll, countdown = conf()->select_poll_os_ratio, turns = 0;
-	int ready = first_turn(v);
+	int spin_us = conf()->select_poll, ready;
 	uint64_t now, spin_end;
+	sigset_t before;
 
+	sock_wait_begin(&v->wait);
+	ready = first_turn(v);
 	if (ready != 0)
 		return ready;
 	now = clock_ns();
 	if (now >= deadline)
 		return 0;
 	spin_end = spin_us < 0 ? UINT64_MAX : now + (uint64_t)spin_us * 1000;
-	while (now < spin_end) {
-		ready = turn(v, &countdown);
-		if (ready != 0)
-			return ready;
-		if (++turns % CHECK_CLOCK == 0) {
-			now = clock_ns();
-			if (now >= deadline)
-				return 0;
-		}
-		rte_pause();
-	}
-	return poll_sleeping(v, deadline);
+	/* what the call's mask holds back must not come while it spins; what it lets through, that
+	 * was held back, comes when the kernel is asked */
+	if (v->sigmask != NULL)
+		pthread_sigmask(SIG_BLOCK, v->sigmask, &before);
+	ready = poll_spinning(v, RTE_MIN(spin_end, deadline), now);
+	if (ready == 0 && clock_ns() < deadline)
+		ready = poll_sleeping(v, deadline);
+	if (v->sigmask != NULL)
+		pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return ready;
 }
 
 static bool

@@ -13,10 +13,10 @@
 
 #include "sock_priv.h"
 
-static uint64_t
-deadline_of(const struct sock *s, int flags)
+static struct sock_wait
+wait_of(const struct sock *s, int flags)
 {
-	return sock_dont_wait(s, flags) ? UINT64_MAX : sock_deadline(s->rcv_timeout_ns);
+	return sock_wait_of(sock_dont_wait(s, flags) ? 0 : s->rcv_timeout_ns);
 }
 
 /*
@@ -53,28 +53,32 @@ look(struct sock *s, struct rte_mbuf **pkts, unsigned int n, int flags)
 
 /* With signals held back but in the sleep: one that comes between two naps ends the call, too. */
 static int
-take_sleeping(struct sock *s, struct rte_mbuf **pkts, unsigned int n, int flags, uint64_t deadline)
+take_sleeping(struct sock *s, struct rte_mbuf **pkts, unsigned int n, int flags,
+		struct sock_wait *w)
 {
+	int ret = -EAGAIN, slept = 0;
 	sigset_t before;
-	int ret;
 
 	signals_hold(&before);
-	do {
-		ret = sock_sleep(s, POLLIN, deadline, &before);
-		if (ret != 0)
-			break;
+	while (ret == -EAGAIN && slept == 0) {
+		slept = sock_interrupted(w) ? -EINTR
+					    : sock_sleep(s, POLLIN, w->deadline_ns, &before);
+		if (slept == -EINTR && !sock_sleep_interrupted(w))
+			slept = 0;
 		udp_poll(s->udp);
 		ret = look(s, pkts, n, flags);
-	} while (ret == -EAGAIN);
+	}
 	signals_release(&before);
-	return ret;
+	return ret == -EAGAIN ? slept : ret;
 }
 
 static __rte_noinline int
-take_blocking(struct sock *s, struct rte_mbuf **pkts, unsigned int n, int flags, uint64_t deadline)
+take_blocking(struct sock *s, struct rte_mbuf **pkts, unsigned int n, int flags,
+		struct sock_wait *w)
 {
 	int rounds = conf()->rx_poll, yield = conf()->rx_poll_yield, round, ret;
 
+	sock_wait_begin(w);
 	for (round = 0; rounds < 0 || round < rounds; round = (round + 1) & INT_MAX) {
 		udp_poll(s->udp);
 		ret = look(s, pkts, n, flags);
@@ -84,15 +88,17 @@ take_blocking(struct sock *s, struct rte_mbuf **pkts, unsigned int n, int flags,
 		}
 		if (os_turn(s))
 			return -EREMOTE;
-		if (unlikely((round & 0xff) == 0xff) && deadline != UINT64_MAX &&
-				clock_ns() >= deadline)
+		if (sock_interrupted(w))
+			return -EINTR;
+		if (unlikely((round & 0xff) == 0xff) && w->deadline_ns != UINT64_MAX &&
+				clock_ns() >= w->deadline_ns)
 			return -EAGAIN;
 		if (unlikely(yield != 0 && round % yield == yield - 1))
 			sched_yield();
 		rte_pause();
 	}
 	STAT_INC(udp_stats(s->udp), SOCK, rx_poll_miss);
-	return take_sleeping(s, pkts, n, flags, deadline);
+	return take_sleeping(s, pkts, n, flags, w);
 }
 
 /* VMA_RX_CQ_DRAIN_RATE_NSEC: the rings get a turn though the socket has datagrams. */
@@ -109,7 +115,7 @@ drain(struct sock *s)
 }
 
 int
-sock_take(struct sock *s, struct rte_mbuf **pkts, unsigned int n, int flags, uint64_t deadline_ns)
+sock_take(struct sock *s, struct rte_mbuf **pkts, unsigned int n, int flags, struct sock_wait *w)
 {
 	int ret;
 
@@ -128,7 +134,7 @@ sock_take(struct sock *s, struct rte_mbuf **pkts, unsigned int n, int flags, uin
 			return ret;
 	}
 	if (!sock_dont_wait(s, flags))
-		return take_blocking(s, pkts, n, flags, deadline_ns);
+		return take_blocking(s, pkts, n, flags, w);
 	return -EAGAIN;
 }
 
@@ -201,7 +207,7 @@ fill(struct sock *s, struct msghdr *msg, const struct rte_mbuf *m, int flags)
 }
 
 static ssize_t
-recv_one(struct sock *s, struct msghdr *msg, int flags)
+recv_one(struct sock *s, struct msghdr *msg, int flags, struct sock_wait *w)
 {
 	struct rte_mbuf *m;
 	ssize_t len;
@@ -213,7 +219,7 @@ recv_one(struct sock *s, struct msghdr *msg, int flags)
 		return -EMSGSIZE;
 	if (unlikely(flags & (MSG_ERRQUEUE | MSG_OOB)))
 		return flags & MSG_OOB ? -EOPNOTSUPP : -EREMOTE;
-	ret = sock_take(s, &m, 1, flags, deadline_of(s, flags));
+	ret = sock_take(s, &m, 1, flags, w);
 	if (unlikely(ret <= 0)) {
 		if (ret == 0) {
 			msg->msg_namelen = 0;
@@ -240,10 +246,11 @@ try_again(const struct sock *s, ssize_t ret, int flags)
 static ssize_t
 recvmsg_offloaded(struct sock *s, struct msghdr *msg, int flags)
 {
+	struct sock_wait w = wait_of(s, flags);
 	ssize_t ret;
 
 	do {
-		ret = recv_one(s, msg, flags);
+		ret = recv_one(s, msg, flags, &w);
 		if (likely(ret >= 0))
 			return ret;
 		if (ret == -EAGAIN && sock_dont_wait(s, flags))
@@ -344,7 +351,7 @@ fill_batch(struct sock *s, struct mmsghdr *vec, struct rte_mbuf **pkts, unsigned
 }
 
 static int
-recv_many(struct sock *s, struct mmsghdr *vec, unsigned int n, int flags, uint64_t deadline)
+recv_many(struct sock *s, struct mmsghdr *vec, unsigned int n, int flags, struct sock_wait *w)
 {
 	struct rte_mbuf *pkts[SOCK_BATCH];
 	unsigned int done = 0;
@@ -354,9 +361,10 @@ recv_many(struct sock *s, struct mmsghdr *vec, unsigned int n, int flags, uint64
 		bool wait = done == 0 || !(flags & MSG_WAITFORONE);
 
 		ret = sock_take(s, pkts, RTE_MIN(n - done, (unsigned int)SOCK_BATCH),
-				wait ? flags : flags | MSG_DONTWAIT, deadline);
+				wait ? flags : flags | MSG_DONTWAIT, w);
 		if (ret <= 0)
 			break;
+		w->restarts = false;
 		done += fill_batch(s, vec + done, pkts, (unsigned int)ret, flags);
 	}
 	return done != 0 ? (int)done : ret;
@@ -395,7 +403,7 @@ recvmmsg_stream(struct sock *s, struct mmsghdr *vec, unsigned int n, int flags)
 
 static int
 recvmmsg_offloaded(
-		struct sock *s, struct mmsghdr *vec, unsigned int n, int flags, uint64_t deadline)
+		struct sock *s, struct mmsghdr *vec, unsigned int n, int flags, struct sock_wait *w)
 {
 	int ret;
 
@@ -406,7 +414,7 @@ recvmmsg_offloaded(
 	if (unlikely(flags & (MSG_PEEK | MSG_ERRQUEUE | MSG_OOB)))
 		return recv_singly(s, vec, flags);
 	do {
-		ret = recv_many(s, vec, RTE_MIN(n, (unsigned int)SOCK_MSGS_MAX), flags, deadline);
+		ret = recv_many(s, vec, RTE_MIN(n, (unsigned int)SOCK_MSGS_MAX), flags, w);
 		if (likely(ret >= 0))
 			return ret;
 		if (ret == -EAGAIN && sock_dont_wait(s, flags))
@@ -426,7 +434,7 @@ int
 dpvma_recvmmsg(int fd, struct mmsghdr *vec, unsigned int n, int flags, struct timespec *timeout)
 {
 	struct sock *s = sock_get(fd);
-	uint64_t deadline = UINT64_MAX;
+	struct sock_wait w;
 	int ret = -EREMOTE;
 
 	if (s == NULL)
@@ -438,13 +446,14 @@ dpvma_recvmmsg(int fd, struct mmsghdr *vec, unsigned int n, int flags, struct ti
 			sock_put(s);
 			return fail(-EINVAL);
 		}
-		deadline = timeout == NULL ? deadline_of(s, flags)
-					   : clock_ns() + (uint64_t)timeout->tv_sec * 1000000000u +
-						(uint64_t)timeout->tv_nsec;
-		ret = s->udp != NULL ? recvmmsg_offloaded(s, vec, n, flags, deadline)
+		w = wait_of(s, flags);
+		if (timeout != NULL)
+			w.deadline_ns = clock_ns() + (uint64_t)timeout->tv_sec * 1000000000u +
+					(uint64_t)timeout->tv_nsec;
+		ret = s->udp != NULL ? recvmmsg_offloaded(s, vec, n, flags, &w)
 				     : recvmmsg_stream(s, vec, n, flags);
 		if (timeout != NULL && ret >= 0)
-			*timeout = timespec_until(deadline, false);
+			*timeout = timespec_until(w.deadline_ns, false);
 	}
 	sock_put(s);
 	if (unlikely(ret == -EREMOTE))

@@ -231,6 +231,43 @@ bool kernel_readable(int fd);
 
 /* wait.c */
 /**
+ * What bounds a blocking call: its time, and signals that are handled while it lasts, of whose
+ * handlers we know by the host's counters (struct sock_signals). Zero but for the first two.
+ */
+struct sock_wait {
+	uint64_t deadline_ns;
+	/** It goes on after a handler set with SA_RESTART: signal(7). Not with a time limit of the
+	 * socket's, and not once it has something to return. */
+	bool restarts;
+	const struct sock_signals *signals; /**< NULL until it waits for the first time */
+	uint32_t all, ending;
+};
+/** Before each wait of the call; from the first one on, handlers that run are for it to notice. */
+static inline void
+sock_wait_begin(struct sock_wait *w)
+{
+	if (w->signals != NULL)
+		return;
+	w->signals = sock_signals();
+	w->all = w->signals->all;
+	w->ending = w->signals->ending;
+}
+bool sock_wait_judge(struct sock_wait *w);
+/** Whether handlers that ran since the last look end the call: EINTR. For every turn of a spin. */
+static inline bool
+sock_interrupted(struct sock_wait *w)
+{
+	return unlikely(w->signals->all != w->all) && sock_wait_judge(w);
+}
+/** A sleep of the call's ended with EINTR: whether the call does, too. */
+static inline bool
+sock_sleep_interrupted(struct sock_wait *w)
+{
+	/* a handler that nobody counted ends it */
+	return w->signals->all == w->all || sock_wait_judge(w);
+}
+
+/**
  * Sleep until the socket may have something, the deadline passes or a signal comes.
  * @param want POLLIN or POLLOUT
  * @param sigmask in force while asleep; NULL: as it is
@@ -267,13 +304,14 @@ struct timespec timespec_until(uint64_t deadline_ns, bool nap);
 
 /* recv.c */
 /**
- * Take datagrams, waiting as the socket, @p flags and @p deadline_ns say. With MSG_PEEK one is
+ * Take datagrams, waiting as the socket, @p flags and @p w say. With MSG_PEEK one is
  * taken as a new reference and stays.
+ * @param w the same in all waits of one call
  * @return > 0; 0: receiving was shut down; -EAGAIN, -EINTR, -EBADF, a pending error; -EREMOTE: read
  *         the kernel's socket
  */
 int sock_take(struct sock *s, struct rte_mbuf **pkts, unsigned int n, int flags,
-		uint64_t deadline_ns);
+		struct sock_wait *w);
 
 /** A receive that polled, slept or came at a bad time counts it. */
 static inline bool
@@ -289,6 +327,14 @@ sock_deadline(int64_t timeout_ns)
 	return timeout_ns == 0 ? UINT64_MAX : clock_ns() + (uint64_t)timeout_ns;
 }
 
+/** The bounds of a call that begins, by the same. */
+static inline struct sock_wait
+sock_wait_of(int64_t timeout_ns)
+{
+	return (struct sock_wait){ .deadline_ns = sock_deadline(timeout_ns),
+		.restarts = timeout_ns == 0 };
+}
+
 /* stream.c */
 /** close(): SO_LINGER waits here. */
 void stream_sock_linger(struct sock *s);
@@ -298,9 +344,10 @@ ssize_t stream_sock_recvmsg(struct sock *s, struct msghdr *msg, int flags);
 ssize_t stream_sock_sendmsg(struct sock *s, const struct msghdr *msg, int flags);
 /**
  * Take turns, then sleep, until one of the events holds.
+ * @param w the same in all waits of one call
  * @return 0; -EAGAIN (deadline), -EINTR, -EBADF (closed); -EREMOTE: the kernel's socket is readable
  */
-int stream_sock_wait(struct sock *s, short want, uint64_t deadline_ns);
+int stream_sock_wait(struct sock *s, short want, struct sock_wait *w);
 
 /* cmsg.c */
 void cmsg_write(struct sock *s, struct msghdr *msg, const struct rte_mbuf *m);

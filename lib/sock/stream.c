@@ -42,23 +42,24 @@ destroy(struct sock *s)
 	s->stream = NULL;
 }
 
-/* A reset of unread data needs no farewell. */
+/* A reset of unread data needs no farewell. A signal ends the wait, and not the connection. */
 void
 stream_sock_linger(struct sock *s)
 {
 	const struct timespec nap = { .tv_nsec = LINGER_NAP };
+	struct sock_wait w = { 0 };
 	struct stream_queued q;
-	uint64_t end;
 
 	if (stream_phase(s->stream) == STREAM_LISTENING)
 		kernel_unlisten(s);
 	if (!s->linger || s->linger_s == 0 || stream_queued(s->stream, &q) != 0 || q.rx != 0 ||
 			stream_shutdown(s->stream, SHUT_WR) != 0)
 		return;
-	end = clock_ns() + s->linger_s * UINT64_C(1000000000);
-	while (!stream_drained(s->stream) && clock_ns() < end)
-		if (stream_poll(s->stream) == 0)
-			nanosleep(&nap, NULL);
+	w.deadline_ns = clock_ns() + s->linger_s * UINT64_C(1000000000);
+	sock_wait_begin(&w);
+	while (!stream_drained(s->stream) && clock_ns() < w.deadline_ns && !sock_interrupted(&w))
+		if (stream_poll(s->stream) == 0 && nanosleep(&nap, NULL) != 0)
+			return;
 }
 /** @} */
 
@@ -225,15 +226,15 @@ accept_now(struct sock *l, int flags)
 static int
 accept_offloaded(struct sock *l, int flags)
 {
-	uint64_t deadline;
+	struct sock_wait w;
 	int fd = accept_now(l, flags), ret;
 
 	if (fd != -EAGAIN)
 		return fd;
 	stream_poll(l->stream);
-	deadline = sock_deadline(l->rcv_timeout_ns);
+	w = sock_wait_of(l->rcv_timeout_ns);
 	while ((fd = accept_now(l, flags)) == -EAGAIN && !l->nonblock) {
-		ret = stream_sock_wait(l, POLLIN, deadline);
+		ret = stream_sock_wait(l, POLLIN, &w);
 		if (ret != 0 && ret != -EREMOTE)
 			return ret;
 	}
@@ -355,13 +356,13 @@ result(struct sock *s)
 static int
 wait_connected(struct sock *s, int unfinished)
 {
-	uint64_t deadline = sock_deadline(s->snd_timeout_ns);
+	struct sock_wait w = sock_wait_of(s->snd_timeout_ns);
 	int ret;
 
 	if (s->nonblock)
 		return unfinished;
 	while ((ret = result(s)) == -EALREADY) {
-		ret = stream_sock_wait(s, POLLOUT, deadline);
+		ret = stream_sock_wait(s, POLLOUT, &w);
 		if (ret == -EAGAIN)
 			return unfinished;
 		if (ret != 0)

@@ -17,7 +17,7 @@ there(struct sock *s, short want)
 }
 
 static int
-wait_sleeping(struct sock *s, short want, uint64_t deadline)
+wait_sleeping(struct sock *s, short want, struct sock_wait *w)
 {
 	sigset_t before;
 	int ret;
@@ -25,9 +25,11 @@ wait_sleeping(struct sock *s, short want, uint64_t deadline)
 	STAT_INC(stream_counters(s->stream), SOCK, rx_poll_miss);
 	signals_hold(&before);
 	do {
-		ret = sock_sleep(s, want, deadline, &before);
+		ret = sock_interrupted(w) ? -EINTR : sock_sleep(s, want, w->deadline_ns, &before);
+		if (ret == -EINTR && !sock_sleep_interrupted(w))
+			ret = 0;
 		stream_poll(s->stream);
-		if (ret == -EAGAIN && there(s, want))
+		if ((ret == -EAGAIN || ret == -EINTR) && there(s, want))
 			ret = 0;
 	} while (ret == 0 && !there(s, want));
 	signals_release(&before);
@@ -35,10 +37,11 @@ wait_sleeping(struct sock *s, short want, uint64_t deadline)
 }
 
 int
-stream_sock_wait(struct sock *s, short want, uint64_t deadline)
+stream_sock_wait(struct sock *s, short want, struct sock_wait *w)
 {
 	int rounds = conf()->rx_poll, yield = conf()->rx_poll_yield, round, ret = 0;
 
+	sock_wait_begin(w);
 	for (round = 0; rounds < 0 || round < rounds; round = (round + 1) & INT_MAX) {
 		stream_poll(s->stream);
 		if (there(s, want)) {
@@ -47,14 +50,16 @@ stream_sock_wait(struct sock *s, short want, uint64_t deadline)
 		}
 		if (s->os_pollable && round % OS_ROUNDS == 0 && kernel_readable(s->fd))
 			return -EREMOTE;
-		if (unlikely((round & 0xff) == 0xff) && deadline != UINT64_MAX &&
-				clock_ns() >= deadline)
+		if (sock_interrupted(w))
+			return -EINTR;
+		if (unlikely((round & 0xff) == 0xff) && w->deadline_ns != UINT64_MAX &&
+				clock_ns() >= w->deadline_ns)
 			return -EAGAIN;
 		if (unlikely(yield != 0 && round % yield == yield - 1))
 			sched_yield();
 		rte_pause();
 	}
-	ret = wait_sleeping(s, want, deadline);
+	ret = wait_sleeping(s, want, w);
 	return s->closing ? -EBADF : ret;
 }
 
@@ -111,7 +116,7 @@ must_stop(struct receive *r)
 static __rte_noinline ssize_t
 receive_more(struct receive *r, int flags)
 {
-	uint64_t deadline = sock_deadline(r->s->rcv_timeout_ns);
+	struct sock_wait w = sock_wait_of(r->s->rcv_timeout_ns);
 	ssize_t ret;
 	int wait;
 
@@ -123,7 +128,8 @@ receive_more(struct receive *r, int flags)
 			return ret;
 		if (sock_dont_wait(r->s, flags))
 			return -EAGAIN;
-		wait = stream_sock_wait(r->s, POLLIN, deadline);
+		w.restarts &= r->done == 0;
+		wait = stream_sock_wait(r->s, POLLIN, &w);
 		if (wait != 0)
 			return wait;
 	}
@@ -133,15 +139,14 @@ receive_more(struct receive *r, int flags)
 static __rte_noinline ssize_t
 receive_nothing(struct sock *s, int flags)
 {
+	struct sock_wait w = sock_wait_of(s->rcv_timeout_ns);
 	int ret, err;
 
 	stream_poll(s->stream);
 	if (!s->ops->awaited(s, POLLIN)) {
 		if (stream_phase(s->stream) == STREAM_IDLE)
 			return -ENOTCONN;
-		ret = sock_dont_wait(s, flags)
-				? -EAGAIN
-				: stream_sock_wait(s, POLLIN, sock_deadline(s->rcv_timeout_ns));
+		ret = sock_dont_wait(s, flags) ? -EAGAIN : stream_sock_wait(s, POLLIN, &w);
 		if (ret != 0)
 			return ret;
 	}
@@ -214,16 +219,16 @@ stream_sock_recvmsg(struct sock *s, struct msghdr *msg, int flags)
 /** @name Send */
 /** @{ */
 static __rte_noinline int
-wait_room(struct sock *s, int flags, uint64_t *deadline)
+wait_room(struct sock *s, int flags, struct sock_wait *w)
 {
 	/* acknowledgements may be waiting in the ring */
 	if (stream_poll(s->stream) != 0 && s->ops->awaited(s, POLLOUT))
 		return 0;
 	if (sock_dont_wait(s, flags))
 		return -EAGAIN;
-	if (*deadline == 0)
-		*deadline = sock_deadline(s->snd_timeout_ns);
-	return stream_sock_wait(s, POLLOUT, *deadline);
+	if (w->deadline_ns == 0)
+		w->deadline_ns = sock_deadline(s->snd_timeout_ns);
+	return stream_sock_wait(s, POLLOUT, w);
 }
 
 static ssize_t
@@ -232,15 +237,17 @@ send_all(struct sock *s, const struct msghdr *msg, int flags)
 	unsigned int how = (flags & MSG_MORE ? TCP_SEND_MORE : 0) |
 			(flags & MSG_OOB ? TCP_SEND_OOB : 0);
 	size_t len = length(msg), done = 0;
-	uint64_t deadline = 0;
+	struct sock_wait w = { .restarts = s->snd_timeout_ns == 0 };
 	ssize_t ret;
 
 	do {
 		ret = stream_send(s->stream, msg->msg_iov, (int)msg->msg_iovlen, done, how);
-		if (likely(ret >= 0))
+		if (likely(ret >= 0)) {
 			done += (size_t)ret;
-		else if (ret == -EAGAIN)
-			ret = wait_room(s, flags, &deadline);
+			w.restarts &= ret == 0;
+		} else if (ret == -EAGAIN) {
+			ret = wait_room(s, flags, &w);
+		}
 		/* an error is for the next call when something went */
 		if (ret >= 0 && done != 0 && done < len && stream_error(s->stream, false) != 0)
 			break;

@@ -158,6 +158,17 @@ signals_release(const sigset_t *before)
 	pthread_sigmask(SIG_SETMASK, before, NULL);
 }
 
+/* Which of them it was no longer matters: the next look is for those that run from now on. */
+bool
+sock_wait_judge(struct sock_wait *w)
+{
+	bool ends = !w->restarts || w->signals->ending != w->ending;
+
+	w->all = w->signals->all;
+	w->ending = w->signals->ending;
+	return ends;
+}
+
 struct timespec
 timespec_until(uint64_t deadline_ns, bool nap)
 {
@@ -178,7 +189,7 @@ sock_sleep(struct sock *s, short want, uint64_t deadline_ns, const sigset_t *sig
 	uint64_t until;
 	bool waiting;
 	nfds_t n = 0;
-	int ret = 0;
+	int ret;
 
 	ring_set_add(&set, s);
 	fds[n++] = (struct pollfd){ .fd = sock_asleep(s), .events = POLLIN };
@@ -186,17 +197,17 @@ sock_sleep(struct sock *s, short want, uint64_t deadline_ns, const sigset_t *sig
 	set.nap |= fds[0].fd < 0;
 	waiting = ring_set_arm(&set, fds, &n);
 	/* what came before the arming, or before a waker could see us, is seen now */
-	if (!waiting && !s->closing && !s->ops->awaited(s, want)) {
-		until = RTE_MIN(deadline_ns, s->ops->due(s));
-		left = timespec_until(until, set.nap);
-		ret = os.ppoll(fds, n, until == UINT64_MAX && !set.nap ? NULL : &left, sigmask);
-		if (ret < 0)
-			ret = -errno;
-		else if (ret == 0 && clock_ns() >= deadline_ns)
-			ret = -EAGAIN;
-		else
-			ret = ret > 0 && (fds[1].revents & (POLLIN | POLLERR)) ? -EREMOTE : 0;
-	}
+	waiting = waiting || s->closing || s->ops->awaited(s, want);
+	/* a signal that is held back has its turn in any case */
+	until = waiting ? 0 : RTE_MIN(deadline_ns, s->ops->due(s));
+	left = timespec_until(until, set.nap);
+	ret = os.ppoll(fds, n, until == UINT64_MAX && !set.nap ? NULL : &left, sigmask);
+	if (ret < 0)
+		ret = -errno;
+	else if (ret == 0 && clock_ns() >= deadline_ns)
+		ret = -EAGAIN;
+	else
+		ret = ret > 0 && (fds[1].revents & (POLLIN | POLLERR)) ? -EREMOTE : 0;
 	sock_awake(s);
 	ring_set_disarm(&set);
 	return ret;

@@ -27,6 +27,7 @@ static struct end ends[2];
 static struct rte_mempool *pool;
 static pthread_t thread;
 static unsigned int stop, is_cut, lossy;
+static unsigned int rounds; /**< of the cable, that are over */
 static uint32_t last_ttl, last_tos;
 static uint32_t random_state = 12345;
 static char eal_dir[PATH_MAX];
@@ -76,16 +77,15 @@ translate(const struct rte_mbuf *m, const struct end *from, const struct end *to
 	struct rte_mbuf *copy = rte_pktmbuf_copy(m, pool, 0, UINT32_MAX);
 	struct rte_ether_hdr *eth;
 	struct rte_ipv4_hdr *ip;
-	struct rte_tcp_hdr *th;
+	rte_be16_t *sum;
 
 	if (copy == NULL)
 		return NULL;
 	eth = rte_pktmbuf_mtod(copy, struct rte_ether_hdr *);
 	ip = (struct rte_ipv4_hdr *)(eth + 1);
-	th = (struct rte_tcp_hdr *)(ip + 1);
 	if (copy->nb_segs != 1 || eth->ether_type != RTE_BE16(RTE_ETHER_TYPE_IPV4) ||
 			ip->dst_addr != to->seen || ip->src_addr != from->own ||
-			ip->next_proto_id != IPPROTO_TCP) {
+			(ip->next_proto_id != IPPROTO_TCP && ip->next_proto_id != IPPROTO_UDP)) {
 		rte_pktmbuf_free(copy);
 		return NULL;
 	}
@@ -98,8 +98,10 @@ translate(const struct rte_mbuf *m, const struct end *from, const struct end *to
 	ip->dst_addr = to->own;
 	ip->hdr_checksum = 0;
 	ip->hdr_checksum = rte_ipv4_cksum(ip);
-	th->cksum = 0;
-	th->cksum = rte_ipv4_udptcp_cksum(ip, th);
+	sum = ip->next_proto_id == IPPROTO_TCP ? &((struct rte_tcp_hdr *)(ip + 1))->cksum
+					       : &((struct rte_udp_hdr *)(ip + 1))->dgram_cksum;
+	*sum = 0;
+	*sum = rte_ipv4_udptcp_cksum(ip, ip + 1);
 	copy->ol_flags = 0;
 	copy->port = to->ethdev;
 	return copy;
@@ -125,10 +127,22 @@ static void *
 run(void *arg)
 {
 	(void)arg;
-	while (!__atomic_load_n(&stop, __ATOMIC_ACQUIRE))
+	while (!__atomic_load_n(&stop, __ATOMIC_ACQUIRE)) {
 		if (carry(&ends[0], &ends[1]) + carry(&ends[1], &ends[0]) == 0)
 			sched_yield();
+		__atomic_fetch_add(&rounds, 1, __ATOMIC_RELEASE);
+	}
 	return NULL;
+}
+
+void
+cable_settle(void)
+{
+	unsigned int before = __atomic_load_n(&rounds, __ATOMIC_ACQUIRE);
+
+	/* the round that is under way may have passed one end already */
+	while (__atomic_load_n(&rounds, __ATOMIC_ACQUIRE) - before < 2)
+		usleep(10);
 }
 
 void

@@ -24,6 +24,8 @@ void cable_stop(void);
 void cable_cut(bool cut);
 /** One frame in so many is lost; 0: none. */
 void cable_lossy(unsigned int one_in);
+/** Wait until what was sent has arrived at the other port, or was lost. */
+void cable_settle(void);
 /** TTL and TOS of the last frame from A. */
 void cable_last(unsigned int *ttl, unsigned int *tos);
 
