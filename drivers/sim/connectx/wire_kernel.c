@@ -5,9 +5,11 @@
  */
 #include "connectx.h"
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <linux/if_packet.h>
 #include <net/ethernet.h>
 #include <net/if.h>
+#include <sched.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -46,16 +48,58 @@ fd_close(struct cx_dev *d)
 }
 
 /* ---- tap ---- */
+/* In another network namespace: a TAP belongs to the one that the thread is in when it is opened.
+ */
+static int
+tap_open_in(struct cx_dev *d, const char *name, const char *netns)
+{
+	int home = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+	int there = open(netns, O_RDONLY | O_CLOEXEC);
+	int fd = -1;
+
+	if (home < 0 || there < 0 || setns(there, CLONE_NEWNET) != 0) {
+		cx_log(0, "%s: wire tap:%s: cannot enter the network namespace %s: %m",
+				d->conf.name, name, netns);
+		goto out;
+	}
+	fd = cx_tap_open(name, NULL, d->conf.mtu);
+	if (setns(home, CLONE_NEWNET) != 0) {
+		cx_log(0, "%s: wire tap:%s: cannot come back from %s: %m", d->conf.name, name,
+				netns);
+		close(fd);
+		fd = -1;
+	}
+out:
+	if (home >= 0)
+		close(home);
+	if (there >= 0)
+		close(there);
+	return fd;
+}
+
 static int
 tap_open(struct cx_dev *d, const char *arg)
 {
-	d->wire.fd = cx_tap_open(arg, NULL, d->conf.mtu);
+	const char *comma = strchr(arg, ',');
+	char name[IFNAMSIZ + 1];
+
+	if (comma == NULL) {
+		d->wire.fd = cx_tap_open(arg, NULL, d->conf.mtu);
+	} else if (strncmp(comma, ",netns=/", 8) == 0) {
+		snprintf(name, sizeof(name), "%.*s", (int)(comma - arg), arg);
+		d->wire.fd = tap_open_in(d, name, comma + 7);
+	} else {
+		cx_log(0, "%s: wire tap:%s: behind the interface only \",netns=/PATH\" can stand",
+				d->conf.name, arg);
+		return -1;
+	}
 	return d->wire.fd < 0 ? -1 : 0;
 }
 
 const struct cx_wire_ops cx_wire_tap = {
 	.name = "tap",
-	.help = "tap:IF: a TAP; the kernel's interface IF is the other end of the wire",
+	.help = "tap:IF[,netns=PATH]: a TAP; the kernel's interface IF is the other end of the "
+		"wire",
 	.open = tap_open,
 	.close = fd_close,
 	.poll = fd_poll,
