@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* dpvma-run: from the command line to the program. */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "run.h"
+
+void
+run_error(const char *fmt, ...)
+{
+	va_list ap;
+
+	fflush(stdout);
+	fputs("dpvma-run: ", stderr);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+}
+
+int
+run_exec(char **program)
+{
+	execvp(program[0], program);
+	if (errno == ENOENT) {
+		run_error("%s: there is no such program: correct the name, or give its path",
+				program[0]);
+		return RUN_NOT_FOUND;
+	}
+	run_error("%s: it cannot be run: %s", program[0], strerror(errno));
+	return RUN_CANNOT_RUN;
+}
+
+/* DPVMA_EAL_ARGS, from the ports, memory, and what was said beside. */
+static int
+set_eal_args(const struct run_args *a)
+{
+	char words[CONF_ARGS_SIZE] = "", memory[128];
+	const char *env = getenv("DPVMA_EAL_ARGS"), *more = a->eal != NULL ? a->eal : "";
+	size_t len;
+
+	/* who names no port has said in the environment which */
+	if (a->n_ports == 0 && env != NULL)
+		snprintf(words, sizeof(words), "%s", env);
+	else if (ports_eal(a, words, sizeof(words)) != 0)
+		return -1;
+	len = strlen(words);
+	snprintf(words + len, sizeof(words) - len, "%s%s", *more != '\0' && len > 0 ? " " : "",
+			more);
+	if (run_memory(a, words, memory, sizeof(memory)) != 0)
+		return -1;
+	len = strlen(words);
+	if (len + strlen(memory) + 2 > sizeof(words)) {
+		run_error("the arguments for EAL are longer than %d characters: give fewer",
+				CONF_ARGS_SIZE - 1);
+		return -1;
+	}
+	snprintf(words + len, sizeof(words) - len, "%s%s", *memory != '\0' && len > 0 ? " " : "",
+			memory);
+	return run_env_set("DPVMA_EAL_ARGS", words);
+}
+
+static int
+prepare(struct run_args *a)
+{
+	if (run_env_keep() != 0 || run_vars_set(a) != 0)
+		return -1;
+	if (a->sim ? sim_prepare(a) != 0 : ports_choose(a) != 0)
+		return -1;
+	if (ports_addrs(a) != 0 || set_eal_args(a) != 0)
+		return -1;
+	return run_env_preload(a->sim);
+}
+
+int
+main(int argc, char **argv)
+{
+	static struct run_args args;
+	int ret, peer_ns = -2;
+
+	ret = run_args_parse(argc, argv, &args);
+	if (ret != 0)
+		return ret > 0 ? 0 : RUN_OWN_ERROR;
+	if (args.list) {
+		ports_list(stdout);
+		return 0;
+	}
+	if (prepare(&args) != 0)
+		return RUN_OWN_ERROR;
+	if (args.verbose || args.dry_run)
+		run_env_print(args.dry_run ? stdout : stderr, args.program);
+	if (args.dry_run)
+		return fflush(stdout) == 0 ? 0 : RUN_OWN_ERROR;
+	if (!args.sim)
+		return run_exec(args.program);
+	peer_ns = sim_start(&args);
+	return peer_ns == -1 ? RUN_OWN_ERROR : supervise(&args, peer_ns);
+}
