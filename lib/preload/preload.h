@@ -9,18 +9,52 @@
 #ifndef DPVMA_PRELOAD_H
 #define DPVMA_PRELOAD_H
 
+#include <errno.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "sock/attach.h"
 
 #define EXPORT __attribute__((visibility("default")))
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
+/** Another name that glibc gives a call and programs link. */
+#define ALIAS(name, of) extern __typeof(of) name EXPORT __attribute__((alias(#of), copy(of)))
 
 /** Further calls of libc that are interposed and that libdpvma.so does not make itself. */
 #define PRELOAD_CALLS(X)                                                                           \
+	X(int, open, (const char *path, int flags, ...))                                           \
+	X(int, openat, (int dir, const char *path, int flags, ...))                                \
+	X(int, creat, (const char *path, mode_t mode))                                             \
+	X(int, __open_2, (const char *path, int flags))                                            \
+	X(int, __openat_2, (int dir, const char *path, int flags))                                 \
+	X(int, pipe2, (int fds[2], int flags))                                                     \
+	X(int, socketpair, (int domain, int type, int protocol, int fds[2]))                       \
+	X(int, eventfd, (unsigned int count, int flags))                                           \
+	X(int, timerfd_create, (int clock, int flags))                                             \
+	X(int, inotify_init1, (int flags))                                                         \
+	X(int, memfd_create, (const char *name, unsigned int flags))                               \
+	X(int, fclose, (FILE * f))                                                                 \
+	X(int, close_range, (unsigned int first, unsigned int last, int flags))                    \
+	X(void, closefrom, (int low))                                                              \
+	X(ssize_t, __read_chk, (int fd, void *buf, size_t len, size_t room))                       \
+	X(ssize_t, __recv_chk, (int fd, void *buf, size_t len, size_t room, int flags))            \
+	X(ssize_t, __recvfrom_chk,                                                                 \
+			(int fd, void *buf, size_t len, size_t room, int flags,                    \
+					struct sockaddr *from, socklen_t *fromlen))                \
+	X(int, __poll_chk, (struct pollfd * fds, nfds_t n, int timeout_ms, size_t room))           \
+	X(int, __ppoll_chk,                                                                        \
+			(struct pollfd * fds, nfds_t n, const struct timespec *timeout,            \
+					const sigset_t *sigmask, size_t room))                     \
+	X(int, epoll_create, (int size))                                                           \
+	X(int, epoll_wait, (int epfd, struct epoll_event *events, int n, int timeout_ms))          \
+	X(int, epoll_pwait2,                                                                       \
+			(int epfd, struct epoll_event *events, int n,                              \
+					const struct timespec *timeout, const sigset_t *sigmask))  \
 	X(pid_t, fork, (void))                                                                     \
+	X(int, daemon, (int nochdir, int noclose))                                                 \
 	X(int, sigaction, (int sig, const struct sigaction *act, struct sigaction *old))
 
 /** @name libc (libc.c) */
@@ -38,7 +72,7 @@ struct preload_libc {
 extern struct preload_libc libc;
 /** @} */
 
-/** @name Marks */
+/** @name Marks (marks.c) */
 /** @{ */
 extern uint8_t preload_marks[SOCK_MARKS];
 
@@ -49,6 +83,31 @@ mark_of(int fd)
 		return SOCK_MARK_NONE;
 	return (enum sock_mark)__atomic_load_n(&preload_marks[fd], __ATOMIC_ACQUIRE);
 }
+
+void mark_set(int fd, enum sock_mark mark);
+/** The number is closed, or another file's: forget what it was. errno stays. */
+void mark_gone(int fd);
+
+/** A number that libc just gave. One with a mark was closed behind our back. */
+static inline int
+fresh(int fd)
+{
+	if (unlikely(mark_of(fd) != SOCK_MARK_NONE))
+		mark_gone(fd);
+	return fd;
+}
+/** @} */
+
+/** @name Candidates (candidate.c) */
+/** @{ */
+/** @return true: it is dpvma's now, or was already; false: libc's */
+bool candidate_adopt(int fd);
+/** What was set on it, for dpvma. errno stays. */
+void candidate_remember(int fd, int level, int name, const void *val, socklen_t len);
+/** It is closed. */
+void candidate_forget(int fd);
+/** Whether nothing but the kernel can carry what goes to or comes by this address. */
+bool candidate_loopback(const struct sockaddr *addr, socklen_t len);
 /** @} */
 
 /** @name libdpvma.so (core.c) */
@@ -56,9 +115,45 @@ mark_of(int fd)
 /** What of it is called: return type, name without dpvma_, parameters. */
 #define CORE_CALLS(X)                                                                              \
 	X(int, attach, (const struct sock_host *host))                                             \
+	X(void, opened, (int fd))                                                                  \
 	X(int, adopt, (int fd))                                                                    \
 	X(void, forget, (int fd))                                                                  \
-	X(int, close, (int fd))
+	X(int, close, (int fd))                                                                    \
+	X(int, shutdown, (int fd, int how))                                                        \
+	X(int, bind, (int fd, const struct sockaddr *addr, socklen_t len))                         \
+	X(int, connect, (int fd, const struct sockaddr *addr, socklen_t len))                      \
+	X(int, listen, (int fd, int backlog))                                                      \
+	X(int, accept4, (int fd, struct sockaddr *addr, socklen_t *len, int flags))                \
+	X(int, getsockname, (int fd, struct sockaddr *addr, socklen_t *len))                       \
+	X(int, getpeername, (int fd, struct sockaddr *addr, socklen_t *len))                       \
+	X(int, setsockopt, (int fd, int level, int name, const void *val, socklen_t len))          \
+	X(int, getsockopt, (int fd, int level, int name, void *val, socklen_t *len))               \
+	X(int, fcntl, (int fd, int cmd, ...))                                                      \
+	X(int, ioctl, (int fd, unsigned long request, ...))                                        \
+	X(ssize_t, read, (int fd, void *buf, size_t len))                                          \
+	X(ssize_t, readv, (int fd, const struct iovec *iov, int iovcnt))                           \
+	X(ssize_t, recv, (int fd, void *buf, size_t len, int flags))                               \
+	X(ssize_t, recvfrom,                                                                       \
+			(int fd, void *buf, size_t len, int flags, struct sockaddr *from,          \
+					socklen_t *fromlen))                                       \
+	X(ssize_t, recvmsg, (int fd, struct msghdr *msg, int flags))                               \
+	X(int, recvmmsg,                                                                           \
+			(int fd, struct mmsghdr *vec, unsigned int n, int flags,                   \
+					struct timespec *timeout))                                 \
+	X(ssize_t, write, (int fd, const void *buf, size_t len))                                   \
+	X(ssize_t, writev, (int fd, const struct iovec *iov, int iovcnt))                          \
+	X(ssize_t, send, (int fd, const void *buf, size_t len, int flags))                         \
+	X(ssize_t, sendto,                                                                         \
+			(int fd, const void *buf, size_t len, int flags,                           \
+					const struct sockaddr *to, socklen_t tolen))               \
+	X(ssize_t, sendmsg, (int fd, const struct msghdr *msg, int flags))                         \
+	X(int, sendmmsg, (int fd, struct mmsghdr *vec, unsigned int n, int flags))                 \
+	X(ssize_t, sendfile, (int fd, int file, off_t *offset, size_t count))                      \
+	X(int, poll, (struct pollfd * fds, nfds_t n, int timeout_ms))                              \
+	X(int, ppoll,                                                                              \
+			(struct pollfd * fds, nfds_t n, const struct timespec *timeout,            \
+					const sigset_t *sigmask))
+
 struct core {
 #define CORE_MEMBER(ret, name, params) ret(*name) params;
 	CORE_CALLS(CORE_MEMBER)
@@ -68,6 +163,24 @@ struct core {
 const struct core *core(void);
 /** The same if it is there already. */
 const struct core *core_loaded(void);
+
+/** For a call that moves data: NULL when the descriptor's mark, not NONE, leaves it to libc. */
+static inline const struct core *
+core_for_data(int fd, enum sock_mark mark)
+{
+	if (mark == SOCK_MARK_CANDIDATE && !candidate_adopt(fd))
+		return NULL;
+	return core_loaded();
+}
+
+/** For any other call that a candidate need not be adopted for. */
+static inline const struct core *
+core_for_call(int fd)
+{
+	enum sock_mark mark = mark_of(fd);
+
+	return mark == SOCK_MARK_KERNEL || mark == SOCK_MARK_OURS ? core_loaded() : NULL;
+}
 /** @} */
 
 /** @name Signals (signals.c) */

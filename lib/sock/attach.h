@@ -88,8 +88,9 @@ struct sock_os {
  */
 enum sock_mark {
 	SOCK_MARK_NONE,	     /**< libc's alone */
-	SOCK_MARK_KERNEL,    /**< a socket of dpvma's table that the kernel carries, for good */
+	SOCK_MARK_KERNEL,    /**< dpvma knows it, and the kernel carries it, for good */
 	SOCK_MARK_EPOLL,     /**< an epoll descriptor in which no socket of ours is yet */
+	SOCK_MARK_LOOPBACK,  /**< bound or sent to 127.0.0.0/8: the kernel's, for good */
 	SOCK_MARK_CANDIDATE, /**< AF_INET, UDP or TCP, and nothing has needed a port yet */
 	SOCK_MARK_OURS,	     /**< in dpvma's table: an offloaded socket, or an epoll with one */
 };
@@ -118,9 +119,16 @@ struct sock_host {
 DPVMA_API int dpvma_attach(const struct sock_host *host);
 
 /**
+ * libc's socket() gave this number, of AF_INET and UDP or TCP, in the calling thread. Marks it a
+ * CANDIDATE unless options or thread_offload say otherwise, which is remembered. With
+ * thread_offload on it is adopted here and now, as the thread may turn that off before it binds.
+ */
+DPVMA_API void dpvma_opened(int fd);
+
+/**
  * A kernel's socket, neither bound nor connected, becomes one of ours if it is one that dpvma
  * offloads and dpvma starts. What was set on it must be set again, by dpvma_setsockopt(). Marks it
- * OURS, else NONE, and keeps why.
+ * OURS, else KERNEL, and keeps why. To be called by one thread at a time.
  * @return 0, or -1: the kernel's
  */
 DPVMA_API int dpvma_adopt(int fd);

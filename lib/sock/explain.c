@@ -40,6 +40,8 @@ explain_remember(int fd, enum sock_reason reason)
 {
 	uint8_t *at;
 
+	/* the mark sees to it that its close comes by here */
+	sock_mark(fd, reason == REASON_NONE ? SOCK_MARK_NONE : SOCK_MARK_KERNEL);
 	/* nothing to forget before there was something to remember */
 	if (reason == REASON_NONE && __atomic_load_n(&reasons, __ATOMIC_ACQUIRE) == NULL)
 		return;
@@ -51,8 +53,17 @@ explain_remember(int fd, enum sock_reason reason)
 static void
 explain_unknown(int fd, char *why, size_t len)
 {
-	const uint8_t *at =
-			__atomic_load_n(&reasons, __ATOMIC_ACQUIRE) != NULL ? reason_at(fd) : NULL;
+	const uint8_t *at;
+
+	if (sock_marked(fd) == SOCK_MARK_LOOPBACK) {
+		snprintf(why, len, "bound or sent to 127.0.0.0/8, which is the kernel's");
+		return;
+	}
+	if (sock_marked(fd) == SOCK_MARK_CANDIDATE) {
+		snprintf(why, len, "nothing has needed a port yet");
+		return;
+	}
+	at = __atomic_load_n(&reasons, __ATOMIC_ACQUIRE) != NULL ? reason_at(fd) : NULL;
 
 	switch (at != NULL ? *at : REASON_NONE) {
 	case REASON_OPTION:

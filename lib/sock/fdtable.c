@@ -53,6 +53,14 @@ sock_table_forget(void)
 	table_top = 0;
 }
 
+static struct sock *
+at(int fd)
+{
+	if (unlikely((uint32_t)fd >= __atomic_load_n(&table_size, __ATOMIC_ACQUIRE)))
+		return NULL;
+	return __atomic_load_n(&table[fd], __ATOMIC_ACQUIRE);
+}
+
 struct sock *
 sock_new(int fd)
 {
@@ -60,6 +68,9 @@ sock_new(int fd)
 
 	if ((uint32_t)fd >= __atomic_load_n(&table_size, __ATOMIC_ACQUIRE))
 		return NULL;
+	/* the kernel gave the number anew: what had it was closed behind our back */
+	if (unlikely(at(fd) != NULL))
+		dpvma_forget(fd);
 	rte_spinlock_lock(&free_lock);
 	s = SLIST_FIRST(&free_list);
 	if (s != NULL)
@@ -105,14 +116,6 @@ sock_publish(struct sock *s)
 	rte_spinlock_unlock(&free_lock);
 	__atomic_store_n(&table[s->fd], s, __ATOMIC_RELEASE);
 	sock_mark(s->fd, SOCK_MARK_OURS);
-}
-
-static struct sock *
-at(int fd)
-{
-	if (unlikely((uint32_t)fd >= __atomic_load_n(&table_size, __ATOMIC_ACQUIRE)))
-		return NULL;
-	return __atomic_load_n(&table[fd], __ATOMIC_ACQUIRE);
 }
 
 static __rte_noinline void

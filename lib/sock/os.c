@@ -24,6 +24,14 @@ sock_mark(int fd, enum sock_mark mark)
 		__atomic_store_n(&marks[fd], (uint8_t)mark, __ATOMIC_RELEASE);
 }
 
+enum sock_mark
+sock_marked(int fd)
+{
+	if (marks == NULL || (uint32_t)fd >= SOCK_MARKS)
+		return SOCK_MARK_NONE;
+	return (enum sock_mark)__atomic_load_n(&marks[fd], __ATOMIC_ACQUIRE);
+}
+
 const struct sock_signals *
 sock_signals(void)
 {

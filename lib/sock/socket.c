@@ -42,13 +42,19 @@ sock_to_us(struct sock *s)
 }
 
 static enum sock_reason
-unwanted(int domain, int type, int protocol)
+unwanted_here(void)
 {
-	type &= ~(SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (thread_offload == 0)
 		return REASON_THREAD;
 	if (thread_offload < 0 && !conf()->offloaded_sockets)
 		return REASON_OPTION;
+	return REASON_NONE;
+}
+
+static enum sock_reason
+unwanted(int domain, int type, int protocol)
+{
+	type &= ~(SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (domain != AF_INET)
 		return REASON_FAMILY;
 	if (type != SOCK_DGRAM && type != SOCK_STREAM)
@@ -99,7 +105,6 @@ take_over(int fd, int type, bool nonblock)
 	struct sock *s;
 	int ret;
 
-	explain_remember(fd, REASON_NONE);
 	s = sock_make(fd, type, nonblock, &ret);
 	if (s == NULL) {
 		explain_remember(fd, REASON_TABLE);
@@ -119,13 +124,16 @@ dpvma_socket(int domain, int type, int protocol)
 
 	if (fd < 0)
 		return fd;
-	reason = unwanted(domain, type, protocol);
+	reason = unwanted_here();
+	if (reason == REASON_NONE)
+		reason = unwanted(domain, type, protocol);
 	if (reason != REASON_NONE) {
 		explain_remember(fd, reason);
 		return fd;
 	}
 	if (dpvma_init() != 0)
 		return not_started(fd);
+	explain_remember(fd, REASON_NONE);
 	ret = take_over(fd, type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC), (type & SOCK_NONBLOCK) != 0);
 	if (ret == 0 || ret == -EMFILE)
 		return fd;
@@ -133,26 +141,58 @@ dpvma_socket(int domain, int type, int protocol)
 	return fail(ret);
 }
 
+/* @return whether it is ours now, else why is remembered */
+static bool
+adopt(int fd)
+{
+	int domain, type, protocol, flags = os.fcntl(fd, F_GETFL);
+	enum sock_reason reason;
+
+	if (flags < 0 || !option_of(fd, SOL_SOCKET, SO_DOMAIN, &domain) ||
+			!option_of(fd, SOL_SOCKET, SO_TYPE, &type) ||
+			!option_of(fd, SOL_SOCKET, SO_PROTOCOL, &protocol)) {
+		sock_mark(fd, SOCK_MARK_NONE);
+		return false;
+	}
+	reason = unwanted(domain, type, protocol);
+	if (reason == REASON_NONE && dpvma_init() != 0)
+		reason = REASON_START;
+	if (reason == REASON_NONE)
+		return take_over(fd, type, (flags & O_NONBLOCK) != 0) == 0;
+	explain_remember(fd, reason);
+	return false;
+}
+
+void
+dpvma_opened(int fd)
+{
+	enum sock_reason reason = unwanted_here();
+	int err = errno;
+
+	if (reason != REASON_NONE)
+		explain_remember(fd, reason);
+	else if (thread_offload > 0)
+		adopt(fd);
+	else
+		sock_mark(fd, SOCK_MARK_CANDIDATE);
+	errno = err;
+}
+
 int
 dpvma_adopt(int fd)
 {
-	int domain, type, protocol, flags = os.fcntl(fd, F_GETFL), err = errno, ret = -1;
-	enum sock_reason reason;
+	int err = errno;
+	bool ours;
 
-	sock_mark(fd, SOCK_MARK_NONE);
-	if (flags >= 0 && option_of(fd, SOL_SOCKET, SO_DOMAIN, &domain) &&
-			option_of(fd, SOL_SOCKET, SO_TYPE, &type) &&
-			option_of(fd, SOL_SOCKET, SO_PROTOCOL, &protocol)) {
-		reason = unwanted(domain, type, protocol);
-		if (reason == REASON_NONE && dpvma_init() != 0)
-			reason = REASON_START;
-		if (reason != REASON_NONE)
-			explain_remember(fd, reason);
-		else
-			ret = take_over(fd, type, (flags & O_NONBLOCK) != 0);
+	/* thread_offload is that of the thread that opened it: dpvma_opened() */
+	if (!conf()->offloaded_sockets) {
+		explain_remember(fd, REASON_OPTION);
+		ours = false;
+	} else {
+		ours = adopt(fd);
 	}
 	errno = err;
-	return ret == 0 ? 0 : -1;
+	return ours ? 0 : -1;
 }
 
 int

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Calls that wait for many descriptors. */
+#include <poll.h>
+
+#include "preload.h"
+
+/* NULL: none of them is ours. A candidate has nothing to wait for that the kernel could not tell.
+ */
+static const struct core *
+for_any(struct pollfd *fds, nfds_t n)
+{
+	const struct core *c = core_loaded();
+	nfds_t i;
+
+	if (likely(c == NULL) || fds == NULL)
+		return NULL;
+	for (i = 0; i < n; i++)
+		if (mark_of(fds[i].fd) == SOCK_MARK_OURS)
+			return c;
+	return NULL;
+}
+
+EXPORT int
+poll(struct pollfd *fds, nfds_t n, int timeout_ms)
+{
+	const struct core *c = for_any(fds, n);
+
+	return c != NULL ? c->poll(fds, n, timeout_ms) : os.poll(fds, n, timeout_ms);
+}
+ALIAS(__poll, poll);
+
+EXPORT int
+ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout, const sigset_t *sigmask)
+{
+	const struct core *c = for_any(fds, n);
+
+	return c != NULL ? c->ppoll(fds, n, timeout, sigmask) : os.ppoll(fds, n, timeout, sigmask);
+}
+
+/* As compiled with _FORTIFY_SOURCE. */
+EXPORT int __poll_chk(struct pollfd *fds, nfds_t n, int timeout_ms, size_t room);
+int
+__poll_chk(struct pollfd *fds, nfds_t n, int timeout_ms, size_t room)
+{
+	return likely(n <= room / sizeof(*fds)) ? poll(fds, n, timeout_ms)
+						: libc.__poll_chk(fds, n, timeout_ms, room);
+}
+
+EXPORT int __ppoll_chk(struct pollfd *fds, nfds_t n, const struct timespec *timeout,
+		const sigset_t *sigmask, size_t room);
+int
+__ppoll_chk(struct pollfd *fds, nfds_t n, const struct timespec *timeout, const sigset_t *sigmask,
+		size_t room)
+{
+	return likely(n <= room / sizeof(*fds)) ? ppoll(fds, n, timeout, sigmask)
+						: libc.__ppoll_chk(fds, n, timeout, sigmask, room);
+}
+
+EXPORT int
+epoll_create(int size)
+{
+	return fresh(libc.epoll_create(size));
+}
+
+EXPORT int
+epoll_create1(int flags)
+{
+	return fresh(os.epoll_create1(flags));
+}
