@@ -26,4 +26,7 @@ for i in "${!rooms[@]}"; do
 		grep -q "_priv.h\"" <<<"$hits" && complain "room $room reaches into $other: $hits"
 	done
 done
+# The preloaded library knows nothing of DPDK and of libdpvma.so's inside.
+hits=$(grep -nE '#include "' lib/preload/*.[ch] | grep -vE '"(preload|sock/attach|sock/dpvma)\.h"')
+[ -n "$hits" ] && complain "preload includes more than it may: $hits"
 exit $status

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Sockets that may become dpvma's. Until a call needs a port they are the kernel's, which answers
- * for them; what is set on them is remembered, and set again once dpvma has them. The kernel's
- * socket stays behind the descriptor then, so that nothing of it is lost.
+ * for them; what is set on them is remembered, and dpvma is told once it has them. The kernel's
+ * socket stays behind the descriptor then, with all that was set on it.
  */
 #include <netinet/in.h>
 #include <pthread.h>
@@ -116,12 +116,12 @@ candidate_forget(int fd)
 
 /* Oldest first. */
 static void
-set_again(const struct core *c, int fd, const struct setting *s)
+tell_all(const struct core *c, int fd, const struct setting *s)
 {
 	if (s == NULL)
 		return;
-	set_again(c, fd, s->next);
-	c->setsockopt(fd, s->level, s->name, s->value, s->len);
+	tell_all(c, fd, s->next);
+	c->option_taken(fd, s->level, s->name, s->value, s->len);
 }
 
 static bool
@@ -135,7 +135,7 @@ adopt(const struct core *c, int fd)
 		ours = c->adopt(fd) == 0;
 		list = take_all(fd);
 		if (ours)
-			set_again(c, fd, list);
+			tell_all(c, fd, list);
 		free_all(list);
 	}
 	return ours && mark_of(fd) == SOCK_MARK_OURS;

@@ -127,11 +127,17 @@ DPVMA_API void dpvma_opened(int fd);
 
 /**
  * A kernel's socket, neither bound nor connected, becomes one of ours if it is one that dpvma
- * offloads and dpvma starts. What was set on it must be set again, by dpvma_setsockopt(). Marks it
+ * offloads and dpvma starts. What was set on it is told by dpvma_option_taken(). Marks it
  * OURS, else KERNEL, and keeps why. To be called by one thread at a time.
  * @return 0, or -1: the kernel's
  */
 DPVMA_API int dpvma_adopt(int fd);
+
+/**
+ * The kernel took this option before the socket was adopted: what it means to dpvma. The kernel is
+ * not asked again, as one option may change what another has set.
+ */
+DPVMA_API void dpvma_option_taken(int fd, int level, int name, const void *val, socklen_t len);
 
 /** The number is another file's now, that was opened behind our back: forget what it was. */
 DPVMA_API void dpvma_forget(int fd);

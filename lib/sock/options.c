@@ -253,3 +253,23 @@ dpvma_getsockopt(int fd, int level, int name, void *val, socklen_t *len)
 	sock_put(s);
 	return ret;
 }
+
+void
+dpvma_option_taken(int fd, int level, int name, const void *val, socklen_t len)
+{
+	struct sock *s = sock_get(fd);
+	const struct option *o;
+	int err = errno;
+
+	if (s == NULL)
+		return;
+	o = find(s, level, name);
+	rte_spinlock_lock(&s->lock);
+	if (s->offloaded && o != NULL && o->set != NULL)
+		o->set(s, name, val, len);
+	else if (s->offloaded && o != NULL && o->mirror != NULL)
+		o->mirror(s, option_held(s, level, name));
+	rte_spinlock_unlock(&s->lock);
+	sock_put(s);
+	errno = err;
+}
