@@ -1,0 +1,164 @@
+#!/usr/bin/env -S python3 -B
+# SPDX-License-Identifier: BSD-3-Clause
+"""
+Programs that know nothing of dpvma, under libdpvma-preload.so on the mlx5 PMD of the software
+ConnectX: a Python interpreter serves and asks by UDP and TCP, a kernel is at the other end.
+"""
+import os
+import socket
+import subprocess
+import sys
+import textwrap
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import lab
+from lab import HOST_IP, PEER_IP, PROGRAMS, Failed, Mlx5Wire, equal
+
+PATIENCE = lab.PATIENCE
+
+# what the programs begin with: explain() asks dpvma, which the interpreter has by then
+PROLOGUE = """
+import ctypes, os, socket, sys, threading
+def explain(s):
+    lib = ctypes.CDLL("libdpvma.so.0")
+    why = ctypes.create_string_buffer(200)
+    return bool(lib.dpvma_explain(s.fileno(), why, 200)), why.value.decode()
+def say(*words):
+    print(*words, flush=True)
+def heard():
+    return sys.stdin.readline()
+"""
+
+
+class Program:
+    """Python code in the host's namespace, under the preloaded library; talks by lines."""
+
+    def __init__(self, wire, code, plug=True, **env):
+        env = lab.small(LD_PRELOAD=f"{PROGRAMS['preload']} {PROGRAMS['connectx']}",
+                        LD_LIBRARY_PATH=os.path.dirname(PROGRAMS["preload"]),
+                        CONNECTX_NETDEV="nic0", CONNECTX_WIRE="tap:wire0",
+                        DPVMA_EAL_ARGS="-a 0000:03:00.0 -l 0 --no-telemetry " + lab.memory(320),
+                        **env)
+        self.log = open(os.path.join(lab.scratch, f"program-{len(lab.processes)}.log"), "w+b")
+        code = PROLOGUE + textwrap.dedent(code)
+        self.p = wire.host.start([sys.executable, "-c", code], env=env, stdin=subprocess.PIPE,
+                                 stdout=subprocess.PIPE, stderr=self.log, text=True, bufsize=1)
+        if plug:
+            self.expect("started")
+            wire.plug()
+            wire.warm()
+
+    def said(self):
+        with open(self.log.name, errors="replace") as f:
+            return f.read()
+
+    def expect(self, word=None):
+        line = self.p.stdout.readline()
+        words = line.split()
+        if not words or (word is not None and words[0] != word):
+            raise Failed(f"the program said {line!r}, not {word}\n{self.said()}")
+        return words[1:]
+
+    def tell(self, *words):
+        self.p.stdin.write(" ".join(str(w) for w in words) + "\n")
+        self.p.stdin.flush()
+
+    def end(self):
+        self.p.stdin.close()
+        equal(self.p.wait(PATIENCE), 0, f"exit code\n{self.said()}")
+
+
+def udp():
+    """Serves the kernel, then asks it; and never starts for what is on loopback."""
+    wire = Mlx5Wire()
+    program = Program(wire, f"""
+        lo = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        lo.bind(("127.0.0.1", 0))
+        assert "libdpvma.so" not in open("/proc/self/maps").read()
+        s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+        s.bind(("{HOST_IP}", 5000))
+        assert explain(s)[0], explain(s)
+        assert not explain(lo)[0] and "127" in explain(lo)[1], explain(lo)
+        say("started")
+        for _ in range(100):
+            data, peer = s.recvfrom(65536)
+            s.sendto(data, peer)
+        c = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        c.settimeout({PATIENCE})
+        c.connect(("{PEER_IP}", 6000))
+        assert explain(c)[0], explain(c)
+        c.send(b"question")
+        say("answer", c.recv(100).decode())
+        # the kernel's and ours in one program
+        lo.sendto(b"x", lo.getsockname())
+        assert lo.recv(10) == b"x"
+        """)
+    s = wire.peer.udp(PEER_IP, 6000)
+    for i in range(100):
+        data = lab.pattern(1 + i * 14, i)
+        s.sendto(data, (HOST_IP, 5000))
+        equal(s.recv(65536), data, f"echo {i}")
+    data, peer = s.recvfrom(100)
+    equal(data, b"question", "what the program asks")
+    s.sendto(b"42", peer)
+    equal(program.expect("answer"), ["42"], "the answer")
+    program.end()
+
+
+def tcp():
+    """A server with a thread a connection, then a client."""
+    wire = Mlx5Wire()
+    program = Program(wire, f"""
+        def serve(c):
+            while data := c.recv(65536):
+                c.sendall(data)
+            c.close()
+        l = socket.create_server(("{HOST_IP}", 5000))
+        assert explain(l)[0], explain(l)
+        say("started")
+        threads = []
+        for _ in range(4):
+            c, peer = l.accept()
+            assert explain(c)[0] and peer[0] == "{PEER_IP}", (explain(c), peer)
+            threads.append(threading.Thread(target=serve, args=(c,)))
+            threads[-1].start()
+        for t in threads:
+            t.join()
+        c = socket.create_connection(("{PEER_IP}", 6000), timeout={PATIENCE})
+        assert explain(c)[0], explain(c)
+        c.sendall(b"q" * 100000)
+        c.shutdown(socket.SHUT_WR)
+        say("answer", c.recv(100).decode())
+        """)
+    with wire.peer:
+        clients = [socket.create_connection((HOST_IP, 5000), timeout=PATIENCE) for _ in range(4)]
+        listener = socket.create_server((PEER_IP, 6000))
+    for i in range(20):
+        data = lab.pattern(1 + i * 1000, i)
+        for c in clients:
+            c.sendall(data)
+        for c in clients:
+            got = b""
+            while len(got) < len(data):
+                got += c.recv(65536)
+            equal(got, data, f"echo {i}")
+    for c in clients:
+        c.shutdown(socket.SHUT_WR)
+        equal(c.recv(1), b"", "end of stream")
+        c.close()
+    listener.settimeout(PATIENCE)
+    c = listener.accept()[0]
+    c.settimeout(PATIENCE)
+    n = 0
+    while data := c.recv(65536):
+        n += len(data)
+    equal(n, 100000, "bytes that the program sent")
+    c.sendall(b"42")
+    equal(program.expect("answer"), ["42"], "the answer")
+    program.end()
+    c.close()
+    listener.close()
+
+
+lab.main(udp, tcp)
