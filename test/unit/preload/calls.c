@@ -10,6 +10,7 @@
 #include <linux/filter.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdint.h>
@@ -439,6 +440,88 @@ processes(void)
 	DO(system("exit 3"));
 }
 
+static void *
+uses(void *ctx)
+{
+	struct sockaddr_in any = in("0.0.0.0", 0), to;
+	int fd = *(int *)ctx, mine = -1, i;
+	long bad = 0;
+	char c;
+
+	/* one socket for all threads: its first user is any of them */
+	to = in("127.0.0.1", 9);
+	bind(fd, ADDR(any));
+	bad += sendto(fd, "x", 1, 0, ADDR(to)) != 1;
+	for (i = 0; i < 200; i++) {
+		mine = socket(AF_INET, SOCK_DGRAM, 0);
+		bad += mine < 0 || bind(mine, ADDR(any)) != 0;
+		to = bound_name(mine);
+		to.sin_addr.s_addr = inet_addr("127.0.0.1");
+		bad += sendto(mine, "y", 1, 0, ADDR(to)) != 1;
+		bad += recv(mine, &c, 1, 0) != 1 || c != 'y';
+		bad += close(mine) != 0;
+	}
+	return (void *)bad;
+}
+
+static void
+threads(void)
+{
+	int fd = OPEN(socket(AF_INET, SOCK_DGRAM, 0)), i;
+	pthread_t all[8];
+	void *bad;
+
+	printf("# threads\n");
+	for (i = 0; i < 8; i++)
+		pthread_create(&all[i], NULL, uses, &fd);
+	for (i = 0; i < 8; i++) {
+		pthread_join(all[i], &bad);
+		DO((long)bad);
+	}
+	name_of(fd);
+	DO(close(fd));
+}
+
+/* A child of a process whose stack runs: its sockets are the kernel's, the old ones, too. */
+static void
+child_of_a_stack(void)
+{
+	struct sockaddr_in any = in("0.0.0.0", 0), to;
+	int fd = OPEN(socket(AF_INET, SOCK_DGRAM, 0)), candidate, status = -1;
+	char buf[8];
+	pid_t pid;
+
+	printf("# a child\n");
+	DO(bind(fd, ADDR(any)));
+	candidate = OPEN(socket(AF_INET, SOCK_DGRAM, 0));
+	to = bound_name(fd);
+	to.sin_addr.s_addr = inet_addr("127.0.0.1");
+	fflush(stdout);
+	pid = fork();
+	if (pid == 0) {
+		int more = OPEN(socket(AF_INET, SOCK_DGRAM, 0));
+
+		DO(bind(candidate, ADDR(any)));
+		DO(sendto(candidate, "child", 5, 0, ADDR(to)));
+		DO(close(candidate));
+		DO(recv(fd, buf, sizeof(buf), 0));
+		name_of(fd);
+		DO(close(fd));
+		DO(bind(more, ADDR(any)));
+		DO(close(more));
+		DO(close_range(3, ~0U, 0));
+		exit(7);
+	}
+	DO(waitpid(pid, &status, 0) == pid);
+	DO(WEXITSTATUS(status));
+	/* the parent's own are as they were */
+	DO(sendto(candidate, "again", 5, 0, ADDR(to)));
+	DO(recv(fd, buf, sizeof(buf), 0));
+	printf("  %.5s\n", buf);
+	DO(close(candidate));
+	DO(close(fd));
+}
+
 static bool
 loaded(const char *library)
 {
@@ -494,6 +577,9 @@ main(int argc, char **argv)
 	tcp_between("0.0.0.0");
 	behind_our_back();
 	many();
+	processes();
+	child_of_a_stack();
+	threads();
 	/* what the comparison is about */
 	fprintf(stderr, "libdpvma.so %s\n", loaded("libdpvma.so") ? "loaded" : "not loaded");
 	return 0;
