@@ -452,7 +452,7 @@ uses(void *ctx)
 	to = in("127.0.0.1", 9);
 	bind(fd, ADDR(any));
 	bad += sendto(fd, "x", 1, 0, ADDR(to)) != 1;
-	for (i = 0; i < 200; i++) {
+	for (i = 0; i < 50; i++) {
 		mine = socket(AF_INET, SOCK_DGRAM, 0);
 		bad += mine < 0 || bind(mine, ADDR(any)) != 0;
 		to = bound_name(mine);
@@ -468,13 +468,13 @@ static void
 threads(void)
 {
 	int fd = OPEN(socket(AF_INET, SOCK_DGRAM, 0)), i;
-	pthread_t all[8];
+	pthread_t all[4];
 	void *bad;
 
 	printf("# threads\n");
-	for (i = 0; i < 8; i++)
+	for (i = 0; i < 4; i++)
 		pthread_create(&all[i], NULL, uses, &fd);
-	for (i = 0; i < 8; i++) {
+	for (i = 0; i < 4; i++) {
 		pthread_join(all[i], &bad);
 		DO((long)bad);
 	}

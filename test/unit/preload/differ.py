@@ -6,14 +6,17 @@ must say the same. Usage: differ.py PROGRAM PRELOAD
 """
 import difflib
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 
 PROGRAM, PRELOAD = sys.argv[1:3]
 
 
 def run(*args, **env):
-    env = {**{k: v for k, v in os.environ.items() if not k.startswith(("VMA_", "DPVMA_"))}, **env}
+    env = {**{k: v for k, v in os.environ.items()
+              if not k.startswith(("VMA_", "DPVMA_", "LD_LIBRARY"))}, **env}
     r = subprocess.run([PROGRAM, *args], env=env, capture_output=True, text=True, timeout=50)
     if r.returncode != 0:
         sys.exit(f"exit code {r.returncode} with {env.get('LD_PRELOAD')}\n{r.stdout}{r.stderr}")
@@ -41,3 +44,12 @@ same("no port needed", [], False, **stack)
 same("with a port", ["ports"], True, **stack)
 same("dpvma does not start", ["ports"], True, DPVMA_EAL_ARGS="--no-pci --no-huge -m 64",
      VMA_TRACELEVEL="none")
+
+# alone in a directory: one line says so, and every socket is the kernel's
+with tempfile.TemporaryDirectory() as alone:
+    PRELOAD = shutil.copy(PRELOAD, alone)
+    same("no libdpvma.so", ["ports"], False, **stack)
+    said = run("ports", LD_PRELOAD=PRELOAD, **stack)[1]
+    lines = [line for line in said.splitlines() if "libdpvma.so cannot be used" in line]
+    if len(lines) != 1:
+        sys.exit(f"not one line about a missing libdpvma.so:\n{said}")
