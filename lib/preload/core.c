@@ -92,8 +92,11 @@ resolve(void *library, struct core *to, const char **cause)
 static void
 attach(const struct core *found, const char *cause)
 {
-	const struct sock_host host = {
-		.os = &os, .marks = preload_marks, .signals = preload_signals
+	static const struct sock_host host = {
+		.os = &os,
+		.marks = preload_marks,
+		.signals = preload_signals,
+		.adopt = candidate_adopt,
 	};
 
 	pthread_mutex_lock(&attaching);

@@ -110,6 +110,9 @@ struct sock_host {
 	const struct sock_signals *(*signals)(void);
 	/** Whether handlers of bad addresses are in place, so that EFAULT can be told. */
 	bool faults;
+	/** A call of dpvma's own, not libc's, is about a CANDIDATE: have it adopted, options and
+	 * all. */
+	bool (*adopt)(int fd);
 };
 
 /**

@@ -5,7 +5,7 @@
 int
 sock_rings(int fd, struct ring **rings, int n)
 {
-	struct sock *s = sock_get(fd);
+	struct sock *s = sock_get_named(fd);
 	int ret = 0;
 
 	if (s == NULL)
@@ -19,7 +19,7 @@ sock_rings(int fd, struct ring **rings, int n)
 struct ring *
 sock_tx_ring(int fd, const struct sockaddr *to, socklen_t len)
 {
-	struct sock *s = sock_get(fd);
+	struct sock *s = sock_get_named(fd);
 	struct ring *ring = NULL;
 	struct ip_addr addr;
 	uint16_t port_be;
@@ -36,7 +36,7 @@ sock_tx_ring(int fd, const struct sockaddr *to, socklen_t len)
 int
 sock_headers(int fd, void *buf, uint16_t *len)
 {
-	struct sock *s = sock_get(fd);
+	struct sock *s = sock_get_named(fd);
 	uint8_t hdr[128];
 	int n = -EINVAL;
 

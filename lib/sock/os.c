@@ -14,6 +14,7 @@ struct sock_os os = {
 };
 
 static uint8_t *marks;
+static bool (*adopt_candidate)(int fd);
 static const struct sock_signals *(*signals_of)(void);
 bool sock_faults;
 
@@ -32,6 +33,14 @@ sock_marked(int fd)
 	return (enum sock_mark)__atomic_load_n(&marks[fd], __ATOMIC_ACQUIRE);
 }
 
+struct sock *
+sock_get_named(int fd)
+{
+	if (sock_marked(fd) == SOCK_MARK_CANDIDATE && adopt_candidate != NULL)
+		adopt_candidate(fd);
+	return sock_get(fd);
+}
+
 const struct sock_signals *
 sock_signals(void)
 {
@@ -48,6 +57,7 @@ dpvma_attach(const struct sock_host *host)
 	os = *host->os;
 	marks = host->marks;
 	signals_of = host->signals;
+	adopt_candidate = host->adopt;
 	sock_faults = host->faults;
 	return 0;
 }

@@ -137,6 +137,8 @@ extern struct sock_os os;
 void sock_mark(int fd, enum sock_mark mark);
 /** NONE without a library that interposes. */
 enum sock_mark sock_marked(int fd);
+/** For calls of VMA's API, which know no candidates: as sock_get(), and a candidate is adopted. */
+struct sock *sock_get_named(int fd);
 /** Of the calling thread; the same address in every call of it. */
 const struct sock_signals *sock_signals(void);
 extern bool sock_faults; /**< see struct sock_host */

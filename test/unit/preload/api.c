@@ -111,6 +111,29 @@ thread_offload(struct vma_api_t *api)
 	CHECK(api->thread_offload(1, pthread_self()) == 0);
 }
 
+/* Functions of the API take a socket that nothing has needed a port for yet. */
+static void
+functions(struct vma_api_t *api)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET,
+		.sin_port = htons(9),
+		.sin_addr.s_addr = inet_addr("10.9.0.2") };
+	struct timeval tv = { 0, 1000 }, got = { 0 };
+	socklen_t len = sizeof(got);
+	int fd = udp();
+	char c;
+
+	CHECK(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv)) == 0);
+	/* EINVAL would be a socket that is not dpvma's; this one has just not sent yet */
+	CHECK(api->get_socket_tx_ring_fd(fd, (struct sockaddr *)&to, sizeof(to)) == -1);
+	CHECK(errno == ENODATA);
+	CHECK(strstr(why(fd), "offloaded") != NULL);
+	/* with what was set on it */
+	CHECK(getsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &got, &len) == 0 && got.tv_usec != 0);
+	CHECK(recv(fd, &c, 1, 0) == -1 && errno == EAGAIN);
+	CHECK(close(fd) == 0);
+}
+
 static void
 own_options(void)
 {
@@ -166,6 +189,7 @@ main(void)
 	both_ways();
 #endif
 	reasons();
+	functions(api);
 	thread_offload(api);
 	own_options();
 	return 0;
