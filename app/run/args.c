@@ -49,6 +49,10 @@ static const struct option_desc descs[] = {
 	{ "stay", 0, FLAG, AT(stay), "", "the program goes on when --peer has ended", 0, 0 },
 	{ "sim-wire", 0, TEXT, AT(sim_wire), "WIRE",
 		"another wire for --sim: shm:NAME between two of them; all: drivers/sim/connectx", 0, 0 },
+	{ "explain", 'e', FLAG, AT(explain), "",
+		"when the program has ended, say of each descriptor whether it was offloaded, and why not", 0, 0 },
+	{ "pid", 0, NUMBER, AT(pid), "N", "with --explain: of that process, which runs, and now", 1, 1u << 22 },
+	{ "json", 0, FLAG, AT(json), "", "with --pid: for programs", 0, 0 },
 	{ "list", 'l', FLAG, AT(list), "", "the ports that could be used, and what to type", 0, 0 },
 	{ "verbose", 'v', FLAG, AT(verbose), "", "say what was chosen, and the command with its variables", 0, 0 },
 	{ "dry-run", 'n', FLAG, AT(dry_run), "", "say it, and run nothing", 0, 0 },
@@ -229,7 +233,14 @@ check(const struct run_args *a)
 		run_error("--pmd=%s: give af_packet or af_xdp", a->pmd);
 		return -1;
 	}
-	if (a->program[0] == NULL && !a->list)
+	if (a->pid != 0 && !a->explain)
+		return refuse("--pid", "", "it is about --explain: say that too");
+	if (a->json && a->pid == 0)
+		return refuse("--json", "", "it is about --explain --pid=N: say that too");
+	if (a->pid != 0 && a->program[0] != NULL)
+		return refuse("--pid", "a program",
+				"it is about one that runs: leave one of them out");
+	if (a->program[0] == NULL && !a->list && a->pid == 0)
 		return refuse("no program", "", "give its name, as in: dpvma-run redis-server");
 	return 0;
 }

@@ -8,6 +8,14 @@
 
 #include "run.h"
 
+/*
+ * As the library has it while it prints warnings only; and without those of the PMD, which misses
+ * what a model of its device does not have.
+ */
+#define SIM_QUIET                                                                                  \
+	" --log-level=warning --log-level=lib.eal:error --log-level=lib.telemetry:error"           \
+	" --log-level=pmd.net.mlx5:error"
+
 void
 run_error(const char *fmt, ...)
 {
@@ -53,13 +61,16 @@ set_eal_args(const struct run_args *a)
 	if (run_memory(a, words, memory, sizeof(memory)) != 0)
 		return -1;
 	len = strlen(words);
-	if (len + strlen(memory) + 2 > sizeof(words)) {
+	if (len + strlen(memory) + sizeof(SIM_QUIET) + 2 > sizeof(words)) {
 		run_error("the arguments for EAL are longer than %d characters: give fewer",
 				CONF_ARGS_SIZE - 1);
 		return -1;
 	}
-	snprintf(words + len, sizeof(words) - len, "%s%s", *memory != '\0' && len > 0 ? " " : "",
-			memory);
+	len += (size_t)snprintf(words + len, sizeof(words) - len, "%s%s",
+			*memory != '\0' && len > 0 ? " " : "", memory);
+	if (a->sim && conf()->tracelevel <= CONF_TRACE_WARNING &&
+			strstr(words, "--log-level") == NULL)
+		snprintf(words + len, sizeof(words) - len, "%s", SIM_QUIET);
 	return run_env_set("DPVMA_EAL_ARGS", words);
 }
 
@@ -72,30 +83,50 @@ prepare(struct run_args *a)
 		return -1;
 	if (ports_addrs(a) != 0 || set_eal_args(a) != 0)
 		return -1;
+	if (a->explain && explain_prepare() != 0)
+		return -1;
 	return run_env_preload(a->sim);
+}
+
+/* With a parent that stays. The exit code. */
+static int
+run_below(const struct run_args *a)
+{
+	int peer_ns = -2, ret = RUN_OWN_ERROR;
+
+	if (a->sim)
+		peer_ns = sim_start(a);
+	if (peer_ns != -1)
+		ret = supervise(a, peer_ns);
+	explain_end(peer_ns != -1);
+	return ret;
 }
 
 int
 main(int argc, char **argv)
 {
 	static struct run_args args;
-	int ret, peer_ns = -2;
+	int ret;
 
 	ret = run_args_parse(argc, argv, &args);
 	if (ret != 0)
 		return ret > 0 ? 0 : RUN_OWN_ERROR;
 	if (args.list) {
 		ports_list(stdout);
-		return 0;
+		return fflush(stdout) == 0 ? 0 : RUN_OWN_ERROR;
 	}
-	if (prepare(&args) != 0)
+	if (args.pid != 0)
+		return explain_running(&args);
+	if (prepare(&args) != 0) {
+		explain_end(false);
 		return RUN_OWN_ERROR;
+	}
 	if (args.verbose || args.dry_run)
 		run_env_print(args.dry_run ? stdout : stderr, args.program);
-	if (args.dry_run)
+	if (args.dry_run) {
+		explain_end(false);
 		return fflush(stdout) == 0 ? 0 : RUN_OWN_ERROR;
-	if (!args.sim)
-		return run_exec(args.program);
-	peer_ns = sim_start(&args);
-	return peer_ns == -1 ? RUN_OWN_ERROR : supervise(&args, peer_ns);
+	}
+	elf_warn(args.program[0]);
+	return args.sim || args.explain ? run_below(&args) : run_exec(args.program);
 }

@@ -119,6 +119,22 @@ int sim_prepare(struct run_args *a);
 int sim_start(const struct run_args *a);
 /** @} */
 
+/** @name --explain (explain.c) */
+/** @{ */
+/** A place for reports of the program's processes. 0, -1 said. */
+int explain_prepare(void);
+/** Prints them if that is wanted, and removes them. */
+void explain_end(bool print);
+/** Asks a process that runs. The exit code. */
+int explain_running(const struct run_args *a);
+/** @} */
+
+/** elf.c: one line when the program is none that a library can be preloaded to. */
+void elf_warn(const char *name);
+
+/** leftovers.c: what a process that has ended may have left in the file system. */
+void leftovers_remove(pid_t pid);
+
 /** supervise.c: runs program and peers to their end. The exit code. */
 int supervise(const struct run_args *a, int peer_ns);
 /** The exec, with its error. The exit code. */

@@ -22,7 +22,8 @@
 #include "run.h"
 
 #define LOOK_MS 10     /* between looks at the list of open ports */
-#define GRACE_MS 2000  /* for what was asked to end, until it is made to */
+#define GRACE_MS 10000 /* for what was asked to end, until it is made to */
+#define LINGER_MS 2000 /* for what may end by itself, until it is asked */
 #define TCP_LISTEN 0xa /* as /proc/net/tcp writes it */
 
 struct child {
@@ -34,6 +35,8 @@ struct child {
 struct tree {
 	const struct run_args *a;
 	struct child program, server, client;
+	bool rest_asked; /* as program.asked, of what the program left behind */
+	int64_t kill_at;
 	int peer_ns, own_ns;
 	pid_t self;
 	sigset_t signals, before;
@@ -169,12 +172,14 @@ reap(struct tree *t)
 	int status;
 	pid_t pid;
 
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
 		for (i = 0; i < 3; i++)
 			if (all[i]->started && all[i]->pid == pid) {
 				all[i]->status = status;
 				all[i]->ended = true;
 			}
+		leftovers_remove(pid);
+	}
 }
 
 /* ---- waiting ---- */
@@ -218,6 +223,7 @@ program_is_over(const struct tree *t)
 	return t->program.ended && tell(t, true, 0) == 0;
 }
 
+/* Asks all of one side to end, and makes those that have not in time. */
 static void
 end_side(struct tree *t, bool programs)
 {
@@ -226,13 +232,10 @@ end_side(struct tree *t, bool programs)
 	unsigned int i;
 
 	for (i = 0; i < 2; i++) {
+		tell(t, programs, sigs[i]);
 		until = now_ms() + GRACE_MS;
-		while (tell(t, programs, 0) > 0 && now_ms() < until) {
-			if (until - now_ms() > GRACE_MS - LOOK_MS || sigs[i] == SIGKILL)
-				tell(t, programs, sigs[i]);
+		while (tell(t, programs, 0) > 0 && now_ms() < until)
 			wait_signal(t, LOOK_MS);
-			reap(t);
-		}
 	}
 }
 
@@ -252,26 +255,36 @@ start_server(struct tree *t)
 	return 0;
 }
 
+/* Its --peer has ended: that is the program's end too, and that of what it left behind. */
+static void
+ask_to_end(struct tree *t)
+{
+	if (t->client.ended && !t->a->stay && !t->program.asked) {
+		t->program.asked = true;
+		t->kill_at = now_ms() + GRACE_MS;
+		tell(t, true, SIGTERM);
+	}
+	if (t->program.asked && t->program.ended && !t->rest_asked) {
+		t->rest_asked = true;
+		tell(t, true, SIGTERM);
+	}
+	if (t->program.asked && now_ms() > t->kill_at)
+		tell(t, true, SIGKILL);
+}
+
 static void
 run(struct tree *t)
 {
 	bool want_client = t->a->peer != NULL;
-	int64_t kill_at = 0;
 
 	while (!program_is_over(t)) {
-		wait_signal(t, want_client ? LOOK_MS : kill_at != 0 ? LOOK_MS * 10 : -1);
+		wait_signal(t, want_client || t->program.asked ? LOOK_MS : -1);
 		if (want_client && any_open(t->a->peer_port)) {
 			want_client = false;
 			if (start(t, &t->client, t->a->peer) != 0)
 				t->client.ended = true;
 		}
-		if (t->client.ended && !t->a->stay && !t->program.asked) {
-			t->program.asked = true;
-			tell(t, true, SIGTERM);
-			kill_at = now_ms() + GRACE_MS;
-		}
-		if (kill_at != 0 && now_ms() > kill_at)
-			tell(t, true, SIGKILL);
+		ask_to_end(t);
 	}
 }
 
@@ -304,7 +317,7 @@ exit_code(const struct tree *t)
 static void
 end_peers(struct tree *t)
 {
-	int64_t until = now_ms() + GRACE_MS;
+	int64_t until = now_ms() + LINGER_MS;
 
 	while (t->client.started && !t->client.ended && now_ms() < until)
 		wait_signal(t, LOOK_MS);
