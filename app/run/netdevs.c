@@ -15,6 +15,7 @@ static void
 read_driver(int s, struct netdev *d)
 {
 	struct ethtool_drvinfo info = { .cmd = ETHTOOL_GDRVINFO };
+	struct ethtool_value gro = { .cmd = ETHTOOL_GGRO };
 	struct ifreq ifr = { .ifr_data = (char *)&info };
 
 	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", d->name);
@@ -22,6 +23,8 @@ read_driver(int s, struct netdev *d)
 		snprintf(d->driver, sizeof(d->driver), "%s", info.driver);
 		snprintf(d->bus, sizeof(d->bus), "%s", info.bus_info);
 	}
+	ifr.ifr_data = (char *)&gro;
+	d->gro = ioctl(s, SIOCETHTOOL, &ifr) == 0 && gro.data != 0;
 	d->mlx5 = strcmp(d->driver, "mlx5_core") == 0;
 	memset(&ifr.ifr_ifru, 0, sizeof(ifr.ifr_ifru));
 	if (ioctl(s, SIOCGIFMTU, &ifr) == 0)

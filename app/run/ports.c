@@ -91,8 +91,8 @@ ports_list(FILE *f)
 				netdev_has_addr(d) ? d->addrs : "-", d->name,
 				d->mlx5 ? ""
 						: netdev_has_addr(d)
-						? "  (af_packet: works on every device, slowly)"
-						: " --addr=ADDR/LEN  (af_packet)");
+						? "  (by af_packet)"
+						: " --addr=ADDR/LEN  (by af_packet)");
 	}
 	if (n + list_unbound(f) == 0)
 		fputs("(no network device here)\n", f);
@@ -159,6 +159,11 @@ take_netdev(struct run_port *p, const struct netdev *d, unsigned int index, cons
 		return 0;
 	}
 	p->vdev = true;
+	if (d->gro)
+		run_error("--port=%s: received segments are put together there before the port "
+			  "sees them, and then are too long for it, so that TCP crawls: ethtool -K "
+			  "%s gro off",
+				p->spec, d->name);
 	snprintf(p->name, sizeof(p->name), "net_%s%u", pmd != NULL ? pmd : "af_packet", index);
 	snprintf(p->device, sizeof(p->device), "%s,iface=%s", p->name, d->name);
 	return 0;

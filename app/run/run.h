@@ -90,6 +90,7 @@ struct netdev {
 	char addrs[96]; /**< "10.0.0.1/24 10.0.1.1/24" */
 	unsigned int mtu;
 	bool up, mlx5;
+	bool gro; /**< the kernel puts received segments together */
 };
 /** Network devices of this namespace, without lo. Their number. */
 unsigned int netdevs_read(struct netdev *list, unsigned int max);

@@ -38,7 +38,9 @@ check_addr(const char *option, const char *text)
 	struct nl_addr *addr = NULL;
 	bool good;
 
-	good = slash != NULL && nl_addr_parse(text, AF_INET, &addr) == 0 &&
+	/* libnl takes what begins well */
+	good = slash != NULL && slash[1 + strspn(slash + 1, "0123456789")] == '\0' &&
+			nl_addr_parse(text, AF_INET, &addr) == 0 &&
 			nl_addr_get_prefixlen(addr) >= 1 && nl_addr_get_prefixlen(addr) <= 30;
 	nl_addr_put(addr);
 	if (good)
