@@ -36,6 +36,21 @@ packages=(gcc meson ninja-build pkg-config libdpdk-dev dpdk-dev libibverbs-dev r
 	iputils-ping ethtool
 	sockperf python3 binutils procps "$@")
 
+# Servers among the packages are installed, not started: Debian asks a policy, which is ours for as
+# long as there is none.
+hold_servers() {
+	local policy=/usr/sbin/policy-rc.d
+	[ ! -e "$policy" ] || return 0
+	at_exit release_servers
+	printf '#!/bin/sh\nexit 101\n' >"$policy"
+	chmod 755 "$policy"
+	held=$policy
+}
+release_servers() {
+	[ -z "${held:-}" ] || rm -f "$held"
+	held=
+}
+
 install_packages() {
 	local missing=() p
 	for p in "${packages[@]}"; do
@@ -44,11 +59,13 @@ install_packages() {
 	[ ${#missing[@]} -eq 0 ] && return 0
 	[ "$(id -u)" -eq 0 ] || die "run as root, or install first: ${missing[*]}"
 	say "installing ${missing[*]}"
+	hold_servers
 	apt-get update -qq >/dev/null || die "apt-get update failed: no package source is reachable"
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" \
 		>"/tmp/dpvma-apt.$$" 2>&1 || { cat "/tmp/dpvma-apt.$$" >&2; rm -f "/tmp/dpvma-apt.$$"
 		die "installing ${missing[*]} failed"; }
 	rm -f "/tmp/dpvma-apt.$$"
+	release_servers
 }
 
 # Takes $1 huge pages of 2 MB if it may. Sets HUGE=1 when there are enough, else HUGE=0: then EAL

@@ -6,7 +6,9 @@
 suites=("$@")
 set --
 . "$(dirname "$0")/../app/setup.sh" clang clang-format libclang-rt-14-dev libasan8 \
-	libubsan1 libtsan2 tcpdump
+	libubsan1 libtsan2 tcpdump \
+	redis-server redis-tools memcached nginx-light wrk curl netcat-openbsd openssh-server openssh-client \
+	rsync iperf3
 [ ${#suites[@]} -gt 0 ] || suites=(style unit wire interop fuzz)
 wanted() { [[ " ${suites[*]} " == *" $1 "* ]]; }
 passed=0
