@@ -23,13 +23,12 @@ net_on_icmp_error(uint8_t proto, net_error_cb cb)
 }
 
 void
-icmp_tell(const struct flow_key *key, int err, uint8_t type, uint8_t code, uint32_t info,
-		uint32_t seq)
+icmp_tell(const struct flow_key *key, const struct net_error *e)
 {
 	net_error_cb cb = __atomic_load_n(&error_cb[key->proto], __ATOMIC_ACQUIRE);
 
 	if (cb != NULL)
-		cb(key, err, type, code, info, seq);
+		cb(key, e);
 }
 
 void
@@ -123,17 +122,38 @@ errno_of(uint8_t type, uint8_t code)
 	}
 }
 
+/*
+ * What lies in the first buffer, which is all of it but in odd cases; RFC 4884 extensions and
+ * padding are not the packet's.
+ */
+static void
+quote(const struct rte_mbuf *m, const struct net_packet *pkt, const struct rte_ipv4_hdr *ip,
+		struct net_error *e)
+{
+	uint16_t hl = (uint16_t)(ip->version_ihl & 0xf) * 4;
+	uint32_t total = rte_be_to_cpu_16(ip->total_length);
+	uint32_t from = (uint32_t)((const uint8_t *)ip - rte_pktmbuf_mtod(m, const uint8_t *)) + hl;
+	uint32_t end = RTE_MIN(
+			(uint32_t)m->data_len, (uint32_t)pkt->l2_len + pkt->l3_len + pkt->l4_len);
+
+	e->quote = (const uint8_t *)ip + hl;
+	e->quote_len = end - from;
+	if (total > hl + 8u)
+		e->quote_len = RTE_MIN(e->quote_len, total - hl);
+	else
+		e->quote_len = RTE_MIN(e->quote_len, 8u);
+}
+
 /* An error about a packet of ours: who sent it is told. */
 static void
 error_input(struct ring *ring, struct rte_mbuf *m, const struct net_packet *pkt)
 {
 	uint16_t at = pkt->l2_len + pkt->l3_len, hl;
 	const struct rte_icmp_hdr *icmp;
-	const struct rte_ipv4_hdr *ip;
+	const struct rte_ipv4_hdr *ip, *outer;
 	const uint16_t *ports;
 	struct flow_key key;
-	uint32_t info = 0, seq;
-	int err;
+	struct net_error e = { 0 };
 
 	if (pkt->l4_len < ICMP_LEN + NET_IPV4_LEN || !net_pull(m, at + ICMP_LEN + NET_IPV4_LEN))
 		goto malformed;
@@ -155,16 +175,27 @@ error_input(struct ring *ring, struct rte_mbuf *m, const struct net_packet *pkt)
 		.rport = ports[1],
 		.vlan_id = pkt->key.vlan_id,
 		.proto = ip->next_proto_id };
-	err = errno_of(icmp->icmp_type, icmp->icmp_code);
-	if (err == 0 || net_own(ring->port, key.vlan_id, &key.local) == NULL ||
+	e.err = errno_of(icmp->icmp_type, icmp->icmp_code);
+	if (e.err == 0 || net_own(ring->port, key.vlan_id, &key.local) == NULL ||
 			net_own(ring->port, key.vlan_id, &pkt->key.local) == NULL)
 		return;
-	if (err == EMSGSIZE) {
-		info = rte_be_to_cpu_16(icmp->icmp_seq_nb); /* RFC 1191: next-hop MTU */
-		pmtu_learn(&key.remote, (uint16_t)info, rte_be_to_cpu_16(ip->total_length));
+	e.type = icmp->icmp_type;
+	e.code = icmp->icmp_code;
+	e.offender = pkt->key.remote;
+	e.port = ring->port;
+	outer = rte_pktmbuf_mtod_offset(m, const struct rte_ipv4_hdr *, pkt->l2_len);
+	e.ttl = outer->time_to_live;
+	e.tos = outer->type_of_service;
+	if (e.err == EMSGSIZE) {
+		e.info = rte_be_to_cpu_16(icmp->icmp_seq_nb); /* RFC 1191: next-hop MTU */
+		pmtu_learn(&key.remote, (uint16_t)e.info, rte_be_to_cpu_16(ip->total_length));
+	} else if (e.err == EPROTO) {
+		e.info = *(const uint8_t *)&icmp->icmp_ident; /* RFC 792: a pointer */
 	}
-	memcpy(&seq, &ports[2], sizeof(seq));
-	icmp_tell(&key, err, icmp->icmp_type, icmp->icmp_code, info, rte_be_to_cpu_32(seq));
+	memcpy(&e.seq, &ports[2], sizeof(e.seq));
+	e.seq = rte_be_to_cpu_32(e.seq);
+	quote(m, pkt, ip, &e);
+	icmp_tell(&key, &e);
 	return;
 
 malformed:

@@ -48,7 +48,15 @@ lost_tell(void)
 	memcpy(told, lost, n * sizeof(told[0]));
 	lost_n = 0;
 	pthread_mutex_unlock(&net_lock);
-	for (i = 0; i < n; i++)
-		icmp_tell(&told[i].key, EHOSTUNREACH, ICMP_DEST_UNREACH, ICMP_HOST_UNREACH, 0,
-				told[i].seq);
+	for (i = 0; i < n; i++) {
+		struct net_error e = {
+			.err = EHOSTUNREACH,
+			.type = ICMP_DEST_UNREACH,
+			.code = ICMP_HOST_UNREACH,
+			.seq = told[i].seq,
+			.offender = told[i].key.local,
+		};
+
+		icmp_tell(&told[i].key, &e);
+	}
 }

@@ -190,15 +190,27 @@ int net_mc_filter(struct port *port, const struct ip_addr *group, uint16_t vlan_
 		const struct net_mc_filter *filter);
 /** @} */
 
+/** An ICMP error about a packet of ours. */
+struct net_error {
+	int err;		 /**< an errno */
+	uint8_t type, code;	 /**< ICMP's */
+	uint32_t info;		 /**< with EMSGSIZE the MTU, with EPROTO the byte that is wrong */
+	uint32_t seq;		 /**< what follows the ports: TCP's sequence number, host order */
+	struct ip_addr offender; /**< who says so; all zeros: found here, before it was sent */
+	struct port *port;	 /**< by which the message came; NULL: by none */
+	uint8_t ttl, tos;	 /**< of the message */
+	const uint8_t *quote;	 /**< what is left of the packet, from its transport header on */
+	uint32_t quote_len;	 /**< 8 at least, or 0: nothing is */
+};
 /**
- * ICMP errors for what we sent: the transport finds the socket. @p key has our address as local,
- * @p err is an errno, @p info the MTU with EMSGSIZE, @p seq what follows the ports in the packet it
- * is about: TCP's sequence number in host order. A next hop of ours that does not answer is told of
- * as host unreachable, too, from net_progress(). Else called with the rx_lock of the ring that
- * received it held; must not call into net.
+ * ICMP errors for what we sent: the transport finds the socket. @p key has our address as local. A
+ * next hop of ours that does not answer is told of as host unreachable, too, from net_progress(),
+ * with ourselves as the offender. Else called with the rx_lock of the ring that received it held;
+ * must not call into net, and what @p e points to is gone when it returns.
  */
-typedef void (*net_error_cb)(const struct flow_key *key, int err, uint8_t type, uint8_t code,
-		uint32_t info, uint32_t seq);
+typedef void (*net_error_cb)(const struct flow_key *key, const struct net_error *e);
+/** The same on its way from a transport to the socket that it concerns. */
+typedef void (*net_report_cb)(void *ctx, const struct flow_key *key, const struct net_error *e);
 void net_on_icmp_error(uint8_t proto, net_error_cb cb);
 
 /**

@@ -304,8 +304,7 @@ void icmp_input(struct ring *ring, struct rte_mbuf *m, const struct net_packet *
 void icmp_port_unreachable(struct ring *ring, const struct rte_mbuf *m);
 void icmp_fini(void);
 /** Whoever asked for errors of that protocol hears of this one. */
-void icmp_tell(const struct flow_key *key, int err, uint8_t type, uint8_t code, uint32_t info,
-		uint32_t seq);
+void icmp_tell(const struct flow_key *key, const struct net_error *e);
 /** net_lock held. A whole frame of ours is dropped, as its next hop does not answer. */
 void lost_note(const struct rte_mbuf *m, uint16_t vlan_id);
 /** Tell the transports of what was noted. No lock held. */

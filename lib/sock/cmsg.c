@@ -6,11 +6,10 @@
 #include <linux/net_tstamp.h>
 
 #include "port/port.h"
-#include "sock_priv.h"
+#include "errqueue.h"
 
-/* Appends one; a control buffer that is too small sets MSG_CTRUNC and loses only this one. */
-static void
-put(struct msghdr *msg, size_t room, size_t *used, int level, int type, const void *data,
+void
+cmsg_put(struct msghdr *msg, size_t room, size_t *used, int level, int type, const void *data,
 		size_t len)
 {
 	struct cmsghdr *c;
@@ -50,27 +49,43 @@ hardware_ns(struct sock *s, const struct rte_mbuf *m)
 }
 
 static void
-put_times(struct sock *s, struct msghdr *msg, size_t room, size_t *used, const struct rte_mbuf *m)
+put_times(struct sock *s, struct msghdr *msg, size_t room, size_t *used, uint64_t ns,
+		uint64_t hardware)
 {
-	struct timespec soft = to_timespec(*ring_mbuf_swtime((struct rte_mbuf *)(uintptr_t)m));
+	struct timespec soft = to_timespec(ns);
 	struct scm_timestamping all = { 0 };
 
 	if (s->wants & WANT_TIME_NS) {
-		put(msg, room, used, SOL_SOCKET, SCM_TIMESTAMPNS, &soft, sizeof(soft));
+		cmsg_put(msg, room, used, SOL_SOCKET, SCM_TIMESTAMPNS, &soft, sizeof(soft));
 	} else if (s->wants & WANT_TIME) {
 		struct timeval tv = { .tv_sec = soft.tv_sec, .tv_usec = soft.tv_nsec / 1000 };
 
-		put(msg, room, used, SOL_SOCKET, SCM_TIMESTAMP, &tv, sizeof(tv));
+		cmsg_put(msg, room, used, SOL_SOCKET, SCM_TIMESTAMP, &tv, sizeof(tv));
 	}
 	if (!(s->wants & WANT_STAMPING))
 		return;
 	if (s->stamping & SOF_TIMESTAMPING_SOFTWARE)
 		all.ts[0] = soft;
-	if ((s->stamping & SOF_TIMESTAMPING_RAW_HARDWARE) &&
-			(m->ol_flags & ring_mbuf_timestamp_flag))
-		all.ts[2] = to_timespec(hardware_ns(s, m));
-	if (all.ts[0].tv_sec != 0 || all.ts[2].tv_sec != 0 || all.ts[2].tv_nsec != 0)
-		put(msg, room, used, SOL_SOCKET, SCM_TIMESTAMPING, &all, sizeof(all));
+	if (hardware != 0)
+		all.ts[2] = to_timespec(hardware);
+	if (all.ts[0].tv_sec != 0 || hardware != 0)
+		cmsg_put(msg, room, used, SOL_SOCKET, SCM_TIMESTAMPING, &all, sizeof(all));
+}
+
+void
+cmsg_put_times(struct sock *s, struct msghdr *msg, size_t room, size_t *used, uint64_t ns)
+{
+	put_times(s, msg, room, used, ns, 0);
+}
+
+static void
+put_arrival(struct sock *s, struct msghdr *msg, size_t room, size_t *used, const struct rte_mbuf *m)
+{
+	bool stamped = (s->stamping & SOF_TIMESTAMPING_RAW_HARDWARE) &&
+			(m->ol_flags & ring_mbuf_timestamp_flag);
+
+	put_times(s, msg, room, used, *ring_mbuf_swtime((struct rte_mbuf *)(uintptr_t)m),
+			stamped ? hardware_ns(s, m) : 0);
 }
 
 void
@@ -81,7 +96,7 @@ cmsg_write(struct sock *s, struct msghdr *msg, const struct rte_mbuf *m)
 	int ttl = ip->time_to_live;
 
 	if (s->wants & (WANT_TIME | WANT_TIME_NS | WANT_STAMPING))
-		put_times(s, msg, room, &used, m);
+		put_arrival(s, msg, room, &used, m);
 	if (s->wants & WANT_PKTINFO) {
 		const struct port *port = port_by_ethdev(m->port);
 		struct in_pktinfo info = {
@@ -93,12 +108,12 @@ cmsg_write(struct sock *s, struct msghdr *msg, const struct rte_mbuf *m)
 
 		if (port != NULL && port_addr_find(port, &dst) == NULL && port->n_addrs != 0)
 			info.ipi_spec_dst.s_addr = ip_v4(&port->addrs[0].addr);
-		put(msg, room, &used, IPPROTO_IP, IP_PKTINFO, &info, sizeof(info));
+		cmsg_put(msg, room, &used, IPPROTO_IP, IP_PKTINFO, &info, sizeof(info));
 	}
 	if (s->wants & WANT_TTL)
-		put(msg, room, &used, IPPROTO_IP, IP_TTL, &ttl, sizeof(ttl));
+		cmsg_put(msg, room, &used, IPPROTO_IP, IP_TTL, &ttl, sizeof(ttl));
 	if (s->wants & WANT_TOS)
-		put(msg, room, &used, IPPROTO_IP, IP_TOS, &ip->type_of_service, 1);
+		cmsg_put(msg, room, &used, IPPROTO_IP, IP_TOS, &ip->type_of_service, 1);
 	if (s->wants & WANT_ORIGDST) {
 		struct sockaddr_in sin = {
 			.sin_family = AF_INET,
@@ -106,23 +121,57 @@ cmsg_write(struct sock *s, struct msghdr *msg, const struct rte_mbuf *m)
 			.sin_addr.s_addr = ip->dst_addr,
 		};
 
-		put(msg, room, &used, IPPROTO_IP, IP_ORIGDSTADDR, &sin, sizeof(sin));
+		cmsg_put(msg, room, &used, IPPROTO_IP, IP_ORIGDSTADDR, &sin, sizeof(sin));
 	}
 	msg->msg_controllen = used;
 }
 
+#define TX_FLAGS                                                                                   \
+	(SOF_TIMESTAMPING_TX_HARDWARE | SOF_TIMESTAMPING_TX_SOFTWARE | SOF_TIMESTAMPING_TX_SCHED | \
+			SOF_TIMESTAMPING_TX_ACK)
+
+/* What is to be recorded of this datagram; the rest is as the socket has it. */
+static int
+read_stamping(struct sock *s, const struct cmsghdr *c, uint32_t *stamping)
+{
+	uint32_t value;
+	int ret;
+
+	if (c->cmsg_len != CMSG_LEN(sizeof(value)))
+		return -EINVAL;
+	memcpy(&value, CMSG_DATA(c), sizeof(value));
+	if ((value & ~(uint32_t)TX_FLAGS) != 0)
+		return -EINVAL;
+	*stamping = (s->stamping & ~(uint32_t)TX_FLAGS) | value;
+	if (s->notes & NOTE_STAMP)
+		return 0;
+	rte_spinlock_lock(&s->lock);
+	ret = errqueue_open(s);
+	if (ret == 0)
+		s->notes |= NOTE_STAMP;
+	rte_spinlock_unlock(&s->lock);
+	return ret;
+}
+
 int
-cmsg_read(const struct msghdr *msg, struct udp_out *out, struct ip_addr *src)
+cmsg_read(struct sock *s, const struct msghdr *msg, struct udp_out *out, struct ip_addr *src,
+		uint32_t *stamping)
 {
 	struct msghdr *m = (struct msghdr *)(uintptr_t)msg;
 	struct cmsghdr *c;
-	int value;
+	int value, ret;
 
 	for (c = CMSG_FIRSTHDR(m); c != NULL; c = CMSG_NXTHDR(m, c)) {
 		size_t len = c->cmsg_len - CMSG_LEN(0);
 
 		if (c->cmsg_len < sizeof(*c))
 			return -EINVAL;
+		if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SO_TIMESTAMPING) {
+			ret = read_stamping(s, c, stamping);
+			if (ret != 0)
+				return ret;
+			continue;
+		}
 		/* segments of one call, transmit times: the kernel sends such a message */
 		if (c->cmsg_level == IPPROTO_UDP || c->cmsg_level == SOL_SOCKET)
 			return -EREMOTE;

@@ -189,7 +189,7 @@ revents(struct sock *s)
 		got |= POLLIN | POLLRDNORM;
 	if (s->shut_read)
 		got |= POLLRDHUP;
-	if (udp_has_error(s->udp))
+	if (udp_has_error(s->udp) || unlikely(s->errors_queued != 0))
 		got |= POLLERR;
 	return got;
 }
@@ -200,8 +200,9 @@ awaited(struct sock *s, short want)
 {
 	uint32_t pkts, bytes, first;
 
-	(void)want;
 	udp_queued(s->udp, &pkts, &bytes, &first);
+	if (unlikely((want & POLLERR) != 0 && s->errors_queued != 0))
+		return true;
 	return pkts != 0 || s->shut_read || udp_readable(s->udp);
 }
 
@@ -304,6 +305,18 @@ stats(struct sock *s)
 	return udp_stats(s->udp);
 }
 
+static struct sock_stats *
+counters(struct sock *s)
+{
+	return udp_stats(s->udp);
+}
+
+static void
+put_error(struct sock *s, int err)
+{
+	udp_put_error(s->udp, err);
+}
+
 const struct sock_ops dgram_ops = {
 	.open = open_udp,
 	.start = start,
@@ -326,6 +339,8 @@ const struct sock_ops dgram_ops = {
 	.bind_device = bind_device,
 	.shut_rx = shut_rx,
 	.stats = stats,
+	.counters = counters,
+	.put_error = put_error,
 	.options = dgram_options,
 	.type = SOCK_DGRAM,
 };

@@ -6,7 +6,7 @@
 
 #include "net/net.h"
 #include "port/port.h"
-#include "sock_priv.h"
+#include "errqueue.h"
 
 /* Names for the other size of time_t; on 64-bit machines they are the same structures. */
 #ifndef SO_TIMESTAMP_NEW
@@ -14,6 +14,9 @@
 #define SO_TIMESTAMPNS_NEW 64
 #define SO_TIMESTAMPING_NEW 65
 #endif
+
+/* Times of sending that are told; those by the device no port gives. */
+#define TX_STAMPS (SOF_TIMESTAMPING_TX_SCHED | SOF_TIMESTAMPING_TX_SOFTWARE)
 
 /** @name Mirrors */
 /** @{ */
@@ -26,6 +29,8 @@ want(struct sock *s, uint32_t what, bool on)
 static void
 mirror_time(struct sock *s, int value)
 {
+	uint32_t before = s->stamping;
+
 	(void)value;
 	/* the kernel keeps one of the first two at a time */
 	want(s, WANT_TIME, option_held(s, SOL_SOCKET, SO_TIMESTAMP) != 0);
@@ -33,6 +38,12 @@ mirror_time(struct sock *s, int value)
 	s->stamping = (uint32_t)option_held(s, SOL_SOCKET, SO_TIMESTAMPING);
 	want(s, WANT_STAMPING,
 			s->stamping & (SOF_TIMESTAMPING_SOFTWARE | SOF_TIMESTAMPING_RAW_HARDWARE));
+	if (s->stamping & ~before & SOF_TIMESTAMPING_OPT_ID)
+		s->stamp_key = 0;
+	if ((s->stamping & TX_STAMPS) != 0 && errqueue_open(s) == 0)
+		s->notes |= NOTE_STAMP;
+	else
+		s->notes &= ~(uint32_t)NOTE_STAMP;
 	udp_options(s->udp)->want_time = (s->wants & (WANT_TIME | WANT_TIME_NS)) ||
 			(s->stamping & SOF_TIMESTAMPING_SOFTWARE);
 }
@@ -58,9 +69,18 @@ MIRROR(recvtos, want(s, WANT_TOS, value != 0))
 MIRROR(origdst, want(s, WANT_ORIGDST, value != 0))
 
 static void
+mirror_recverr(struct sock *s, int value)
+{
+	if (value != 0 && errqueue_open(s) != 0)
+		return;
+	udp_set_recverr(s->udp, value != 0 ? errqueue_icmp : NULL);
+}
+
+static void
 mirror_reuse_port(struct sock *s, int value)
 {
 	udp_options(s->udp)->reuse_port = value != 0;
+	udp_options(s->udp)->uid = geteuid();
 	if (s->bound)
 		udp_renew(s->udp);
 }
@@ -200,6 +220,7 @@ const struct option dgram_options[] = {
 	OPTION_MIRROR(IPPROTO_IP, IP_RECVTTL, mirror_recvttl),
 	OPTION_MIRROR(IPPROTO_IP, IP_RECVTOS, mirror_recvtos),
 	OPTION_MIRROR(IPPROTO_IP, IP_RECVORIGDSTADDR, mirror_origdst),
+	OPTION_MIRROR(IPPROTO_IP, IP_RECVERR, mirror_recverr),
 	{ IPPROTO_IP, IP_MULTICAST_IF, NULL, set_mc_if, get_mc_if },
 	{ IPPROTO_IP, IP_MTU, NULL, NULL, get_mtu },
 

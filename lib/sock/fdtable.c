@@ -11,7 +11,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "sock_priv.h"
+#include "errqueue.h"
 
 #define TABLE_SIZE SOCK_MARKS
 
@@ -91,7 +91,8 @@ sock_new(int fd)
 	s->linger_s = 0;
 	s->offloaded = s->nonblock = s->closing = s->bound = s->shut_read = false;
 	s->os_pollable = s->kernel_bound = s->mc_kernel = false;
-	s->wants = s->stamping = 0;
+	s->wants = s->stamping = s->notes = s->errors_queued = s->stamp_key = 0;
+	s->errqueue = NULL;
 	s->os_countdown = conf()->rx_udp_poll_os_ratio;
 	s->rcv_timeout_ns = s->snd_timeout_ns = 0;
 	s->drained_tsc = 0;
@@ -124,6 +125,8 @@ destroy(struct sock *s)
 	int fd = s->fd;
 
 	s->ops->destroy(s);
+	if (unlikely(s->errqueue != NULL))
+		errqueue_free(s);
 	if (s->wake_fd >= 0)
 		os.close(s->wake_fd);
 	s->wake_fd = -1;

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "port/port.h"
-#include "sock_priv.h"
+#include "errqueue.h"
 
 /* Old names for both sizes of time_t; on 64-bit machines they are the same structures. */
 #ifndef SO_RCVTIMEO_NEW
@@ -136,7 +136,17 @@ set_ifindex(struct sock *s, int name, const void *val, socklen_t len)
 			s, if_indextoname((unsigned int)ifindex, device), (uint32_t)ifindex);
 }
 
+static void
+mirror_zerocopy(struct sock *s, int value)
+{
+	if (value != 0 && errqueue_open(s) == 0)
+		s->notes |= NOTE_ZEROCOPY;
+	else
+		s->notes &= ~(uint32_t)NOTE_ZEROCOPY;
+}
+
 static const struct option options[] = {
+	OPTION_MIRROR(SOL_SOCKET, SO_ZEROCOPY, mirror_zerocopy),
 	OPTION_MIRROR(SOL_SOCKET, SO_RCVTIMEO, mirror_timeout),
 	OPTION_MIRROR(SOL_SOCKET, SO_SNDTIMEO, mirror_timeout),
 	OPTION_MIRROR(SOL_SOCKET, SO_RCVTIMEO_NEW, mirror_timeout),

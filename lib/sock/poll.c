@@ -205,7 +205,7 @@ first_turn(struct view *v)
 static bool
 awaited(struct sock *s, short want)
 {
-	return s->closing || s->ops->awaited(s, want);
+	return s->closing || s->ops->awaited(s, want | POLLERR);
 }
 
 /* When one of them has a timer before the deadline, that is it. */

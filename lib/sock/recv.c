@@ -11,7 +11,7 @@
 #include <rte_memcpy.h>
 #include <rte_prefetch.h>
 
-#include "sock_priv.h"
+#include "errqueue.h"
 
 static struct sock_wait
 wait_of(const struct sock *s, int flags)
@@ -206,6 +206,15 @@ fill(struct sock *s, struct msghdr *msg, const struct rte_mbuf *m, int flags)
 	return len;
 }
 
+/* What the kernel's socket sent has its errors there. */
+static __rte_noinline ssize_t
+recv_error(struct sock *s, struct msghdr *msg)
+{
+	ssize_t ret = errqueue_recv(s, msg);
+
+	return ret == -EAGAIN && s->kernel_bound ? -EREMOTE : ret;
+}
+
 static ssize_t
 recv_one(struct sock *s, struct msghdr *msg, int flags, struct sock_wait *w)
 {
@@ -217,8 +226,10 @@ recv_one(struct sock *s, struct msghdr *msg, int flags, struct sock_wait *w)
 		return -EFAULT;
 	if (unlikely(msg->msg_iovlen > IOV_MAX))
 		return -EMSGSIZE;
-	if (unlikely(flags & (MSG_ERRQUEUE | MSG_OOB)))
-		return flags & MSG_OOB ? -EOPNOTSUPP : -EREMOTE;
+	if (unlikely(flags & MSG_ERRQUEUE))
+		return recv_error(s, msg);
+	if (unlikely(flags & MSG_OOB))
+		return -EOPNOTSUPP;
 	ret = sock_take(s, &m, 1, flags, w);
 	if (unlikely(ret <= 0)) {
 		if (ret == 0) {

@@ -3,7 +3,7 @@
 #include <limits.h>
 #include <unistd.h>
 
-#include "sock_priv.h"
+#include "errqueue.h"
 
 /** The addresses a datagram refers to, beside it. */
 struct out_addrs {
@@ -11,11 +11,12 @@ struct out_addrs {
 };
 
 static int
-from_message(const struct sock *s, const struct msghdr *msg, struct udp_out *out,
-		struct out_addrs *addrs)
+from_message(struct sock *s, const struct msghdr *msg, struct udp_out *out, struct out_addrs *addrs,
+		uint32_t *stamping)
 {
 	int ret;
 
+	*stamping = s->stamping;
 	*out = (struct udp_out){
 		.iov = msg->msg_iov,
 		.iovcnt = (unsigned int)msg->msg_iovlen,
@@ -40,7 +41,7 @@ from_message(const struct sock *s, const struct msghdr *msg, struct udp_out *out
 		out->addr = &addrs->to;
 	}
 	if (unlikely(msg->msg_controllen != 0))
-		return cmsg_read(msg, out, &addrs->src);
+		return cmsg_read(s, msg, out, &addrs->src, stamping);
 	return 0;
 }
 
@@ -63,13 +64,10 @@ send_blocking(struct sock *s, const struct udp_out *out, unsigned int n)
 }
 
 static int
-send_out(struct sock *s, const struct udp_out *out, unsigned int n, int flags)
+send_all(struct sock *s, const struct udp_out *out, unsigned int n, int flags)
 {
-	int ret;
+	int ret = udp_send(s->udp, out, n, (flags & SOCK_SEND_DUMMY) != 0);
 
-	if (unlikely(!s->bound) && (ret = sock_autobind(s)) != 0)
-		return ret;
-	ret = udp_send(s->udp, out, n, (flags & SOCK_SEND_DUMMY) != 0);
 	if (unlikely(ret == -EAGAIN)) {
 		if (!s->nonblock && !(flags & MSG_DONTWAIT))
 			ret = send_blocking(s, out, n);
@@ -77,6 +75,33 @@ send_out(struct sock *s, const struct udp_out *out, unsigned int n, int flags)
 			STAT_INC(udp_stats(s->udp), SOCK, tx_eagain);
 	}
 	return ret;
+}
+
+static __rte_noinline int
+send_noted(struct sock *s, const struct udp_out *out, const uint32_t *stamping, unsigned int n,
+		int flags)
+{
+	uint64_t before = note_now();
+	int ret = note_before(s, flags);
+
+	if (ret == 0)
+		ret = send_all(s, out, n, flags);
+	if (ret > 0)
+		note_sent(s, out, stamping, (unsigned int)ret, flags, before);
+	return ret;
+}
+
+static int
+send_out(struct sock *s, const struct udp_out *out, const uint32_t *stamping, unsigned int n,
+		int flags)
+{
+	int ret;
+
+	if (unlikely(!s->bound) && (ret = sock_autobind(s)) != 0)
+		return ret;
+	if (unlikely(s->notes != 0) && !(flags & SOCK_SEND_DUMMY))
+		return send_noted(s, out, stamping, n, flags);
+	return send_all(s, out, n, flags);
 }
 
 static ssize_t
@@ -99,9 +124,12 @@ send_by_kernel(struct sock *s, const struct msghdr *msg, int flags)
 		return fail(-EINVAL);
 	if (!sock_kernel_may_send(s))
 		return fail(-ENETUNREACH);
-	ret = os.sendmsg(s->fd, msg, flags);
+	/* numbers of sends are ours: the kernel copies, and the send is done */
+	ret = os.sendmsg(s->fd, msg, flags & ~MSG_ZEROCOPY);
 	if (ret >= 0)
 		STAT_INC(udp_stats(s->udp), SOCK, tx_os);
+	if (unlikely((s->notes & NOTE_ZEROCOPY) && (flags & MSG_ZEROCOPY)) && ret > 0)
+		errqueue_zerocopy(s);
 	return ret;
 }
 
@@ -118,6 +146,7 @@ dpvma_sendmsg(int fd, const struct msghdr *msg, int flags)
 	struct sock *s = sock_get(fd);
 	struct out_addrs addrs;
 	struct udp_out out;
+	uint32_t stamping;
 	ssize_t ret;
 
 	if (s == NULL || unlikely(!s->offloaded)) {
@@ -133,9 +162,9 @@ dpvma_sendmsg(int fd, const struct msghdr *msg, int flags)
 	}
 	ret = unlikely(msg == NULL) ? -EFAULT : check_flags(flags);
 	if (ret == 0)
-		ret = from_message(s, msg, &out, &addrs);
+		ret = from_message(s, msg, &out, &addrs, &stamping);
 	if (ret == 0)
-		ret = send_out(s, &out, 1, flags);
+		ret = send_out(s, &out, &stamping, 1, flags);
 	if (likely(ret > 0))
 		ret = message_len(msg);
 	else if (ret == -EREMOTE)
@@ -198,16 +227,18 @@ send_batch(struct sock *s, struct mmsghdr *vec, unsigned int n, int flags)
 {
 	struct udp_out out[SOCK_BATCH];
 	struct out_addrs addrs[SOCK_BATCH];
+	uint32_t stamping[SOCK_BATCH];
 	unsigned int made;
 	int ret = 0, i;
 
 	for (made = 0; made < n; made++) {
-		ret = from_message(s, &vec[made].msg_hdr, &out[made], &addrs[made]);
+		ret = from_message(
+				s, &vec[made].msg_hdr, &out[made], &addrs[made], &stamping[made]);
 		if (unlikely(ret != 0))
 			break;
 	}
 	if (made != 0)
-		ret = send_out(s, out, made, flags);
+		ret = send_out(s, out, stamping, made, flags);
 	for (i = 0; i < ret; i++)
 		vec[i].msg_len = (unsigned int)message_len(&vec[i].msg_hdr);
 	return ret;

@@ -44,8 +44,15 @@ enum {
 	WANT_ORIGDST = 0x40,
 };
 
+/** What of a send is noted in the error queue. */
+enum {
+	NOTE_ZEROCOPY = 0x1, /**< SO_ZEROCOPY: sends with MSG_ZEROCOPY */
+	NOTE_STAMP = 0x2,    /**< SO_TIMESTAMPING: times of all, or of those that ask for it */
+};
+
 struct sock;
 struct option;
+struct errqueue;
 
 /**
  * What datagrams and streams do differently. Data of datagrams do not come by here: recv.c and
@@ -87,6 +94,10 @@ struct sock_ops {
 	void (*shut_rx)(struct sock *s);
 	/** Counters, brought up to date. */
 	struct sock_stats *(*stats)(struct sock *s);
+	/** The same as they are, to count in. */
+	struct sock_stats *(*counters)(struct sock *s);
+	/** Another pending error, 0: none. */
+	void (*put_error)(struct sock *s, int err);
 	const struct option *options; /**< the last has no function */
 	int type;		      /**< SOCK_DGRAM, SOCK_STREAM */
 };
@@ -106,10 +117,14 @@ struct sock {
 	bool kernel_bound; /**< the kernel's socket has our local port */
 	bool mc_kernel;	   /**< IP_MULTICAST_IF names a device that is no port of ours */
 	bool shut_read;
-	uint32_t wants;		/**< WANT_* */
-	uint32_t stamping;	/**< SOF_TIMESTAMPING_* */
-	int os_countdown;	/**< receives until the kernel's socket is looked at */
-	int64_t rcv_timeout_ns; /**< 0: none */
+	uint32_t wants;		   /**< WANT_* */
+	uint32_t stamping;	   /**< SOF_TIMESTAMPING_* */
+	uint32_t notes;		   /**< NOTE_* */
+	uint32_t stamp_key;	   /**< SOF_TIMESTAMPING_OPT_ID of the next datagram */
+	uint32_t errors_queued;	   /**< entries of the error queue */
+	struct errqueue *errqueue; /**< NULL until an option asks for it */
+	int os_countdown;	   /**< receives until the kernel's socket is looked at */
+	int64_t rcv_timeout_ns;	   /**< 0: none */
 	int64_t snd_timeout_ns;
 	uint64_t drained_tsc; /**< VMA_RX_CQ_DRAIN_RATE_NSEC: when the rings were polled last */
 	const struct sock_ops *ops;
@@ -353,10 +368,25 @@ ssize_t stream_sock_sendmsg(struct sock *s, const struct msghdr *msg, int flags)
  */
 int stream_sock_wait(struct sock *s, short want, struct sock_wait *w);
 
+/* note.c */
+/** Of the wall clock, as timestamps are. */
+uint64_t note_now(void);
+/** 0; -ENOBUFS: the error queue has no room for what is to be noted. */
+int note_before(struct sock *s, int flags);
+/** Datagrams went. @param before when they were given away @param stamping of each */
+void note_sent(struct sock *s, const struct udp_out *out, const uint32_t *stamping, unsigned int n,
+		int flags, uint64_t before);
+
 /* cmsg.c */
+/** Append one; a control buffer that is too small sets MSG_CTRUNC and loses only this one. */
+void cmsg_put(struct msghdr *msg, size_t room, size_t *used, int level, int type, const void *data,
+		size_t len);
+/** A software timestamp as the socket wants to have it. */
+void cmsg_put_times(struct sock *s, struct msghdr *msg, size_t room, size_t *used, uint64_t ns);
 void cmsg_write(struct sock *s, struct msghdr *msg, const struct rte_mbuf *m);
 /** @return 0, -EINVAL, -EREMOTE (only the kernel knows what this asks for) */
-int cmsg_read(const struct msghdr *msg, struct udp_out *out, struct ip_addr *src);
+int cmsg_read(struct sock *s, const struct msghdr *msg, struct udp_out *out, struct ip_addr *src,
+		uint32_t *stamping);
 
 /* membership.c */
 bool membership_name(int level, int name);

@@ -461,12 +461,17 @@ rings(struct sock *s, struct ring **r, unsigned int n)
 static short
 revents(struct sock *s)
 {
-	return stream_revents(s->stream);
+	short got = stream_revents(s->stream);
+
+	return unlikely(s->errors_queued != 0) ? got | POLLERR : got;
 }
 
+/* The error queue is no reason to end a receive or a send that waits. */
 static bool
 awaited(struct sock *s, short want)
 {
+	if (unlikely((want & POLLERR) != 0 && s->errors_queued != 0))
+		return true;
 	return (stream_revents(s->stream) & (want | POLLERR | POLLHUP)) != 0;
 }
 
@@ -566,6 +571,18 @@ stats(struct sock *s)
 }
 /** @} */
 
+static struct sock_stats *
+counters(struct sock *s)
+{
+	return stream_counters(s->stream);
+}
+
+static void
+put_error(struct sock *s, int err)
+{
+	stream_put_error(s->stream, err);
+}
+
 const struct sock_ops stream_ops = {
 	.open = open_stream,
 	.start = start,
@@ -588,6 +605,8 @@ const struct sock_ops stream_ops = {
 	.bind_device = bind_device,
 	.shut_rx = shut_rx,
 	.stats = stats,
+	.counters = counters,
+	.put_error = put_error,
 	.options = stream_sock_options,
 	.type = SOCK_STREAM,
 };

@@ -5,7 +5,7 @@
 #include <sys/sendfile.h>
 #include <unistd.h>
 
-#include "sock_priv.h"
+#include "errqueue.h"
 
 #define OS_ROUNDS 100	 /**< turns between looks at the kernel's socket of a listener */
 #define FILE_CHUNK 65536 /**< bytes of a file that are read at once */
@@ -196,8 +196,10 @@ stream_sock_recvmsg(struct sock *s, struct msghdr *msg, int flags)
 
 	if (unlikely(ret != 0))
 		return fail((int)ret);
-	if (unlikely(flags & MSG_ERRQUEUE))
-		return fail(-EAGAIN);
+	if (unlikely(flags & MSG_ERRQUEUE)) {
+		ret = errqueue_recv(s, msg);
+		return ret < 0 ? fail((int)ret) : ret;
+	}
 	msg->msg_flags = 0;
 	if (unlikely(stream_phase(s->stream) == STREAM_LISTENING))
 		ret = -ENOTCONN;
@@ -255,6 +257,19 @@ send_all(struct sock *s, const struct msghdr *msg, int flags)
 	return done != 0 ? (ssize_t)done : ret;
 }
 
+/* Sending copies: a send with MSG_ZEROCOPY is done when it returns. */
+static __rte_noinline ssize_t
+send_noted(struct sock *s, const struct msghdr *msg, int flags)
+{
+	ssize_t ret = note_before(s, flags);
+
+	if (ret == 0)
+		ret = send_all(s, msg, flags);
+	if (ret > 0 && (flags & MSG_ZEROCOPY) && (s->notes & NOTE_ZEROCOPY))
+		errqueue_zerocopy(s);
+	return ret;
+}
+
 ssize_t
 stream_sock_sendmsg(struct sock *s, const struct msghdr *msg, int flags)
 {
@@ -265,7 +280,9 @@ stream_sock_sendmsg(struct sock *s, const struct msghdr *msg, int flags)
 		ret = -EINVAL;
 	if (unlikely(conf()->rx_poll_on_tx_tcp))
 		stream_poll(s->stream);
-	if (likely(ret == 0))
+	if (unlikely(ret == 0 && s->notes != 0))
+		ret = send_noted(s, msg, flags);
+	else if (likely(ret == 0))
 		ret = send_all(s, msg, flags);
 	if (likely(ret >= 0))
 		return ret;

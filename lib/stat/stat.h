@@ -69,7 +69,8 @@
 	X(tx_drop, "datagrams dropped on sending: queue full, no buffer, no neighbour")            \
 	X(tx_eagain, "non-blocking sends that were refused")                                       \
 	X(tx_os, "datagrams sent through the kernel's socket")                                     \
-	X(errors, "asynchronous errors (ICMP) recorded on the socket")
+	X(errors, "asynchronous errors (ICMP) recorded on the socket")                             \
+	X(err_drop, "entries of the error queue dropped because it was full")
 
 /** What a TCP engine counts. */
 #define TCP_COUNTERS(X)										   \

@@ -222,6 +222,23 @@ stream_error(struct stream *s, bool take)
 	return err;
 }
 
+void
+stream_put_error(struct stream *s, int err)
+{
+	struct stream_engine *e = s->engine;
+
+	if (e == NULL) {
+		s->error = err;
+		return;
+	}
+	engine_enter(e);
+	if (s->conn != NULL)
+		tcp_put_error(s->conn, err);
+	else
+		s->error = err;
+	engine_leave(e);
+}
+
 int
 stream_look(struct stream *s, struct tcp_snapshot *snapshot)
 {

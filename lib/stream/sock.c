@@ -438,13 +438,10 @@ icmp(struct stream_engine *e, void *ctx)
 
 /* Which engine has the connection is not known here, and there are few of them. */
 static void
-on_icmp(const struct flow_key *key, int err, uint8_t type, uint8_t code, uint32_t info,
-		uint32_t seq)
+on_icmp(const struct flow_key *key, const struct net_error *e)
 {
-	struct trouble t = { .seq = seq, .err = err, .mtu = info };
+	struct trouble t = { .seq = e->seq, .err = e->err, .mtu = e->info };
 
-	(void)type;
-	(void)code;
 	t.key = (struct tcp_key){
 		.local = key->local, .remote = key->remote, .lport = key->lport, .rport = key->rport
 	};

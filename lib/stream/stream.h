@@ -162,6 +162,8 @@ struct stream_queued {
 int stream_queued(struct stream *s, struct stream_queued *q);
 /** The pending error, an errno or 0; taken when @p take. */
 int stream_error(struct stream *s, bool take);
+/** Another pending error, or none with 0. */
+void stream_put_error(struct stream *s, int err);
 /** What TCP_INFO tells. 0, -ENOTCONN */
 int stream_look(struct stream *s, struct tcp_snapshot *snapshot);
 /** @} */

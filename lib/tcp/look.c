@@ -120,6 +120,12 @@ tcp_error(struct tcp_conn *conn, bool take)
 	return err;
 }
 
+void
+tcp_put_error(struct tcp_conn *conn, int err)
+{
+	conn->error = (uint8_t)err;
+}
+
 static bool
 writable(const struct tcp_conn *conn)
 {

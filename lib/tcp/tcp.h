@@ -274,6 +274,8 @@ struct tcp_engine *tcp_conn_engine(const struct tcp_conn *conn);
 enum tcp_state tcp_conn_state(const struct tcp_conn *conn);
 /** The pending error, an errno or 0; taken when @p take. */
 int tcp_error(struct tcp_conn *conn, bool take);
+/** Another one, or none with 0. */
+void tcp_put_error(struct tcp_conn *conn, int err);
 
 /** What TCP_INFO tells; times in ns, the rest as its name says. */
 struct tcp_snapshot {

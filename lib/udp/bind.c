@@ -71,7 +71,7 @@ conflicts(const struct udp_sock *a, const struct ip_addr *addr, const struct udp
 {
 	if (a->opt.reuse_addr && b->opt.reuse_addr)
 		return false;
-	if (a->opt.reuse_port && b->opt.reuse_port)
+	if (a->opt.reuse_port && b->opt.reuse_port && a->opt.uid == b->opt.uid)
 		return false;
 	if (a->opt.bind_ifindex != 0 && b->opt.bind_ifindex != 0 &&
 			a->opt.bind_ifindex != b->opt.bind_ifindex)
@@ -198,8 +198,7 @@ peer_set(struct udp_sock *s, bool on, const struct ip_addr *peer, uint16_t port_
 {
 	bool check = on && (conf()->udp_3t_rules || s->kind != LOCAL_UNICAST);
 
-	if (s->connected)
-		error_watch(s, false);
+	error_forget(s);
 	rte_spinlock_lock(&s->queue_lock);
 	s->connected = on;
 	s->peer = on ? *peer : ip_from_v4(0);
@@ -207,8 +206,7 @@ peer_set(struct udp_sock *s, bool on, const struct ip_addr *peer, uint16_t port_
 	s->head.peer_port = on ? port_be : 0;
 	s->head.checks = (uint8_t)((s->head.checks & ~CHECK_PEER) | (check ? CHECK_PEER : 0));
 	rte_spinlock_unlock(&s->queue_lock);
-	if (on)
-		error_watch(s, true);
+	error_watch(s);
 }
 
 void
@@ -223,6 +221,7 @@ bind_leave(struct udp_sock *s)
 		return;
 	lp = lports[s->lport];
 	peer_set(s, false, NULL, 0);
+	error_forget(s);
 	if (s->kind == LOCAL_MULTICAST)
 		LIST_REMOVE(s, same_group);
 	flows_forget_rings(s);
@@ -261,6 +260,7 @@ bind_locked(struct udp_sock *s, const struct ip_addr *addr, uint16_t *port_be)
 			kind, port);
 	if (rc < 0)
 		return rc;
+	error_watch(s);
 	s->addr_bound = kind != LOCAL_ANY;
 	s->port_bound = *port_be != 0;
 	*port_be = port;

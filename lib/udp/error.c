@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * ICMP errors about what a connected socket sent become its pending error (RFC 1122 section
- * 4.1.3.3). They come while a ring is locked, so the sockets that have a peer are kept in a table
- * with a lock of its own.
+ * ICMP errors about what a socket sent become its pending error (RFC 1122 section 4.1.3.3), and
+ * with IP_RECVERR all of them are told one by one, also to a socket without a peer. They come while
+ * a ring is locked, so the sockets that hear of them are kept in a table with a lock of its own.
  */
 #include <netinet/ip_icmp.h>
 
@@ -15,26 +15,50 @@
 static LIST_HEAD(, udp_sock) buckets[BUCKETS];
 static rte_spinlock_t lock = RTE_SPINLOCK_INITIALIZER;
 
+/* Those without a peer stand at peer 0, port 0. */
 static unsigned int
-bucket_of(const struct ip_addr *peer, uint16_t peer_port, uint16_t lport)
+bucket_of(uint32_t peer, uint16_t peer_port, uint16_t lport)
 {
-	return rte_jhash_3words(ip_v4(peer), peer_port, lport, 0) % BUCKETS;
+	return rte_jhash_3words(peer, peer_port, lport, 0) % BUCKETS;
 }
 
 void
-error_watch(struct udp_sock *s, bool on)
+error_forget(struct udp_sock *s)
 {
 	rte_spinlock_lock(&lock);
-	if (on)
-		LIST_INSERT_HEAD(&buckets[bucket_of(&s->peer, s->head.peer_port, s->lport)], s,
-				same_peer);
-	else
+	if (s->watched)
 		LIST_REMOVE(s, same_peer);
+	s->watched = false;
 	rte_spinlock_unlock(&lock);
 }
 
 void
-error_set(struct udp_sock *s, int err)
+error_watch(struct udp_sock *s)
+{
+	unsigned int b;
+
+	rte_spinlock_lock(&lock);
+	if (!s->watched && s->lport != 0 && (s->connected || s->recverr != NULL)) {
+		b = s->connected ? bucket_of(s->peer_ip, s->head.peer_port, s->lport)
+				 : bucket_of(0, 0, s->lport);
+		LIST_INSERT_HEAD(&buckets[b], s, same_peer);
+		s->watched = true;
+	}
+	rte_spinlock_unlock(&lock);
+}
+
+void
+udp_set_recverr(struct udp_sock *s, net_report_cb cb)
+{
+	control_lock();
+	error_forget(s);
+	__atomic_store_n(&s->recverr, cb, __ATOMIC_RELEASE);
+	error_watch(s);
+	control_unlock();
+}
+
+static void
+set(struct udp_sock *s, int err)
 {
 	rte_spinlock_lock(&s->queue_lock);
 	__atomic_store_n(&s->head.error, err, __ATOMIC_RELEASE);
@@ -69,26 +93,81 @@ tells(const struct udp_sock *s, uint8_t type, uint8_t code)
 	}
 }
 
-void
-error_icmp(const struct flow_key *key, int err, uint8_t type, uint8_t code, uint32_t info,
-		uint32_t seq)
+static void
+tell(struct udp_sock *s, const struct flow_key *key, const struct net_error *e)
+{
+	if (s->recverr != NULL) {
+		s->recverr(s->wake_ctx, key, e);
+		set(s, e->err);
+	} else if (tells(s, e->type, e->code)) {
+		set(s, e->err);
+	}
+}
+
+/* All that have this peer; lock held. */
+static bool
+to_connected(const struct flow_key *key, const struct net_error *e)
 {
 	struct udp_sock *s;
+	bool any = false;
 
-	(void)info;
-	(void)seq;
-	rte_spinlock_lock(&lock);
-	LIST_FOREACH (s, &buckets[bucket_of(&key->remote, key->rport, key->lport)], same_peer) {
-		if (s->lport != key->lport || s->head.peer_port != key->rport ||
+	LIST_FOREACH (s, &buckets[bucket_of(ip_v4(&key->remote), key->rport, key->lport)],
+			same_peer) {
+		if (!s->connected || s->lport != key->lport || s->head.peer_port != key->rport ||
 				!ip_equal(&s->peer, &key->remote))
 			continue;
 		/* A socket bound to a group sends from an address that it does not keep. */
 		if (s->kind == LOCAL_UNICAST && !ip_equal(&s->local, &key->local))
 			continue;
-		if (tells(s, type, code))
-			error_set(s, err);
+		tell(s, key, e);
+		any = true;
 	}
+	return any;
+}
+
+/* One of those that asked for errors and have no peer: bound to the address, or to any. */
+static void
+to_open(const struct flow_key *key, const struct net_error *e)
+{
+	struct udp_sock *s, *best = NULL;
+
+	LIST_FOREACH (s, &buckets[bucket_of(0, 0, key->lport)], same_peer) {
+		if (s->connected || s->lport != key->lport)
+			continue;
+		if (s->kind == LOCAL_UNICAST && !ip_equal(&s->local, &key->local))
+			continue;
+		if (best == NULL || (best->kind != LOCAL_UNICAST && s->kind == LOCAL_UNICAST))
+			best = s;
+	}
+	if (best != NULL)
+		tell(best, key, e);
+}
+
+void
+error_icmp(const struct flow_key *key, const struct net_error *e)
+{
+	rte_spinlock_lock(&lock);
+	if (!to_connected(key, e))
+		to_open(key, e);
 	rte_spinlock_unlock(&lock);
+}
+
+/* Linux names the peer's port here, also when another was sent to. */
+void
+error_too_long(struct udp_sock *s, const struct udp_out *out, uint32_t mtu)
+{
+	struct net_error e = { .err = EMSGSIZE, .info = mtu };
+	struct flow_key key = {
+		.local = s->local,
+		.remote = out->addr != NULL ? *out->addr : s->peer,
+		.lport = s->lport,
+		.rport = s->head.peer_port,
+		.proto = IPPROTO_UDP,
+	};
+	net_report_cb cb = __atomic_load_n(&s->recverr, __ATOMIC_ACQUIRE);
+
+	if (cb != NULL)
+		cb(s->wake_ctx, &key, &e);
 }
 
 int
@@ -97,6 +176,12 @@ udp_take_error(struct udp_sock *s)
 	if (likely(__atomic_load_n(&s->head.error, __ATOMIC_RELAXED) == 0))
 		return 0;
 	return __atomic_exchange_n(&s->head.error, 0, __ATOMIC_ACQUIRE);
+}
+
+void
+udp_put_error(struct udp_sock *s, int err)
+{
+	__atomic_store_n(&s->head.error, err, __ATOMIC_RELEASE);
 }
 
 bool

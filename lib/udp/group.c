@@ -70,6 +70,15 @@ by_peer(struct fan *fan, uint32_t ip, uint16_t port)
 	return NULL;
 }
 
+/* Of a group with SO_REUSEPORT: all of the 4-tuple but the port number, which is common to it. */
+static uint32_t
+spread_hash(const struct rte_mbuf *m)
+{
+	const struct rte_ipv4_hdr *ip = frame_ip(m);
+
+	return rte_jhash_3words(ip->src_addr, ip->dst_addr, frame_udp(m)->src_port, 0x7270);
+}
+
 static inline struct udp_sock *
 pick(struct fan *fan, const struct rte_mbuf *m)
 {
@@ -85,7 +94,7 @@ pick(struct fan *fan, const struct rte_mbuf *m)
 	if (fan->open == 0)
 		return NULL;
 	if (fan->spread > 1)
-		return fan->e[(uint64_t)peer_hash(ip, port) * fan->spread >> 32].sock;
+		return fan->e[(uint64_t)spread_hash(m) * fan->spread >> 32].sock;
 	return fan->e[0].sock;
 }
 

@@ -39,7 +39,7 @@ plan_one(struct udp_sock *s, const struct udp_out *o, struct plan *p)
 
 	for (unsigned int i = 0; i < o->iovcnt; i++)
 		len += o->iov[i].iov_len;
-	if (unlikely(len > PAYLOAD_MAX))
+	if (unlikely(len > UINT16_MAX))
 		return -EMSGSIZE;
 	if (unlikely(o->addr != NULL && o->port_be == 0))
 		return -EINVAL;
@@ -56,7 +56,9 @@ plan_one(struct udp_sock *s, const struct udp_out *o, struct plan *p)
 			return -EINVAL;
 		if (len > gso)
 			p->pkts = (uint16_t)((len + gso - 1) / gso);
-	} else if (unlikely(s->opt.df && len + HDRS > w->d.mtu)) {
+	}
+	if (unlikely(len > PAYLOAD_MAX || (gso == 0 && s->opt.df && len + HDRS > w->d.mtu))) {
+		error_too_long(s, o, w->d.mtu);
 		return -EMSGSIZE;
 	}
 	return 0;
@@ -324,6 +326,9 @@ udp_send(struct udp_sock *s, const struct udp_out *out, unsigned int n, bool dum
 	unsigned int done = 0;
 	int err;
 
+	/* as Linux: what came of an earlier datagram is said once, to whoever asks first */
+	if (unlikely(s->head.error != 0) && (err = udp_take_error(s)) != 0)
+		return -err;
 	rte_spinlock_lock(&s->tx_lock);
 	err = ready(s);
 	while (err == 0 && done < n)
@@ -344,6 +349,26 @@ udp_tx_ring(struct udp_sock *s)
 	return ring;
 }
 
+/* @return the way, with the transmit lock held, or NULL and why in @p rc */
+static struct way *
+known_way(struct udp_sock *s, const struct udp_out *o, int *rc)
+{
+	struct way *w = NULL;
+
+	rte_spinlock_lock(&s->tx_lock);
+	*rc = o->addr == NULL && !s->connected ? -ENOTCONN : ready(s);
+	if (*rc == 0) {
+		s->tx->chunk++;
+		*rc = way_get(s, o, &w);
+	}
+	if (*rc == 0 && !w->d.resolved)
+		*rc = -EAGAIN;
+	if (*rc == 0)
+		return w;
+	rte_spinlock_unlock(&s->tx_lock);
+	return NULL;
+}
+
 int
 udp_headers(struct udp_sock *s, void *buf, uint16_t len)
 {
@@ -352,23 +377,49 @@ udp_headers(struct udp_sock *s, void *buf, uint16_t len)
 	struct way *w;
 	int rc;
 
-	rte_spinlock_lock(&s->tx_lock);
-	rc = !s->connected ? -ENOTCONN : ready(s);
-	if (rc == 0) {
-		s->tx->chunk++;
-		rc = way_get(s, &o, &w);
+	w = known_way(s, &o, &rc);
+	if (w == NULL)
+		return rc;
+	rc = w->d.hdr_len + (int)sizeof(udp);
+	udp.src_port = s->lport;
+	udp.dst_port = s->head.peer_port;
+	if (buf != NULL && len >= rc) {
+		memcpy(buf, w->d.hdr, w->d.hdr_len);
+		memcpy((uint8_t *)buf + w->d.hdr_len, &udp, sizeof(udp));
 	}
-	if (rc == 0 && !w->d.resolved)
-		rc = -EAGAIN;
-	if (rc == 0) {
-		rc = w->d.hdr_len + (int)sizeof(udp);
-		udp.src_port = s->lport;
-		udp.dst_port = s->head.peer_port;
-		if (buf != NULL && len >= rc) {
-			memcpy(buf, w->d.hdr, w->d.hdr_len);
-			memcpy((uint8_t *)buf + w->d.hdr_len, &udp, sizeof(udp));
-		}
+	rte_spinlock_unlock(&s->tx_lock);
+	return rc;
+}
+
+int
+udp_frame_headers(struct udp_sock *s, const struct udp_out *o, void *buf, uint16_t len)
+{
+	struct rte_udp_hdr udp = { 0 };
+	struct rte_ipv4_hdr ip;
+	uint64_t payload = 0;
+	struct way *w;
+	int rc;
+
+	w = known_way(s, o, &rc);
+	if (w == NULL)
+		return rc;
+	rc = w->d.hdr_len + (int)sizeof(udp);
+	if (len < rc) {
+		rte_spinlock_unlock(&s->tx_lock);
+		return -EMSGSIZE;
 	}
+	for (unsigned int i = 0; i < o->iovcnt; i++)
+		payload += o->iov[i].iov_len;
+	udp.src_port = s->lport;
+	udp.dst_port = o->addr != NULL ? o->port_be : s->head.peer_port;
+	udp.dgram_len = rte_cpu_to_be_16((uint16_t)(payload + sizeof(udp)));
+	memcpy(buf, w->d.hdr, w->d.hdr_len);
+	memcpy(&ip, (uint8_t *)buf + w->d.l2_len, sizeof(ip));
+	ip.total_length = rte_cpu_to_be_16((uint16_t)(payload + HDRS));
+	ip.hdr_checksum = 0;
+	ip.hdr_checksum = rte_ipv4_cksum(&ip);
+	memcpy((uint8_t *)buf + w->d.l2_len, &ip, sizeof(ip));
+	memcpy((uint8_t *)buf + w->d.hdr_len, &udp, sizeof(udp));
 	rte_spinlock_unlock(&s->tx_lock);
 	return rc;
 }

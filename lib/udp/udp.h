@@ -40,6 +40,7 @@ struct udp_options {
 	bool broadcast; /**< SO_BROADCAST: else -EACCES on sending to one */
 	bool reuse_addr, reuse_port;
 	bool no_check; /**< SO_NO_CHECK: send without checksum (IPv4) */
+	uint32_t uid;  /**< whose it is: one user's sockets alone share by reuse_port */
 	uint8_t ttl, mc_ttl, tos;
 	uint16_t gso_size;     /**< UDP_SEGMENT: 0 none */
 	uint32_t bind_ifindex; /**< SO_BINDTODEVICE; 0 none */
@@ -148,6 +149,14 @@ void udp_queued(const struct udp_sock *sock, uint32_t *pkts, uint32_t *bytes, ui
 /** A pending asynchronous error (ICMP), taken: an errno or 0. */
 int udp_take_error(struct udp_sock *sock);
 bool udp_has_error(const struct udp_sock *sock);
+/** Another pending error, or none with 0, as the error queue has it. */
+void udp_put_error(struct udp_sock *sock, int err);
+/**
+ * IP_RECVERR: every error is told, also to a socket without a peer, and of a datagram that is too
+ * long; NULL: no more. The context is that of the wake callback. Called with the rx_lock of a ring
+ * or the socket's transmit lock held: must not call in.
+ */
+void udp_set_recverr(struct udp_sock *sock, net_report_cb cb);
 /**
  * The rings, for sleeping; at most @p n are written. Number of all. They live until the socket is
  * bound, connected or closed anew; one that it migrates from lives until it migrates again.
@@ -194,8 +203,8 @@ struct udp_out {
  * and counts as taken, unless VMA_TX_NONBLOCKED_EAGAINS. Binds to a free port when unbound.
  *
  * @param dummy walk the way, build nothing, send nothing (VMA_SND_FLAGS_DUMMY)
- * @return datagrams taken; when none: -EDESTADDRREQ, -EMSGSIZE, -EACCES, -ENETUNREACH,
- *         -EHOSTUNREACH, -EINVAL, -EPIPE (shut), -EAGAIN (queue full and
+ * @return datagrams taken; when none: a pending error, which is taken; -EDESTADDRREQ, -EMSGSIZE,
+ * -EACCES, -ENETUNREACH, -EHOSTUNREACH, -EINVAL, -EPIPE (shut), -EAGAIN (queue full and
  * VMA_TX_NONBLOCKED_EAGAINS), -ENOBUFS, -EREMOTE (way is the kernel's, or an address of this
  * machine)
  */
@@ -207,6 +216,8 @@ int udp_send(struct udp_sock *sock, const struct udp_out *out, unsigned int n, b
  *         being asked for; as udp_send()
  */
 int udp_headers(struct udp_sock *sock, void *buf, uint16_t len);
+/** The same of a datagram, complete but for the IP packet's number and the UDP checksum. */
+int udp_frame_headers(struct udp_sock *sock, const struct udp_out *out, void *buf, uint16_t len);
 /** @} */
 
 /** The part of a socket that readers look at without a lock; first in struct udp_sock. */

@@ -103,7 +103,9 @@ struct udp_sock {
 	TAILQ_ENTRY(udp_sock) same_port;
 	TAILQ_ENTRY(udp_sock) same_cell;
 	LIST_ENTRY(udp_sock) same_group; /**< bound to a multicast address */
-	LIST_ENTRY(udp_sock) same_peer;	 /**< in the peer table when connected */
+	LIST_ENTRY(udp_sock) same_peer;	 /**< in the table of error.c when watched */
+	bool watched;			 /**< connected, or bound and told of every error */
+	net_report_cb recverr;
 	LIST_HEAD(, udp_member) members;
 	unsigned int members_n;
 	struct sock_stats stats;
@@ -301,11 +303,13 @@ int filter_merge(const struct udp_filter *const *filters, unsigned int n, struct
 
 /** @name Errors (error.c) */
 /** @{ */
-/** The socket has a peer, or another one, or none. */
-void error_watch(struct udp_sock *sock, bool on);
-void error_icmp(const struct flow_key *key, int err, uint8_t type, uint8_t code, uint32_t info,
-		uint32_t seq);
-void error_set(struct udp_sock *sock, int err);
+/** Out of the table of those that hear of errors, before its addresses change. */
+void error_forget(struct udp_sock *sock);
+/** Into it, if it is to hear of errors as it is now. */
+void error_watch(struct udp_sock *sock);
+void error_icmp(const struct flow_key *key, const struct net_error *e);
+/** A datagram that is too long: IP_RECVERR wants to know by how much. */
+void error_too_long(struct udp_sock *sock, const struct udp_out *out, uint32_t mtu);
 /** @} */
 
 /** @name Ways (way.c) */

@@ -238,25 +238,18 @@ fails(void **state)
 static struct {
 	unsigned int n;
 	struct flow_key key;
-	int err;
-	uint8_t type, code;
-	uint32_t seq;
+	struct net_error e;
 } told;
 
 static void
-on_error(const struct flow_key *key, int err, uint8_t type, uint8_t code, uint32_t info,
-		uint32_t seq)
+on_error(const struct flow_key *key, const struct net_error *e)
 {
-	(void)info;
 	/* transports have locks that come before net's */
 	assert_int_equal(pthread_mutex_trylock(&net_lock), 0);
 	pthread_mutex_unlock(&net_lock);
 	told.n++;
 	told.key = *key;
-	told.err = err;
-	told.type = type;
-	told.code = code;
-	told.seq = seq;
+	told.e = *e;
 }
 
 /* What waited in vain is told to its transport as host unreachable, once. */
@@ -286,10 +279,12 @@ unreached(void **state)
 	assert_int_equal(told.key.rport, RTE_BE16(8));
 	assert_int_equal(told.key.vlan_id, 5);
 	assert_int_equal(told.key.proto, IPPROTO_TCP);
-	assert_int_equal(told.err, EHOSTUNREACH);
-	assert_int_equal(told.type, 3);
-	assert_int_equal(told.code, 1);
-	assert_int_equal(told.seq, 0x01020304);
+	assert_int_equal(told.e.err, EHOSTUNREACH);
+	assert_int_equal(told.e.type, 3);
+	assert_int_equal(told.e.code, 1);
+	assert_int_equal(told.e.seq, 0x01020304);
+	assert_true(ip_v4(&told.e.offender) == OUR_VLAN);
+	assert_int_equal(told.e.quote_len, 0);
 	/* one that answers is nobody's trouble */
 	w = way(PEER);
 	w.proto = IPPROTO_TCP;

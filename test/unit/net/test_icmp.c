@@ -198,17 +198,18 @@ static unsigned int errors;
 static struct flow_key error_key;
 static int error_no;
 static uint32_t error_seq;
+static struct net_error error;
+static uint8_t error_quote[128];
 
 static void
-on_error(const struct flow_key *key, int err, uint8_t type, uint8_t code, uint32_t info,
-		uint32_t seq)
+on_error(const struct flow_key *key, const struct net_error *e)
 {
-	(void)type;
-	(void)code;
-	(void)info;
-	error_seq = seq;
+	assert_true(e->quote_len <= sizeof(error_quote));
+	error = *e;
+	memcpy(error_quote, e->quote, e->quote_len);
+	error_seq = e->seq;
 	error_key = *key;
-	error_no = err;
+	error_no = e->err;
 	errors++;
 }
 
@@ -247,6 +248,18 @@ tells(void **state)
 		assert_int_equal(error_key.lport, RTE_BE16(1));
 		assert_int_equal(error_key.rport, RTE_BE16(2));
 		assert_int_equal(error_key.proto, IPPROTO_UDP);
+		assert_int_equal(error.type, cases[i].type);
+		assert_int_equal(error.code, cases[i].code);
+		assert_true(ip_v4(&error.offender) == IP(10, 1, 0, 77));
+		assert_int_equal(error.quote_len, 8);
+		assert_memory_equal(error_quote, "\0\1\0\2", 4);
+	}
+	/* with more of it; what lies behind the packet that is quoted is not its own */
+	for (i = 29; i < 96; i++) {
+		about_ours(3, 3, OUR, (uint16_t)i);
+		input_one(&f);
+		assert_int_equal(error.quote_len, RTE_MIN(i - 20, 28u));
+		assert_memory_equal(error_quote, "\0\1\0\2", 4);
 	}
 	errors = 0;
 	about_ours(3, 200, OUR, 28); /* no such code */

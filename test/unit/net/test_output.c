@@ -233,16 +233,12 @@ too_big(void **state)
 static uint32_t errors, error_info;
 
 static void
-on_error(const struct flow_key *key, int err, uint8_t type, uint8_t code, uint32_t info,
-		uint32_t seq)
+on_error(const struct flow_key *key, const struct net_error *e)
 {
 	(void)key;
-	(void)type;
-	(void)code;
-	(void)seq;
-	assert_int_equal(err, EMSGSIZE);
+	assert_int_equal(e->err, EMSGSIZE);
 	errors++;
-	error_info = info;
+	error_info = e->info;
 }
 
 static void

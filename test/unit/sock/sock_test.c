@@ -219,7 +219,8 @@ test_inject_text(uint16_t dport, const char *text)
 void
 test_inject_unreachable(const struct rte_mbuf *sent)
 {
-	const size_t quoted = sizeof(struct rte_ipv4_hdr) + sizeof(struct rte_udp_hdr);
+	const size_t quoted =
+			RTE_MIN((size_t)rte_be_to_cpu_16(test_ip(sent)->total_length), (size_t)548);
 	struct rte_mbuf *m = rte_pktmbuf_alloc(pool);
 	struct rte_ether_hdr *eth;
 	struct rte_ipv4_hdr *ip;

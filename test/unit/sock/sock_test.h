@@ -54,7 +54,7 @@ void test_inject(const struct test_frame *frame);
 /** A datagram to this port with a text. */
 void test_inject_text(uint16_t dport, const char *text);
 
-/** Port unreachable, from the peer, for a frame that was sent. */
+/** Port unreachable, from the peer, for a frame that was sent and is quoted up to 548 bytes. */
 void test_inject_unreachable(const struct rte_mbuf *sent);
 
 /** The next IPv4 UDP frame that was sent, or NULL; the rest (ARP, IGMP) is passed over. */

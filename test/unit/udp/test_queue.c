@@ -218,7 +218,9 @@ icmp(const char *local, const char *remote, uint16_t rport, int err, uint8_t typ
 		.rport = rte_cpu_to_be_16(rport),
 		.proto = IPPROTO_UDP };
 
-	fake_icmp(&k, err, type, code, 0, 0);
+	struct net_error e = { .err = err, .type = type, .code = code };
+
+	fake_icmp(&k, &e);
 }
 
 /* ICMP reaches the socket with that peer, and of the errors those that Linux tells. */
