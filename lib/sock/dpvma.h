@@ -21,7 +21,8 @@
  * - SO_SNDBUF and SO_RCVBUF of a stream socket are what it has: neither grows by itself.
  * - close() of a stream socket leaves the connection to dpvma, which ends it as TCP asks. What is
  *   not sent when dpvma_exit() has waited for 0.2 s is lost.
- * - Of two listeners on one address and port the second fails, with SO_REUSEPORT too.
+ * - Sockets that share a number by SO_REUSEPORT share what comes when they are of one process; of
+ *   another process's the device or the kernel knows nothing.
  * - TCP_DEFER_ACCEPT is on or off: a connection is accepted with its first data, and reset after
  *   a minute without any.
  * - A descriptor made by dup() is the kernel's socket alone, and so is every socket in a child of

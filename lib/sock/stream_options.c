@@ -6,6 +6,7 @@
  */
 #include <linux/tcp.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "net/net.h"
 #include "sock_priv.h"
@@ -30,6 +31,13 @@ give_int(void *val, socklen_t *len, int value)
 	return option_give(val, len, &value, sizeof(value));
 }
 
+static void
+share(struct sock *s, bool on)
+{
+	tcp(s)->reuse_port = on;
+	stream_options(s->stream)->uid = geteuid();
+}
+
 /** @name Numbers: taken over from the kernel's socket, given from ours */
 /** @{ */
 #define NUMBER(suffix, take, is)                                                                   \
@@ -47,8 +55,7 @@ NUMBER(keepalive, tcp(s)->keepalive = value != 0, tcp(s)->keepalive)
 NUMBER(oob_inline, tcp(s)->oob_inline = value != 0, tcp(s)->oob_inline)
 NUMBER(reuse_addr, stream_options(s->stream)->reuse_addr = value != 0,
 		stream_options(s->stream)->reuse_addr)
-NUMBER(reuse_port, stream_options(s->stream)->reuse_port = value != 0,
-		stream_options(s->stream)->reuse_port)
+NUMBER(reuse_port, share(s, value != 0), tcp(s)->reuse_port)
 NUMBER(rcv_lowat, stream_options(s->stream)->rcv_lowat = RTE_MAX(value, 1),
 		stream_options(s->stream)->rcv_lowat)
 NUMBER(ttl, stream_options(s->stream)->ttl = (uint8_t)value, stream_options(s->stream)->ttl)

@@ -196,6 +196,8 @@ flow_conn_gone(void *ctx, struct tcp_conn *conn)
 		__atomic_fetch_sub(&x->flow->left, 1, __ATOMIC_RELAXED);
 		if (!x->reuse)
 			__atomic_fetch_sub(&x->flow->left_strict, 1, __ATOMIC_RELAXED);
+		if (!x->share)
+			__atomic_fetch_sub(&x->flow->left_alone, 1, __ATOMIC_RELAXED);
 	}
 	flow_put(x->flow);
 	x->flow = NULL;

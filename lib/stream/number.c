@@ -76,6 +76,9 @@ refuses(const struct stream *s, const struct ip_addr *addr, const struct stream 
 
 	if (other == s || other_device(s, other) || !overlap(addr, &other->local))
 		return false;
+	/* SO_REUSEPORT of both, in whatever state they are */
+	if (s->opt.tcp.reuse_port && other->opt.tcp.reuse_port && s->opt.uid == other->opt.uid)
+		return false;
 	/* an accepted connection is there by its listener's leave, and by no bind of its own */
 	if (listening)
 		return other_listens;
@@ -88,11 +91,16 @@ left_refuses(const struct stream *s, const struct ip_addr *addr, const struct lp
 {
 	const struct stream_flow *f;
 
-	LIST_FOREACH (f, &lp->flows, next)
-		if (overlap(addr, &f->key.local) &&
-				__atomic_load_n(s->opt.reuse_addr ? &f->left_strict : &f->left,
-						__ATOMIC_RELAXED) != 0)
+	LIST_FOREACH (f, &lp->flows, next) {
+		uint32_t left = __atomic_load_n(
+				s->opt.reuse_addr ? &f->left_strict : &f->left, __ATOMIC_RELAXED);
+
+		if (left == 0 || !overlap(addr, &f->key.local))
+			continue;
+		if (!s->opt.tcp.reuse_port ||
+				__atomic_load_n(&f->left_alone, __ATOMIC_RELAXED) != 0)
 			return true;
+	}
 	return false;
 }
 

@@ -96,6 +96,7 @@ stream_apply(struct stream *s)
 		tcp_set_options(s->conn, &s->opt.tcp);
 		x = extra_of(s->conn);
 		x->reuse = s->opt.reuse_addr;
+		x->share = s->opt.tcp.reuse_port;
 		if (x->ttl != s->opt.ttl || x->tos != s->opt.tos)
 			x->d.resolved = false;
 		x->ttl = s->opt.ttl;
@@ -146,6 +147,7 @@ stream_own(struct stream *s, struct stream_engine *e, struct tcp_conn *conn,
 	x->tos = s->opt.tos;
 	x->set = true;
 	x->reuse = s->opt.reuse_addr;
+	x->share = s->opt.tcp.reuse_port;
 	/* what came before was sent without these */
 	x->d.resolved = false;
 	tcp_set_owner(conn, s);
@@ -175,6 +177,8 @@ let_go(struct stream *s, bool abort)
 		__atomic_fetch_add(&x->flow->left, 1, __ATOMIC_RELAXED);
 		if (!x->reuse)
 			__atomic_fetch_add(&x->flow->left_strict, 1, __ATOMIC_RELAXED);
+		if (!x->share)
+			__atomic_fetch_add(&x->flow->left_alone, 1, __ATOMIC_RELAXED);
 		if (abort)
 			tcp_abort(conn);
 		else

@@ -36,7 +36,8 @@ struct stream_options {
 	struct tcp_options tcp;
 	uint32_t rcv_lowat; /**< SO_RCVLOWAT: bytes from which it is readable */
 	uint8_t ttl, tos;
-	bool reuse_addr, reuse_port;
+	bool reuse_addr;
+	uint32_t uid;	       /**< whose it is: one user's sockets alone share by SO_REUSEPORT */
 	uint32_t bind_ifindex; /**< SO_BINDTODEVICE; 0 none */
 	struct port *bind_port;
 };

@@ -65,6 +65,7 @@ struct conn_extra {
 	bool set;    /**< ttl and tos are */
 	bool orphan; /**< its socket is closed: counted in the flow */
 	bool reuse;  /**< SO_REUSEADDR of the socket that it had */
+	bool share;  /**< the same of SO_REUSEPORT */
 };
 static inline struct conn_extra *
 extra_of(struct tcp_conn *conn)
@@ -132,6 +133,7 @@ struct stream_flow {
 	uint32_t refs;	      /**< atomic */
 	uint32_t left;	      /**< atomic: connections whose socket is closed */
 	uint32_t left_strict; /**< atomic: of these, without SO_REUSEADDR */
+	uint32_t left_alone;  /**< atomic: and without SO_REUSEPORT */
 	int guard;	      /**< of stream_guard(), -1: none */
 	bool dead;	      /**< in the list of those to be looked at; dead_lock */
 	SLIST_ENTRY(stream_flow) next_dead;

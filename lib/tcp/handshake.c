@@ -160,5 +160,5 @@ handshake_in_time_wait(struct tcp_conn *conn, const struct tcp_in *in)
 						seq_gt(in->seq, conn->rcv_nxt));
 	else
 		newer = seq_gt(in->seq, conn->rcv_nxt);
-	return newer && listener_find(conn->engine, &conn->key) != NULL;
+	return newer && listener_find(conn->engine, &conn->key, conn->hash) != NULL;
 }

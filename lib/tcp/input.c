@@ -398,7 +398,7 @@ synchronized(struct tcp_conn *conn, struct tcp_in *in)
 static __rte_noinline void
 no_connection(struct tcp_engine *engine, struct tcp_in *in)
 {
-	struct tcp_listener *l = listener_find(engine, &in->key);
+	struct tcp_listener *l = listener_find(engine, &in->key, in->hash);
 	struct tcp_conn *conn;
 
 	if (l == NULL) {

@@ -15,37 +15,50 @@ bucket(uint16_t lport)
 	return (rte_be_to_cpu_16(lport) * 2654435761u) >> 26;
 }
 
-static bool
-addr_none(const struct ip_addr *a)
-{
-	return (a->d[0] | a->d[1]) == 0;
-}
-
+/* Listeners of just this address; the first of them. */
 static struct tcp_listener *
-find(struct tcp_engine *engine, const struct ip_addr *local, uint16_t lport)
+group(struct tcp_engine *engine, const struct ip_addr *local, uint16_t lport, unsigned int *n)
 {
-	struct tcp_listener *l;
+	struct tcp_listener *l, *first = NULL;
 
-	LIST_FOREACH (l, &engine->listeners[bucket(lport)], next)
-		if (l->lport == lport && ip_equal(&l->local, local))
-			return l;
-	return NULL;
+	*n = 0;
+	LIST_FOREACH (l, &engine->listeners[bucket(lport)], next) {
+		if (l->lport != lport || !ip_equal(&l->local, local))
+			continue;
+		if (first == NULL)
+			first = l;
+		++*n;
+	}
+	return first;
 }
 
-struct tcp_listener *
-listener_find(struct tcp_engine *engine, const struct tcp_key *key)
+/* Number @p i of them, counted from the first. */
+static struct tcp_listener *
+member(struct tcp_listener *l, unsigned int i)
 {
-	struct tcp_listener *l, *any = NULL;
+	const struct tcp_listener *first = l;
 
-	LIST_FOREACH (l, &engine->listeners[bucket(key->lport)], next) {
-		if (l->lport != key->lport)
-			continue;
-		if (ip_equal(&l->local, &key->local))
-			return l;
-		if (addr_none(&l->local))
-			any = l;
+	while (i != 0) {
+		l = LIST_NEXT(l, next);
+		i -= l->lport == first->lport && ip_equal(&l->local, &first->local);
 	}
-	return any;
+	return l;
+}
+
+/* Those of the address before those of any; of several the one that the key's hash falls on. */
+struct tcp_listener *
+listener_find(struct tcp_engine *engine, const struct tcp_key *key, uint32_t hash)
+{
+	static const struct ip_addr any;
+	struct tcp_listener *l;
+	unsigned int n;
+
+	l = group(engine, &key->local, key->lport, &n);
+	if (l == NULL)
+		l = group(engine, &any, key->lport, &n);
+	if (likely(n <= 1))
+		return l;
+	return member(l, (unsigned int)((uint64_t)hash * n >> 32));
 }
 
 int
@@ -55,8 +68,10 @@ tcp_listen(struct tcp_engine *engine, const struct ip_addr *local, uint16_t lpor
 {
 	struct ip_addr addr = ip_is_any(local) ? (struct ip_addr){ .d = { 0, 0 } } : *local;
 	struct tcp_listener *l;
+	unsigned int n;
 
-	if (find(engine, &addr, lport) != NULL)
+	l = group(engine, &addr, lport, &n);
+	if (l != NULL && !(l->opt.reuse_port && opt->reuse_port))
 		return -EADDRINUSE;
 	l = calloc(1, sizeof(*l));
 	if (l == NULL)

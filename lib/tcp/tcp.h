@@ -90,6 +90,7 @@ struct tcp_options {
 	bool pacing;		  /**< spread segments over the round trip */
 	bool pmtud;		  /**< packets carry DF, and ICMP makes segments smaller */
 	bool defer_accept;	  /**< TCP_DEFER_ACCEPT: accepted with the first data */
+	bool reuse_port;	  /**< SO_REUSEPORT: several listeners share an address */
 };
 /** What a connection has when nobody says otherwise: everything on, CUBIC, Linux's times. */
 void tcp_options_default(struct tcp_options *opt);
@@ -178,6 +179,8 @@ void tcp_icmp(struct tcp_engine *engine, const struct tcp_key *key, uint32_t seq
  * @param local any: every address; port in network order
  * @param backlog connections that wait for tcp_accept(), and as many half open ones; beyond, SYN
  *        cookies
+ * @param opt with reuse_port, connections are spread by a hash of the key over all listeners of the
+ *        address and number, which all have it
  * @return 0, -EADDRINUSE, -ENOMEM
  */
 int tcp_listen(struct tcp_engine *engine, const struct ip_addr *local, uint16_t lport,

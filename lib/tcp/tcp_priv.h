@@ -719,7 +719,8 @@ struct tcp_listener {
 	uint64_t syn_second;
 	uint32_t syn_count;
 };
-struct tcp_listener *listener_find(struct tcp_engine *engine, const struct tcp_key *key);
+struct tcp_listener *listener_find(
+		struct tcp_engine *engine, const struct tcp_key *key, uint32_t hash);
 /** A segment for a listener: RFC 9293 3.10.7.2. Takes in->m. @return the connection, to go on with
  * the segment (a good cookie), or NULL */
 struct tcp_conn *listen_input(struct tcp_listener *l, struct tcp_in *in);

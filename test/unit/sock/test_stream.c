@@ -609,6 +609,89 @@ binding(void)
 	api->close(a);
 }
 
+#define GROUP 4
+#define DIALS 64
+
+static int
+shared(uint16_t port, bool share)
+{
+	int fd = api->socket(AF_INET, SOCK_STREAM, 0), one = 1;
+
+	if (share)
+		api->setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one));
+	DO(try_bind(fd, api->server, port));
+	return fd;
+}
+
+/* Connections, one by one; how many of the listeners were chosen, and none twice or not at all. */
+static void
+spread(const int *l, unsigned int n, uint16_t port)
+{
+	unsigned int chosen = 0, got[GROUP] = { 0 }, total = 0;
+	struct pollfd p[GROUP];
+	int c[DIALS];
+
+	for (unsigned int i = 0; i < n; i++)
+		p[i] = (struct pollfd){ .fd = l[i], .events = POLLIN };
+	for (unsigned int k = 0; k < DIALS; k++) {
+		c[k] = api->socket(AF_INET, SOCK_STREAM, 0);
+		if (dial(c[k], port) != 0)
+			say("one is not let in: %s\n", strerrorname_np(errno));
+		if (api->poll(p, n, 5000) != 1)
+			say("not one of them has it\n");
+		for (unsigned int i = 0; i < n; i++) {
+			if (!(p[i].revents & POLLIN))
+				continue;
+			got[i]++;
+			api->close(api->accept4(l[i], NULL, NULL, 0));
+		}
+		api->close(c[k]);
+	}
+	for (unsigned int i = 0; i < n; i++) {
+		chosen += got[i] != 0;
+		total += got[i];
+	}
+	/* 64 of 4 leave one out once in 25 million times */
+	say("%u of %u listeners, %u connections\n", chosen, n, total);
+}
+
+/* SO_REUSEPORT: several listeners on one address and number. */
+static void
+sharing(void)
+{
+	int l[GROUP], other, one = 1, c;
+	uint16_t port;
+
+	l[0] = shared(0, true);
+	port = port_of(l[0]);
+	for (unsigned int i = 1; i < GROUP; i++)
+		l[i] = shared(port, true);
+	for (unsigned int i = 0; i < GROUP; i++)
+		DO(api->listen(l[i], 16));
+	other = shared(port, false);
+	api->setsockopt(other, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	DO(try_bind(other, api->server, port));
+	api->close(other);
+	spread(l, GROUP, port);
+	/* what waits at one that is closed is reset, the others go on */
+	api->close(l[1]);
+	l[1] = l[3];
+	spread(l, 3, port);
+	api->close(l[0]);
+	api->close(l[1]);
+	spread(l + 2, 1, port);
+	/* another joins while connections are there, and one that closed theirs */
+	l[0] = shared(port, true);
+	DO(api->listen(l[0], 16));
+	l[1] = l[2];
+	spread(l, 2, port);
+	api->close(l[0]);
+	api->close(l[1]);
+	c = api->socket(AF_INET, SOCK_STREAM, 0);
+	DO(dial(c, port));
+	api->close(c);
+}
+
 static void
 names(void)
 {
@@ -737,6 +820,7 @@ SCRIPT(halves)
 SCRIPT(resets)
 SCRIPT(urgent)
 SCRIPT(binding)
+SCRIPT(sharing)
 SCRIPT(names)
 SCRIPT(options)
 
@@ -769,6 +853,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(test_resets),
 		cmocka_unit_test(test_urgent),
 		cmocka_unit_test(test_binding),
+		cmocka_unit_test(test_sharing),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_options),
 	};
