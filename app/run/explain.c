@@ -183,17 +183,36 @@ ask(int s, const char *request, char *answer)
 	return p != NULL && *p == ':' ? p + 1 + strspn(p + 1, " ") : NULL;
 }
 
-static int
-ask_and_print(const struct run_args *a, int s, char *answer)
+static void
+show(const struct run_args *a, const char *answer, const char *value)
 {
-	const char *value = ask(s, "/dpvma/explain", answer);
-
-	if (value == NULL || strncmp(value, "null", 4) == 0)
-		return -1;
 	if (a->json)
 		printf("%s\n", answer);
 	else
 		json_print(value, stdout);
+}
+
+/* The first answer lists descriptors, of which each is asked for then. */
+static int
+ask_and_show(const struct run_args *a, int s, char *answer)
+{
+	const char *value = ask(s, "/dpvma/explain", answer), *item;
+	char *list, request[64];
+	long fd;
+
+	if (value == NULL || strncmp(value, "null", 4) == 0)
+		return -1;
+	list = strdup(value);
+	for (item = list != NULL ? json_first(list) : NULL; item != NULL; item = json_next(item)) {
+		if (!json_number(item, &fd))
+			continue;
+		snprintf(request, sizeof(request), "/dpvma/explain,%ld", fd);
+		value = ask(s, request, answer);
+		/* one that was closed meanwhile has no answer */
+		if (value != NULL && *value == '{')
+			show(a, answer, value);
+	}
+	free(list);
 	return 0;
 }
 
@@ -213,7 +232,7 @@ explain_running(const struct run_args *a)
 			  "yet, "
 			  "it is another user's, or its EAL was given --no-telemetry",
 				a->pid);
-	else if (ask_and_print(a, s, answer) != 0)
+	else if (ask_and_show(a, s, answer) != 0)
 		run_error("--pid=%u: it does not answer /dpvma/explain: it has ended, is stopped, "
 			  "or runs another version of dpvma",
 				a->pid);

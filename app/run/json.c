@@ -114,6 +114,11 @@ static void
 print_string(const char *p, FILE *f)
 {
 	for (p++; *p != '\0' && *p != '"'; p++) {
+		if (*p == '\\' && (p[1] == 'n' || p[1] == 't' || p[1] == 'r')) {
+			fputc(' ', f);
+			p++;
+			continue;
+		}
 		if (*p == '\\' && p[1] != '\0' && p[1] != 'u')
 			p++;
 		/* what comes from another process moves no cursor */

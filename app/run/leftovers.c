@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What a process that was killed could not remove: its EAL's directory, and the tree of a software
- * ConnectX. Ours would remove them at their next start; a parent that stays need not wait for that.
+ * What a process that was killed could not remove: its EAL's directory, the tree of a software
+ * ConnectX, and a cable between two of them. Ours would remove them at their next start; a parent
+ * that stays need not wait for that.
  */
 #include <fcntl.h>
 #include <ftw.h>
@@ -64,4 +65,32 @@ leftovers_remove(pid_t pid)
 						      : "/tmp",
 			pid);
 	remove_trees(pattern);
+}
+
+/* Both ends are locked as long as somebody has them. */
+static bool
+end_is_taken(int fd, off_t end)
+{
+	struct flock l = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = end, .l_len = 1 };
+
+	return fcntl(fd, F_OFD_GETLK, &l) != 0 || l.l_type != F_UNLCK;
+}
+
+void
+leftovers_remove_cable(const char *wire)
+{
+	char path[PATH_MAX];
+	int fd;
+
+	if (wire == NULL || strncmp(wire, "shm:", 4) != 0)
+		return;
+	snprintf(path, sizeof(path), "/dev/shm/connectx-%u-%.*s", (unsigned int)geteuid(),
+			(int)strcspn(wire + 4, ",/"), wire + 4);
+	fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return;
+	/* who attaches holds the lock of the whole file meanwhile */
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0 && !end_is_taken(fd, 0) && !end_is_taken(fd, 1))
+		unlink(path);
+	close(fd);
 }

@@ -86,13 +86,11 @@ ports_list(FILE *f)
 	for (i = 0; i < n; i++) {
 		const struct netdev *d = &netdevs[i];
 
-		fprintf(f, "%-16s %-12s %-14s %-20s --port=%s%s\n", d->name,
+		fprintf(f, "%-16s %-12s %-14s %-20s --port=%s%s%s\n", d->name,
 				*d->driver ? d->driver : "-", *d->bus ? d->bus : "-",
 				netdev_has_addr(d) ? d->addrs : "-", d->name,
-				d->mlx5 ? ""
-						: netdev_has_addr(d)
-						? "  (by af_packet)"
-						: " --addr=ADDR/LEN  (by af_packet)");
+				netdev_has_addr(d) ? "" : " --addr=ADDR/LEN",
+				d->mlx5 ? "" : "  (by af_packet)");
 	}
 	if (n + list_unbound(f) == 0)
 		fputs("(no network device here)\n", f);

@@ -135,6 +135,8 @@ void elf_warn(const char *name);
 
 /** leftovers.c: what a process that has ended may have left in the file system. */
 void leftovers_remove(pid_t pid);
+/** The file of a wire shm:NAME that nobody is attached to any more. */
+void leftovers_remove_cable(const char *wire);
 
 /** supervise.c: runs program and peers to their end. The exit code. */
 int supervise(const struct run_args *a, int peer_ns);

@@ -348,5 +348,6 @@ supervise(const struct run_args *a, int peer_ns)
 	}
 	run(&t);
 	end_peers(&t);
+	leftovers_remove_cable(a->sim_wire);
 	return exit_code(&t);
 }
