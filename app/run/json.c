@@ -63,14 +63,15 @@ json_first(const char *p)
 	if (*p != '{' && *p != '[')
 		return NULL;
 	p = blank(p + 1);
-	return *p == '}' || *p == ']' ? NULL : p;
+	return strchr("}]", *p) != NULL ? NULL : p; /* also at the end of the text */
 }
 
 const char *
 json_next(const char *p)
 {
 	p = json_skip(p);
-	return p != NULL && *p == ',' ? blank(p + 1) : NULL;
+	p = p != NULL && *p == ',' ? blank(p + 1) : NULL;
+	return p != NULL && *p != '\0' ? p : NULL;
 }
 
 /* The value of the member whose name begins here. */
@@ -145,11 +146,11 @@ print(const char *p, FILE *f, unsigned int depth)
 		fprintf(f, "%*s", (int)depth * 2, "");
 		value = item;
 		if (object) {
-			print_string(item, f);
-			fputs(": ", f);
-			value = value_of(item);
+			value = *item == '"' ? value_of(item) : NULL;
 			if (value == NULL)
 				return;
+			print_string(item, f);
+			fputs(": ", f);
 		}
 		if (*value == '{' || *value == '[') {
 			fputs(object ? "\n" : "-\n", f);
