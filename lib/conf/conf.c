@@ -265,6 +265,8 @@ rebuild(void)
 	/* no default can stand in for addresses, so that one too long to be taken is an error */
 	if (text_of(CONF_O_ports, &from) != NULL && !conf_build_is_set(&b, CONF_O_ports))
 		bad = -EINVAL;
+	conf_offload_load(b.c->config_file, conf_build_is_set(&b, CONF_O_config_file),
+			b.c->application_id);
 	conf_values = *b.c;
 	memcpy(sources, b.source, sizeof(sources));
 	free(b.c);
@@ -301,6 +303,7 @@ conf_reload(char *const env[])
 	pthread_mutex_lock(&lock);
 	forget(CONF_FROM_PROGRAM);
 	conf_say_forget();
+	conf_offload_forget();
 	load_env = env;
 	ret = load();
 	load_env = NULL;

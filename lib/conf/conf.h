@@ -250,6 +250,56 @@ const struct conf_port *conf_port_find(const char *name);
 unsigned int conf_ports_n(void);
 const struct conf_port *conf_port_at(unsigned int i);
 
+/**
+ * @name Rules of VMA_CONFIG_FILE (libvma.conf)
+ * Which sockets are offloaded. The first application-id block that fits the program's name and
+ * VMA_APPLICATION_ID decides, and in it the first rule that fits.
+ */
+/** @{ */
+/** What a socket is about to be. */
+enum conf_role {
+	CONF_TCP_SERVER,   /**< listens: local */
+	CONF_TCP_CLIENT,   /**< connects: remote, then local */
+	CONF_UDP_RECEIVER, /**< is bound, or joins a group: local, or the group */
+	CONF_UDP_SENDER,   /**< sends: remote */
+	CONF_UDP_CONNECT,  /**< connects: remote, then local */
+	CONF_ROLES_N
+};
+
+struct conf_offload {
+	bool offload;
+	uint32_t rule;	  /**< its number, 0: none applies, and that means offload */
+	const char *text; /**< "FILE:LINE: use os tcp_client *:80"; NULL without a rule */
+};
+
+/**
+ * What the rules say. Takes no lock. Addresses that the role does not look at may be NULL; a socket
+ * that is not bound has address any and port 0.
+ */
+struct conf_offload conf_offload(enum conf_role role, const struct ip_addr *local,
+		uint16_t lport_be, const struct ip_addr *remote, uint16_t rport_be);
+
+/** Private to this room; bit 1 << role: a rule of this program says "os" there. */
+extern uint32_t conf_offload_roles;
+
+/** False: conf_offload() of that role can only say "offload". For the data path. */
+static inline bool
+conf_offload_asked(enum conf_role role)
+{
+	return (__atomic_load_n(&conf_offload_roles, __ATOMIC_RELAXED) & (1u << role)) != 0;
+}
+
+/**
+ * A line as the file has them, from the program: a rule goes to the head of the block that was
+ * parsed last. Any thread.
+ * @return 0, -EINVAL (said in one line), -ENOMEM
+ */
+int conf_offload_add(const char *line);
+
+/** The text of a rule by its number, or NULL. Valid until conf_reload(). */
+const char *conf_offload_text(uint32_t rule);
+/** @} */
+
 /** The options that differ from their default, one a line; from log level details on, all. */
 void conf_print(FILE *f);
 

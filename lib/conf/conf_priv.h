@@ -155,6 +155,40 @@ int conf_port_set(struct conf_port *p, enum conf_port_key key, char *value, char
 /** Check a whole description and add it; @p replace: it may take the place of one of that name. */
 int conf_port_add(const struct conf_port *p, bool replace, char *why);
 
+/** @name Rules of VMA_CONFIG_FILE */
+/** @{ */
+#define CONF_GLOB_SIZE 256 /**< bytes of a program's pattern or a user id */
+
+/** Addresses and ports of a rule. */
+struct conf_pair {
+	uint32_t net_be, mask_be; /**< a mask of 0: any address */
+	uint16_t first, last;
+};
+
+struct conf_rule {
+	enum conf_role role;
+	bool offload;
+	unsigned int pairs_n;
+	struct conf_pair pairs[2];
+};
+
+enum conf_line_kind { CONF_LINE_EMPTY, CONF_LINE_BLOCK, CONF_LINE_RULE, CONF_LINE_LOG };
+
+/** A line, read. */
+struct conf_line {
+	enum conf_line_kind kind;
+	struct conf_rule rule;
+	char program[CONF_GLOB_SIZE], id[CONF_GLOB_SIZE];
+};
+
+/** 0, or -EINVAL with @p why: what was expected, and what stands there. (offload_line.c) */
+int conf_line_parse(const char *text, struct conf_line *line, char *why, size_t size);
+
+/** Read the file unless it was read already, and choose the block by @p id. (offload.c) */
+void conf_offload_load(const char *path, bool named, const char *id);
+void conf_offload_forget(void);
+/** @} */
+
 /** Cut blanks off both ends of @p text, in place. */
 char *conf_trim(char *text);
 

@@ -71,10 +71,14 @@ CONF_INT(stats_fd_num, VMA_STATS_FD_NUM, 100, 0, 1024, "sockets", CONF_F_CLAMP,
 CONF_BOOL(cpu_usage_stats, VMA_CPU_USAGE_STATS, 0, 0,
 	"Account the share of time that polling found something to do.")
 CONF_STR(config_file, VMA_CONFIG_FILE, CONF_PATH_MAX, "/etc/libvma.conf", CONF_F_PID,
-	"File of the rules that say which sockets are offloaded.")
+	"File of the rules that say which sockets are offloaded. One that is not there is none, and a "
+	"warning when it was named.")
 CONF_STR(application_id, VMA_APPLICATION_ID, CONF_ID_SIZE, "VMA_DEFAULT_APPLICATION_ID", CONF_F_PID,
 	"User id that the rules' application-id blocks are matched with. The first %d becomes the "
 	"process id.")
+CONF_STR(explain, DPVMA_EXPLAIN, CONF_PATH_MAX, "", CONF_F_PID,
+	"File that gets, when the process ends, one paragraph for each of its sockets: who carries it "
+	"and why; - is standard error, empty: none. The first %d becomes the process id.")
 CONF_BOOL(handle_sigintr, VMA_HANDLE_SIGINTR, 0, 0,
 	"Handle SIGINT, then call the program's own handler.")
 CONF_BOOL(handle_sigsegv, VMA_HANDLE_SIGSEGV, 0, 0,

@@ -9,7 +9,7 @@ cd "$(dirname "$0")/../.."
 build=$(realpath -m "${1:?usage: test/fuzz/run.sh BUILD [SECONDS [FUZZER...]]}")/fuzz
 seconds=${2:-20}
 fuzzers=("${@:3}")
-[ ${#fuzzers[@]} -gt 0 ] || fuzzers=(net_input fuzz_tcp)
+[ ${#fuzzers[@]} -gt 0 ] || fuzzers=(net_input fuzz_tcp fuzz_rules)
 command -v clang >/dev/null || { echo "fuzz: no clang, nothing was fuzzed"; exit 0; }
 mkdir -p "$build"
 
@@ -49,6 +49,14 @@ build_fuzz_tcp() {
 	clang "${flags[@]}" test/fuzz/fuzz_tcp_corpus.c -o "$build/fuzz_tcp_corpus"
 }
 
+build_fuzz_rules() {
+	rooms conf base
+	clang "${flags[@]}" "${sanitize[@]}" test/fuzz/fuzz_rules.c "${rooms[@]}" "${libs[@]}" \
+		-o "$build/fuzz_rules"
+	clang "${flags[@]}" -DCORPUS test/fuzz/fuzz_rules.c "${rooms[@]}" "${libs[@]}" \
+		-o "$build/fuzz_rules_corpus"
+}
+
 # fuzz NAME OPTION...
 fuzz() {
 	local name=$1 corpus=$build/corpus
@@ -67,6 +75,7 @@ for name in "${fuzzers[@]}"; do
 	case $name in
 	net_input) options=(-max_len=4096) ;;
 	fuzz_tcp) options=(-max_len=400 -len_control=0) ;;
+	fuzz_rules) options=(-max_len=1024) ;;
 	*) echo "fuzz: no fuzzer $name"; exit 2 ;;
 	esac
 	"build_$name"
