@@ -15,7 +15,7 @@ static struct vma_api_t table = {
 	.register_recv_callback = vma_no_callback,
 	.recvfrom_zcopy = vma_no_zcopy,
 	.free_packets = vma_no_free_packets,
-	.add_conf_rule = vma_no_conf_rule,
+	.add_conf_rule = vma_conf_rule,
 	.thread_offload = vma_thread_offload_to,
 	.socketxtreme_poll = vma_no_xtreme_poll,
 	.get_socket_rings_num = vma_rings_num,
@@ -33,8 +33,8 @@ static struct vma_api_t table = {
 	.deregister_memory_on_ring = vma_no_deregister,
 	.get_mem_info = vma_mem_info,
 	.vma_modify_ring = vma_modify,
-	.vma_extra_supported_mask = VMA_EXTRA_API_THREAD_OFFLOAD | VMA_EXTRA_API_DUMP_FD_STATS |
-			VMA_EXTRA_API_SOCKETXTREME_POLL |
+	.vma_extra_supported_mask = VMA_EXTRA_API_ADD_CONF_RULE | VMA_EXTRA_API_THREAD_OFFLOAD |
+			VMA_EXTRA_API_DUMP_FD_STATS | VMA_EXTRA_API_SOCKETXTREME_POLL |
 			VMA_EXTRA_API_SOCKETXTREME_FREE_VMA_PACKETS |
 			VMA_EXTRA_API_SOCKETXTREME_REF_VMA_BUFF |
 			VMA_EXTRA_API_SOCKETXTREME_FREE_VMA_BUFF |

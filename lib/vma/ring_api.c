@@ -109,15 +109,3 @@ vma_dump(int fd, int level)
 	free(text);
 	return ret;
 }
-
-int
-vma_thread_offload_to(int offload, pthread_t tid)
-{
-	/* What a thread opens is decided in that thread. */
-	if (!pthread_equal(tid, pthread_self()))
-		return vma_result(-EOPNOTSUPP);
-	if (offload != 0 && offload != 1)
-		return vma_result(-EINVAL);
-	sock_thread_offload(offload == 1);
-	return 0;
-}

@@ -37,12 +37,6 @@ vma_no_free_packets(int s __rte_unused, struct vma_packet_t *pkts __rte_unused,
 }
 
 int
-vma_no_conf_rule(const char *line __rte_unused)
-{
-	return refuse();
-}
-
-int
 vma_no_xtreme_poll(int fd __rte_unused, struct vma_completion_t *completions __rte_unused,
 		unsigned int n __rte_unused, int flags __rte_unused)
 {

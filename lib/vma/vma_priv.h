@@ -32,6 +32,9 @@ int vma_tx_ring_fd(int fd, struct sockaddr *to, socklen_t len);
 int vma_network_header(int fd, void *ptr, uint16_t *len);
 int vma_modify(struct vma_modify_ring_attr *attr);
 int vma_dump(int fd, int level);
+
+/* offload_api.c */
+int vma_conf_rule(const char *line);
 int vma_thread_offload_to(int offload, pthread_t tid);
 
 /* unsupported.c */
@@ -39,7 +42,6 @@ int vma_no_callback(int s, vma_recv_callback_t callback, void *context);
 int vma_no_zcopy(int s, void *buf, size_t len, int *flags, struct sockaddr *from,
 		socklen_t *fromlen);
 int vma_no_free_packets(int s, struct vma_packet_t *pkts, size_t count);
-int vma_no_conf_rule(const char *line);
 int vma_no_xtreme_poll(int fd, struct vma_completion_t *completions, unsigned int n, int flags);
 int vma_no_xtreme_free_packets(struct vma_packet_desc_t *packets, int n);
 int vma_no_xtreme_buff(struct vma_buff_t *buff);

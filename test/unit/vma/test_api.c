@@ -27,6 +27,7 @@ static struct ring_profile added;
 static size_t read_min, read_max;
 static bool read_time;
 static void *offered;
+static const char *rule;
 static char logged[256];
 static uint8_t memory[64];
 
@@ -68,6 +69,13 @@ void
 sock_thread_offload(bool on)
 {
 	offload = on;
+}
+
+int
+conf_offload_add(const char *line)
+{
+	rule = line;
+	return line == NULL ? -EINVAL : 0;
 }
 
 int
@@ -217,9 +225,9 @@ test_table(void **state)
 		memcpy(&word, p + at, 8);
 		assert_true(word != 0);
 	}
-	/* Receive callback, zero copy, rules, descriptors, memory, dpcp: not offered. */
+	/* Receive callback, zero copy, descriptors, memory, dpcp: not offered. */
 	assert_int_equal(api->vma_extra_supported_mask,
-			0x3fffff & ~(0xfull | 1 << 14 | 1 << 17 | 1 << 18 | 1 << 21));
+			0x3fffff & ~(0x7ull | 1 << 14 | 1 << 17 | 1 << 18 | 1 << 21));
 	init_result = -1;
 	assert_null(dpvma_get_api());
 }
@@ -241,7 +249,6 @@ test_not_offered(void **state)
 	FAILS(api->register_recv_callback(5, NULL, NULL), EOPNOTSUPP);
 	FAILS(api->recvfrom_zcopy(5, &buff, 0, &flags, NULL, NULL), EOPNOTSUPP);
 	FAILS(api->free_packets(5, &packet, 1), EOPNOTSUPP);
-	FAILS(api->add_conf_rule("use vma udp_receiver *:*"), EOPNOTSUPP);
 	FAILS(api->socketxtreme_poll(RING_FD, &completion, 1, 0), EOPNOTSUPP);
 	FAILS(api->socketxtreme_free_vma_packets(&desc, 1), EOPNOTSUPP);
 	FAILS(api->socketxtreme_ref_vma_buff(&buff), EOPNOTSUPP);
@@ -425,6 +432,17 @@ test_memory(void **state)
 }
 
 static void
+test_rule(void **state)
+{
+	static const char line[] = "use os udp_receiver *:*";
+
+	(void)state;
+	assert_int_equal(api->add_conf_rule(line), 0);
+	assert_ptr_equal(rule, line);
+	FAILS(api->add_conf_rule(NULL), EINVAL);
+}
+
+static void
 test_dump_and_threads(void **state)
 {
 	(void)state;
@@ -453,6 +471,7 @@ main(void)
 		cmocka_unit_test_setup(test_rings, up),
 		cmocka_unit_test_setup(test_modify, up),
 		cmocka_unit_test_setup(test_memory, up),
+		cmocka_unit_test_setup(test_rule, up),
 		cmocka_unit_test_setup(test_dump_and_threads, up),
 	};
 
