@@ -27,6 +27,12 @@ sock_address(const struct sockaddr *sa, socklen_t len, struct ip_addr *addr, uin
 	return ip_from_sockaddr(sa, len, addr, port_be);
 }
 
+enum sock_reason
+sock_elsewhere(const struct ip_addr *addr, enum sock_reason otherwise)
+{
+	return ip_is_v4(addr) && addr->b[12] == IN_LOOPBACKNET ? REASON_LOOPBACK : otherwise;
+}
+
 bool
 sock_kernel_may_send(const struct sock *s)
 {
@@ -89,7 +95,7 @@ dpvma_connect(int fd, const struct sockaddr *sa, socklen_t len)
 
 	if (s == NULL)
 		return os.connect(fd, sa, len);
-	ret = s->offloaded ? s->ops->connect(s, sa, len) : -EREMOTE;
+	ret = s->offloaded || s->sends ? s->ops->connect(s, sa, len) : -EREMOTE;
 	if (ret == -EREMOTE)
 		ret = os.connect(fd, sa, len);
 	else if (ret != 0)

@@ -10,6 +10,30 @@
 #include "port/port.h"
 #include "sock_priv.h"
 
+/* A rule says that the kernel receives: our half has the number only, to send from. */
+static int
+bind_received(struct sock *s, const struct ip_addr *addr, uint16_t port_be,
+		const struct conf_offload *rule)
+{
+	int ret = kernel_bind_alone(s, addr, &port_be);
+
+	if (ret != 0)
+		return ret;
+	udp_options(s->udp)->deaf = true;
+	ret = udp_bind(s->udp, addr, &port_be);
+	if (ret == 0 || ret == -EREMOTE) {
+		rules_whole(s, rule);
+		s->sends = ret == 0;
+		s->bound = true;
+		if (s->sends)
+			sock_mark(s->fd, SOCK_MARK_OURS);
+		return 0;
+	}
+	udp_options(s->udp)->deaf = false;
+	kernel_unbind(s);
+	return ret;
+}
+
 /*
  * The kernel's socket first: it knows who else on this machine has the port number. Where the
  * kernel has nothing to do with the address it is left unbound.
@@ -18,18 +42,23 @@ static int
 bind_offloaded(struct sock *s, const struct ip_addr *addr, uint16_t port_be)
 {
 	char text[IP_ADDR_STRLEN];
+	struct conf_offload rule;
 	int ret;
 
 	if (!ip_is_any(addr) && !ip_is_multicast(addr) && port_by_addr(addr) == NULL) {
+		s->reason = sock_elsewhere(addr, REASON_ADDRESS);
 		sock_to_kernel(s, "bound to %s, which is no address of a dpvma port",
 				ip_format(addr, text));
 		return -EREMOTE;
 	}
+	if (rules_receiver(addr, port_be, &rule))
+		return bind_received(s, addr, port_be, &rule);
 	ret = kernel_bind(s, addr, &port_be);
 	if (ret != 0)
 		return ret;
 	ret = udp_bind(s->udp, addr, &port_be);
 	if (ret == -EREMOTE) {
+		s->reason = REASON_ADDRESS;
 		sock_to_kernel(s, "bound to %s: no dpvma port takes it", ip_format(addr, text));
 		return s->kernel_bound ? 0 : ret;
 	}
@@ -85,9 +114,24 @@ dissolve(struct sock *s)
 {
 	int ret = udp_connect(s->udp, NULL, 0);
 
+	s->peer_os = false;
 	if (ret == 0)
 		kernel_disconnect(s);
 	return ret;
+}
+
+/* Both halves have the peer; one that the kernel receives for must. */
+static int
+connected(struct sock *s, const struct ip_addr *addr, uint16_t port_be)
+{
+	int ret = kernel_connect(s, addr, port_be);
+
+	if (ret != 0 && s->sends) {
+		udp_connect(s->udp, NULL, 0);
+		return ret;
+	}
+	rules_peer(s, addr, port_be);
+	return 0;
 }
 
 static int
@@ -103,18 +147,27 @@ connect_offloaded(struct sock *s, const struct sockaddr *sa, socklen_t len)
 	ret = sock_address(sa, len, &addr, &port_be);
 	if (ret != 0)
 		return ret;
+	rte_spinlock_lock(&s->lock);
+	ret = rules_connect(s, &addr, port_be);
+	rte_spinlock_unlock(&s->lock);
+	if (ret != 0)
+		return ret;
 	ret = ask_route(s, &addr);
 	if (ret == 0)
 		ret = sock_autobind(s);
+	/* that may have made it the kernel's */
+	if (ret == 0 && !s->offloaded && !s->sends)
+		return -EREMOTE;
 	if (ret == 0)
 		ret = udp_connect(s->udp, &addr, port_be);
 	if (ret == 0)
-		kernel_connect(s, &addr, port_be);
-	if (ret != -EREMOTE || !s->offloaded)
+		ret = connected(s, &addr, port_be);
+	if (ret != -EREMOTE || (!s->offloaded && !s->sends))
 		return ret;
 	if (!sock_kernel_may_send(s))
 		return -ENETUNREACH;
 	rte_spinlock_lock(&s->lock);
+	s->reason = sock_elsewhere(&addr, REASON_ROUTE);
 	sock_to_kernel(s, "connected to %s: the way there leads through no dpvma port",
 			ip_format(&addr, text));
 	rte_spinlock_unlock(&s->lock);

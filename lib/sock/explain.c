@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Why a socket is where it is, as text. Offloaded ones are described as they are now; of those that
- * never came into the table one byte is kept, by descriptor.
+ * never came into the table a word is kept, by descriptor: a reason, or the number of a rule.
  */
 #include <sys/mman.h>
 #include <unistd.h>
@@ -10,25 +10,26 @@
 #include "sock_priv.h"
 
 #define REASONS (1u << 20)
+#define RULES 256 /**< from here on it is a rule */
 
-static uint8_t *reasons;
+static uint16_t *reasons;
 
-static uint8_t *
+static uint16_t *
 reason_at(int fd)
 {
-	uint8_t *now = __atomic_load_n(&reasons, __ATOMIC_ACQUIRE), *expected = NULL;
+	uint16_t *now = __atomic_load_n(&reasons, __ATOMIC_ACQUIRE), *expected = NULL;
 
 	if ((uint32_t)fd >= REASONS)
 		return NULL;
 	if (unlikely(now == NULL)) {
 		/* pages come when they are touched */
-		now = mmap(NULL, REASONS, PROT_READ | PROT_WRITE,
+		now = mmap(NULL, REASONS * sizeof(*now), PROT_READ | PROT_WRITE,
 				MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 		if (now == MAP_FAILED)
 			return NULL;
 		if (!__atomic_compare_exchange_n(&reasons, &expected, now, false, __ATOMIC_ACQ_REL,
 				    __ATOMIC_ACQUIRE)) {
-			munmap(now, REASONS);
+			munmap(now, REASONS * sizeof(*now));
 			now = expected;
 		}
 	}
@@ -38,7 +39,7 @@ reason_at(int fd)
 void
 explain_remember(int fd, enum sock_reason reason)
 {
-	uint8_t *at;
+	uint16_t *at;
 
 	/* the mark sees to it that its close comes by here */
 	sock_mark(fd, reason == REASON_NONE ? SOCK_MARK_NONE : SOCK_MARK_KERNEL);
@@ -47,13 +48,32 @@ explain_remember(int fd, enum sock_reason reason)
 		return;
 	at = reason_at(fd);
 	if (at != NULL)
-		*at = (uint8_t)reason;
+		*at = (uint16_t)reason;
+}
+
+void
+explain_remember_rule(int fd, uint32_t rule)
+{
+	uint16_t *at = reason_at(fd);
+
+	sock_mark(fd, SOCK_MARK_KERNEL);
+	/* so many rules there are not: the last number stands for those beyond */
+	if (at != NULL)
+		*at = (uint16_t)RTE_MIN(rule + RULES, (uint32_t)UINT16_MAX);
+}
+
+static void
+explain_rule(uint32_t rule, char *why, size_t len)
+{
+	const char *text = conf_offload_text(rule);
+
+	snprintf(why, len, "rule %s", text != NULL ? text : "of libvma.conf");
 }
 
 static void
 explain_unknown(int fd, char *why, size_t len)
 {
-	const uint8_t *at;
+	const uint16_t *at;
 
 	if (sock_marked(fd) == SOCK_MARK_LOOPBACK) {
 		snprintf(why, len, "bound or sent to 127.0.0.0/8, which is the kernel's");
@@ -65,6 +85,10 @@ explain_unknown(int fd, char *why, size_t len)
 	}
 	at = __atomic_load_n(&reasons, __ATOMIC_ACQUIRE) != NULL ? reason_at(fd) : NULL;
 
+	if (at != NULL && *at >= RULES) {
+		explain_rule(*at - RULES, why, len);
+		return;
+	}
 	switch (at != NULL ? *at : REASON_NONE) {
 	case REASON_OPTION:
 		snprintf(why, len, "VMA_OFFLOADED_SOCKETS=0");
@@ -88,6 +112,9 @@ explain_unknown(int fd, char *why, size_t len)
 	case REASON_TABLE:
 		snprintf(why, len, "no memory for it, or a descriptor above %u", REASONS - 1);
 		break;
+	case REASON_LISTENER:
+		snprintf(why, len, "it came to a listener that the kernel carries");
+		break;
 	case REASON_ACCEPT:
 		snprintf(why, len, "it came to a listener by the kernel, through no dpvma port");
 		break;
@@ -100,6 +127,27 @@ static bool
 listens(const struct sock *s)
 {
 	return s->stream != NULL && stream_phase(s->stream) == STREAM_LISTENING;
+}
+
+/* What rules leave to the kernel of a socket that is ours. */
+static void
+explain_shared(const struct sock *s, char *why, size_t len)
+{
+	char group[IP_ADDR_STRLEN], rule[SOCK_WHY];
+	struct ip_addr addr;
+	size_t used = 0;
+	unsigned int i;
+
+	if (s->send_rule != 0) {
+		explain_rule(s->send_rule, rule, sizeof(rule));
+		used += (size_t)snprintf(why, len, ", the kernel sends by %s", rule);
+	}
+	for (i = 0; i < s->os_groups_n && used < len; i++) {
+		explain_rule(s->os_groups[i].rule, rule, sizeof(rule));
+		addr = ip_from_v4(s->os_groups[i].addr);
+		used += (size_t)snprintf(why + used, len - used, ", the kernel receives %s by %s",
+				ip_format(&addr, group), rule);
+	}
 }
 
 static void
@@ -128,7 +176,9 @@ explain_offloaded(struct sock *s, char *why, size_t len)
 		used += (size_t)snprintf(why + used, len - used, ", port %s, ring %u on queue %u",
 				rings[0]->port->name, rings[0]->index, rings[0]->queue);
 	if (used < len && n > 1)
-		snprintf(why + used, len - used, " and %u more", n - 1);
+		used += (size_t)snprintf(why + used, len - used, " and %u more", n - 1);
+	if (used < len)
+		explain_shared(s, why + used, len - used);
 }
 
 void
@@ -139,7 +189,7 @@ explain_sock(struct sock *s, char *why, size_t len)
 		return;
 	}
 	rte_spinlock_lock(&s->lock);
-	snprintf(why, len, "%s", s->why);
+	snprintf(why, len, "%s%s", s->why, s->sends ? ", but dpvma sends" : "");
 	rte_spinlock_unlock(&s->lock);
 }
 

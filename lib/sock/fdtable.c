@@ -89,6 +89,11 @@ sock_new(int fd)
 	s->stream = NULL;
 	s->linger = false;
 	s->linger_s = 0;
+	s->sends = s->peer_os = false;
+	s->reason = REASON_NONE;
+	s->rule = s->send_rule = 0;
+	s->os_groups_n = 0;
+	memset(s->sent, 0, sizeof(s->sent));
 	s->offloaded = s->nonblock = s->closing = s->bound = s->shut_read = false;
 	s->os_pollable = s->kernel_bound = s->mc_kernel = false;
 	s->wants = s->stamping = s->notes = s->errors_queued = s->stamp_key = 0;

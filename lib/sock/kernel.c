@@ -63,13 +63,29 @@ keep_out(struct sock_filter *code, uint32_t ifindex)
 	return 2;
 }
 
-static void
-filter_copies(int fd)
+/** Datagrams to this group come in whatever device brings them. */
+static unsigned int
+let_in(struct sock_filter *code, uint32_t group_be)
 {
-	struct sock_filter code[2 + 2 * PORT_MAX * (1 + PORT_ADDRS_MAX)];
+	code[0] = (struct sock_filter)BPF_JUMP(
+			BPF_JMP | BPF_JEQ | BPF_K, rte_be_to_cpu_32(group_be), 0, 1);
+	code[1] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, UINT32_MAX);
+	return 2;
+}
+
+static void
+filter_copies(const struct sock *s)
+{
+	struct sock_filter code[3 + 2 * SOCK_OS_GROUPS + 2 * PORT_MAX * (1 + PORT_ADDRS_MAX)];
 	struct sock_fprog prog = { .filter = code };
 	unsigned int n = 0, i, j;
+	int fd = s->fd;
 
+	if (s->os_groups_n != 0)
+		code[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+				(uint32_t)SKF_NET_OFF + offsetof(struct rte_ipv4_hdr, dst_addr));
+	for (i = 0; i < s->os_groups_n; i++)
+		n += let_in(&code[n], s->os_groups[i].addr);
 	code[n++] = (struct sock_filter)BPF_STMT(
 			BPF_LD | BPF_W | BPF_ABS, (uint32_t)(SKF_AD_OFF + SKF_AD_IFINDEX));
 	for (i = 0; i < port_count(); i++) {
@@ -90,25 +106,78 @@ filter_copies(int fd)
 }
 
 int
-kernel_bind(struct sock *s, const struct ip_addr *addr, uint16_t *port_be)
+kernel_bind_alone(struct sock *s, const struct ip_addr *addr, uint16_t *port_be)
 {
 	struct sockaddr_in sin;
 	socklen_t len = sizeof(sin);
 
-	if (!ip_is_any(addr) && !any_port(addr, kernel_knows))
-		return 0;
-	if (any_port(addr, copies))
-		filter_copies(s->fd);
 	ip_to_sockaddr(addr, *port_be, &sin);
 	if (os.bind(s->fd, (struct sockaddr *)&sin, sizeof(sin)) != 0)
 		return -errno;
 	if (os.getsockname(s->fd, (struct sockaddr *)&sin, &len) == 0)
 		*port_be = sin.sin_port;
-	/* of a stream nothing comes by it before it listens */
-	s->os_pollable = s->udp != NULL && conf()->rx_udp_poll_os_ratio != 0;
 	s->kernel_bound = true;
 	return 0;
 }
+
+int
+kernel_bind(struct sock *s, const struct ip_addr *addr, uint16_t *port_be)
+{
+	int ret;
+
+	if (!ip_is_any(addr) && !any_port(addr, kernel_knows))
+		return 0;
+	if (any_port(addr, copies))
+		filter_copies(s);
+	ret = kernel_bind_alone(s, addr, port_be);
+	/* of a stream nothing comes by it before it listens */
+	if (ret == 0)
+		s->os_pollable = s->udp != NULL && conf()->rx_udp_poll_os_ratio != 0;
+	return ret;
+}
+
+int
+kernel_takes_over(struct sock *s)
+{
+	if (s->bound && !s->kernel_bound)
+		return -ENETUNREACH;
+	if (any_port_copies())
+		os.setsockopt(s->fd, SOL_SOCKET, SO_DETACH_FILTER, NULL, 0);
+	if (s->udp != NULL) {
+		udp_options(s->udp)->deaf = true;
+		udp_renew(s->udp);
+	}
+	return 0;
+}
+
+/** @name Groups that rules leave to the kernel */
+/** @{ */
+int
+kernel_group(struct sock *s, const struct ip_addr *group, uint32_t rule)
+{
+	if (s->os_groups_n == SOCK_OS_GROUPS)
+		return -ENOBUFS;
+	s->os_groups[s->os_groups_n++] = (struct os_group){ .addr = ip_v4(group), .rule = rule };
+	if (any_port_copies())
+		filter_copies(s);
+	return 0;
+}
+
+void
+kernel_group_left(struct sock *s, const struct ip_addr *group)
+{
+	unsigned int i;
+
+	for (i = 0; i < s->os_groups_n; i++)
+		if (s->os_groups[i].addr == ip_v4(group))
+			break;
+	if (i == s->os_groups_n)
+		return;
+	s->os_groups[i] = s->os_groups[--s->os_groups_n];
+	if (any_port_copies())
+		filter_copies(s);
+}
+/** @} */
 
 bool
 kernel_sees(const struct ip_addr *addr)
@@ -124,7 +193,7 @@ kernel_listen(struct sock *s, int backlog)
 		return 0;
 	/* an attempt to connect may have left a filter that takes nothing */
 	if (any_port_copies())
-		filter_copies(s->fd);
+		filter_copies(s);
 	if (os.listen(s->fd, backlog) != 0)
 		return -errno;
 	s->os_pollable = true;
@@ -210,16 +279,18 @@ kernel_unbind(struct sock *s)
 }
 
 /* Its kernel part hears the peer only, too. */
-void
+int
 kernel_connect(struct sock *s, const struct ip_addr *peer, uint16_t port_be)
 {
 	struct sockaddr_in sin;
 
 	if (!s->kernel_bound)
-		return;
+		return 0;
 	ip_to_sockaddr(peer, port_be, &sin);
-	if (os.connect(s->fd, (struct sockaddr *)&sin, sizeof(sin)) != 0)
-		s->os_pollable = false;
+	if (os.connect(s->fd, (struct sockaddr *)&sin, sizeof(sin)) == 0)
+		return 0;
+	s->os_pollable = false;
+	return -errno;
 }
 
 void

@@ -168,6 +168,48 @@ port_of(struct sock *s, const struct request *r, struct port **port)
 	return ret == -EREMOTE ? ret : 0;
 }
 
+static bool
+is_kernels(const struct sock *s, const struct ip_addr *group)
+{
+	unsigned int i;
+
+	for (i = 0; i < s->os_groups_n; i++)
+		if (s->os_groups[i].addr == ip_v4(group))
+			return true;
+	return false;
+}
+
+/**
+ * A rule may leave a group to the kernel, and what comes later goes the same way.
+ * @return 1: it was done there; 0: it is ours; a negative errno
+ */
+static int
+by_rule(struct sock *s, enum udp_mc_op op, const struct ip_addr *group, int name, const void *val,
+		socklen_t len)
+{
+	bool joined = is_kernels(s, group);
+	bool join = op == UDP_MC_JOIN || op == UDP_MC_JOIN_SOURCE;
+	struct conf_offload o;
+	struct ip_addr local;
+	uint16_t port_be;
+	int ret;
+
+	if (!joined && !join)
+		return 0;
+	s->ops->local(s, &local, &port_be);
+	if (!joined && !rules_receiver(group, port_be, &o))
+		return 0;
+	if (!joined && s->os_groups_n == SOCK_OS_GROUPS)
+		return -ENOBUFS;
+	if (os.setsockopt(s->fd, IPPROTO_IP, name, val, len) != 0)
+		return -errno;
+	ret = joined ? 0 : kernel_group(s, group, o.rule);
+	/* the last source that is left ends the membership, too: then nothing comes any more */
+	if (op == UDP_MC_LEAVE)
+		kernel_group_left(s, group);
+	return ret == 0 ? 1 : ret;
+}
+
 int
 membership_set(struct sock *s, int name, const void *val, socklen_t len)
 {
@@ -182,6 +224,9 @@ membership_set(struct sock *s, int name, const void *val, socklen_t len)
 		return ret;
 	if (!ip_is_multicast(&r.group))
 		return -EINVAL;
+	ret = by_rule(s, requests[i].op, &r.group, name, val, len);
+	if (ret != 0)
+		return ret < 0 ? ret : 0;
 	ret = port_of(s, &r, &port);
 	if (ret == 0)
 		ret = udp_membership(s->udp, requests[i].op, &r.group, port,

@@ -76,6 +76,7 @@ bound_to_ifindex(struct sock *s, const char *name, uint32_t ifindex)
 
 	s->bind_device[0] = '\0';
 	if (ifindex != 0 && port == NULL) {
+		s->reason = REASON_DEVICE;
 		sock_to_kernel(s, "bound to the device %s, which is no dpvma port", name);
 		return 0;
 	}
@@ -190,7 +191,7 @@ set_locked(struct sock *s, int level, int name, const void *val, socklen_t len)
 
 	if (level == SOL_SOCKET && (ret = vma_option_set(s, name, val, len)) != -EREMOTE)
 		return ret;
-	if (s->udp != NULL && membership_name(level, name))
+	if (s->udp != NULL && s->offloaded && membership_name(level, name))
 		return membership_set(s, name, val, len);
 	if (o != NULL && o->set != NULL)
 		return o->set(s, name, val, len);
@@ -228,7 +229,8 @@ dpvma_setsockopt(int fd, int level, int name, const void *val, socklen_t len)
 
 	if (s == NULL)
 		return os.setsockopt(fd, level, name, val, len);
-	if (!s->offloaded) {
+	/* what is sent by our ports obeys its options, whoever receives */
+	if (!s->offloaded && !s->sends) {
 		ret = os.setsockopt(fd, level, name, val, len);
 	} else {
 		rte_spinlock_lock(&s->lock);

@@ -126,8 +126,11 @@ sock_take(struct sock *s, struct rte_mbuf **pkts, unsigned int n, int flags, str
 	ret = look(s, pkts, n, flags);
 	if (ret != -EAGAIN)
 		return ret;
-	if (unlikely(!s->bound) && (ret = sock_autobind(s)) != 0)
-		return ret;
+	if (unlikely(!s->bound)) {
+		ret = sock_autobind(s);
+		if (ret != 0 || !s->offloaded)
+			return ret != 0 ? ret : -EREMOTE;
+	}
 	if (udp_poll(s->udp) != 0) {
 		ret = look(s, pkts, n, flags);
 		if (ret != -EAGAIN)

@@ -38,7 +38,12 @@ from_message(struct sock *s, const struct msghdr *msg, struct udp_out *out, stru
 			return -EREMOTE;
 		if (unlikely(s->mc_kernel && ip_is_multicast(&addrs->to)))
 			return -EREMOTE;
+		if (unlikely(conf_offload_asked(CONF_UDP_SENDER)) &&
+				rules_sends(s, &addrs->to, out->port_be))
+			return -EREMOTE;
 		out->addr = &addrs->to;
+	} else if (unlikely(s->peer_os)) {
+		return -EREMOTE;
 	}
 	if (unlikely(msg->msg_controllen != 0))
 		return cmsg_read(s, msg, out, &addrs->src, stamping);
@@ -97,9 +102,13 @@ send_out(struct sock *s, const struct udp_out *out, const uint32_t *stamping, un
 {
 	int ret;
 
-	if (unlikely(!s->bound) && (ret = sock_autobind(s)) != 0)
-		return ret;
-	if (unlikely(s->notes != 0) && !(flags & SOCK_SEND_DUMMY))
+	if (unlikely(!s->bound)) {
+		ret = sock_autobind(s);
+		if (ret != 0 || (!s->offloaded && !s->sends))
+			return ret != 0 ? ret : -EREMOTE;
+	}
+	/* the error queue of one that the kernel receives for is the kernel's */
+	if (unlikely(s->notes != 0) && s->offloaded && !(flags & SOCK_SEND_DUMMY))
 		return send_noted(s, out, stamping, n, flags);
 	return send_all(s, out, n, flags);
 }
@@ -119,9 +128,13 @@ static __rte_noinline ssize_t
 send_by_kernel(struct sock *s, const struct msghdr *msg, int flags)
 {
 	ssize_t ret;
+	int err;
 
 	if (flags & SOCK_SEND_DUMMY)
 		return fail(-EINVAL);
+	/* with our number, so that answers find us whichever way they come */
+	if (!s->bound && (err = sock_autobind(s)) != 0)
+		return fail(err);
 	if (!sock_kernel_may_send(s))
 		return fail(-ENETUNREACH);
 	/* numbers of sends are ours: the kernel copies, and the send is done */
@@ -149,7 +162,7 @@ dpvma_sendmsg(int fd, const struct msghdr *msg, int flags)
 	uint32_t stamping;
 	ssize_t ret;
 
-	if (s == NULL || unlikely(!s->offloaded)) {
+	if (s == NULL || unlikely(!s->offloaded && !s->sends)) {
 		if (s != NULL)
 			sock_put(s);
 		/* a dummy never reaches the kernel, which would send it */
@@ -287,7 +300,7 @@ dpvma_sendmmsg(int fd, struct mmsghdr *vec, unsigned int n, int flags)
 	struct sock *s = sock_get(fd);
 	int ret;
 
-	if (s == NULL || unlikely(!s->offloaded)) {
+	if (s == NULL || unlikely(!s->offloaded && !s->sends)) {
 		if (s != NULL)
 			sock_put(s);
 		return flags & SOCK_SEND_DUMMY ? fail(-EINVAL) : os.sendmmsg(fd, vec, n, flags);

@@ -29,7 +29,9 @@
 
 #define SOCK_BATCH 64	      /**< datagrams a call handles at once */
 #define SOCK_RINGS 64	      /**< rings of one wait: two a port */
-#define SOCK_WHY 192	      /**< bytes of an explanation */
+#define SOCK_WHY 320	      /**< bytes of an explanation */
+#define SOCK_SENT_BITS 3      /**< destinations whose rule is remembered, as a power of two */
+#define SOCK_OS_GROUPS 20     /**< groups that the kernel receives for a socket, by rules */
 #define SOCK_SEND_DUMMY 0x400 /**< VMA_SND_FLAGS_DUMMY: walk the way, send nothing */
 #define SOCK_MSGS_MAX 1024    /**< messages of one sendmmsg or recvmmsg, as Linux has it */
 
@@ -48,6 +50,25 @@ enum {
 enum {
 	NOTE_ZEROCOPY = 0x1, /**< SO_ZEROCOPY: sends with MSG_ZEROCOPY */
 	NOTE_STAMP = 0x2,    /**< SO_TIMESTAMPING: times of all, or of those that ask for it */
+};
+
+/** Why a socket is not offloaded. */
+enum sock_reason {
+	REASON_NONE,
+	REASON_OPTION,
+	REASON_THREAD,
+	REASON_FAMILY,
+	REASON_TYPE,
+	REASON_PROTOCOL,
+	REASON_START,
+	REASON_TABLE,
+	REASON_ACCEPT,
+	REASON_LISTENER,
+	REASON_RULE,
+	REASON_ADDRESS,
+	REASON_LOOPBACK,
+	REASON_ROUTE,
+	REASON_DEVICE,
 };
 
 struct sock;
@@ -110,6 +131,8 @@ struct sock {
 	struct udp_sock *udp;  /**< a datagram socket's, else NULL */
 	struct stream *stream; /**< a stream socket's, else NULL */
 	bool offloaded;	       /**< else the kernel carries it */
+	bool sends;	       /**< not offloaded, but its sends go by our ports */
+	bool peer_os;	       /**< datagrams to the peer go by the kernel */
 	bool nonblock;
 	bool closing;
 	bool bound;	   /**< has a local port */
@@ -142,6 +165,15 @@ struct sock {
 	bool profile_set[2];	       /**< SO_VMA_RING_ALLOC_LOGIC gave one, by enum ring_dir */
 	char bind_device[IF_NAMESIZE]; /**< SO_BINDTODEVICE of a port the kernel does not know */
 	char why[SOCK_WHY];	       /**< why the kernel carries it */
+	enum sock_reason reason;       /**< the same in a word */
+	uint32_t rule;		       /**< of libvma.conf that made it the kernel's, 0: none */
+	uint32_t send_rule;	       /**< that made the kernel send, the last one */
+	unsigned int os_groups_n;
+	struct os_group {
+		uint32_t addr; /**< network order */
+		uint32_t rule;
+	} os_groups[SOCK_OS_GROUPS];
+	uint64_t sent[1 << SOCK_SENT_BITS]; /**< destinations that rules were asked for */
 	SLIST_ENTRY(sock) next_free;
 };
 
@@ -187,7 +219,23 @@ void sock_to_kernel(struct sock *s, const char *fmt, ...) __attribute__((format(
 /** Not so after all, as the kernel refused the call that made it the kernel's. */
 void sock_to_us(struct sock *s);
 
+/* rules.c: each asks libvma.conf, and costs a look at one word where no rule is about that */
+/** The kernel's by this rule. */
+void rules_whole(struct sock *s, const struct conf_offload *o);
+/** udp_connect, tcp_client. 0; -EREMOTE: the kernel's now; or it cannot be, which was said */
+int rules_connect(struct sock *s, const struct ip_addr *peer, uint16_t port_be);
+/** tcp_server, of a socket that is bound; as rules_connect() */
+int rules_listen(struct sock *s);
+/** udp_receiver: whether the kernel shall receive for it, by rule @p o. */
+bool rules_receiver(const struct ip_addr *local, uint16_t port_be, struct conf_offload *o);
+/** udp_sender, of a new peer: peer_os. */
+void rules_peer(struct sock *s, const struct ip_addr *peer, uint16_t port_be);
+/** udp_sender: whether the kernel sends to that address. */
+bool rules_sends(struct sock *s, const struct ip_addr *to, uint16_t port_be);
+
 /* address.c */
+/** Where an address is that is none of ours. */
+enum sock_reason sock_elsewhere(const struct ip_addr *addr, enum sock_reason otherwise);
 /** As ip_from_sockaddr(); AF_UNSPEC counts as AF_INET, as Linux does for UDP. */
 int sock_address(const struct sockaddr *sa, socklen_t len, struct ip_addr *addr, uint16_t *port_be);
 int sock_autobind(struct sock *s);
@@ -211,22 +259,26 @@ int sock_start_error(void);
 
 /* explain.c */
 /** Why a descriptor that never came into the table is not offloaded. */
-enum sock_reason {
-	REASON_NONE,
-	REASON_OPTION,
-	REASON_THREAD,
-	REASON_FAMILY,
-	REASON_TYPE,
-	REASON_PROTOCOL,
-	REASON_START,
-	REASON_TABLE,
-	REASON_ACCEPT,
-};
 void explain_remember(int fd, enum sock_reason reason);
+/** A rule of libvma.conf, by its number. */
+void explain_remember_rule(int fd, uint32_t rule);
 void explain_sock(struct sock *s, char *why, size_t len);
 
 /* kernel.c: the kernel's socket behind ours */
 int kernel_bind(struct sock *s, const struct ip_addr *addr, uint16_t *port_be);
+/** The kernel's alone: its errors are those of the program's bind(). */
+int kernel_bind_alone(struct sock *s, const struct ip_addr *addr, uint16_t *port_be);
+/**
+ * A socket that is ours shall be the kernel's: nothing of ours receives for it any more, and the
+ * kernel's socket hears everything. -ENETUNREACH: the kernel's is not bound, and cannot be
+ */
+int kernel_takes_over(struct sock *s);
+/**
+ * A group that the kernel's socket shall be in by a rule, and no flow of ours.
+ * @return -ENOBUFS: there are too many
+ */
+int kernel_group(struct sock *s, const struct ip_addr *group, uint32_t rule);
+void kernel_group_left(struct sock *s, const struct ip_addr *group);
 /**
  * The kernel listens beside us, for what comes by devices that are not ours; and where it sees a
  * copy of what is ours it must not answer with a reset. 0 or -errno
@@ -240,7 +292,7 @@ void kernel_guard(struct sock *s, const struct ip_addr *addr);
 bool kernel_sees(const struct ip_addr *addr);
 /** Take the binding back, after room udp refused it. */
 void kernel_unbind(struct sock *s);
-void kernel_connect(struct sock *s, const struct ip_addr *peer, uint16_t port_be);
+int kernel_connect(struct sock *s, const struct ip_addr *peer, uint16_t port_be);
 void kernel_disconnect(struct sock *s);
 void kernel_membership(struct sock *s, enum udp_mc_op op, const struct ip_addr *group,
 		struct port *port, const struct ip_addr *source);

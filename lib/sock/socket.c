@@ -28,6 +28,7 @@ sock_to_kernel(struct sock *s, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(s->why, sizeof(s->why), fmt, ap);
 	va_end(ap);
+	s->sends = false;
 	__atomic_store_n(&s->offloaded, false, __ATOMIC_RELEASE);
 	sock_mark(s->fd, SOCK_MARK_KERNEL);
 	LOG_DEBUG("fd %d: not offloaded: %s", s->fd, s->why);
@@ -37,6 +38,7 @@ void
 sock_to_us(struct sock *s)
 {
 	s->why[0] = '\0';
+	s->reason = REASON_NONE;
 	__atomic_store_n(&s->offloaded, true, __ATOMIC_RELEASE);
 	sock_mark(s->fd, SOCK_MARK_OURS);
 }
@@ -222,6 +224,8 @@ dpvma_shutdown(int fd, int how)
 		return os.shutdown(fd, how);
 	if (!s->offloaded) {
 		ret = os.shutdown(fd, how);
+		if (s->sends)
+			udp_shutdown(s->udp, how);
 	} else if (how != SHUT_RD && how != SHUT_WR && how != SHUT_RDWR) {
 		ret = fail(-EINVAL);
 	} else {

@@ -84,6 +84,7 @@ bind_offloaded(struct sock *s, const struct ip_addr *addr, uint16_t port_be)
 	uint16_t got;
 
 	if (!ip_is_any(addr) && port_by_addr(addr) == NULL) {
+		s->reason = sock_elsewhere(addr, REASON_ADDRESS);
 		sock_to_kernel(s, "bound to %s, which is no address of a dpvma port",
 				ip_format(addr, text));
 		return -EREMOTE;
@@ -114,8 +115,11 @@ listen_offloaded(struct sock *s, int backlog)
 		if (ret != 0)
 			return ret;
 	}
-	/* first: where it sees a SYN of ours it must not answer */
 	if (stream_phase(s->stream) == STREAM_IDLE) {
+		ret = rules_listen(s);
+		if (ret != 0)
+			return ret;
+		/* first: where it sees a SYN of ours it must not answer */
 		ret = kernel_listen(s, backlog);
 		if (ret != 0)
 			return ret;
@@ -146,7 +150,10 @@ dpvma_listen(int fd, int backlog)
 		rte_spinlock_lock(&s->lock);
 		ret = listen_offloaded(s, backlog);
 		rte_spinlock_unlock(&s->lock);
-		ret = ret == 0 ? 0 : fail(ret);
+		if (ret == -EREMOTE)
+			ret = os.listen(fd, backlog);
+		else if (ret != 0)
+			ret = fail(ret);
 	}
 	sock_put(s);
 	return ret;
@@ -258,6 +265,19 @@ accepted_name(int fd, struct sockaddr *addr, socklen_t *len)
 	return ret;
 }
 
+/* What it is is what its listener is, and for the same reason. */
+static int
+accept_carried(const struct sock *l, int fd, struct sockaddr *addr, socklen_t *len, int flags)
+{
+	int ret = os.accept4(fd, addr, len, flags);
+
+	if (ret >= 0 && l->rule != 0)
+		explain_remember_rule(ret, l->rule);
+	else if (ret >= 0)
+		explain_remember(ret, REASON_LISTENER);
+	return ret;
+}
+
 int
 dpvma_accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
 {
@@ -267,7 +287,7 @@ dpvma_accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
 	if (s == NULL)
 		return os.accept4(fd, addr, len, flags);
 	if (!s->offloaded || s->stream == NULL)
-		ret = os.accept4(fd, addr, len, flags);
+		ret = accept_carried(s, fd, addr, len, flags);
 	else if ((flags & ~(SOCK_NONBLOCK | SOCK_CLOEXEC)) != 0)
 		ret = fail(-EINVAL);
 	else if (stream_phase(s->stream) != STREAM_LISTENING)
@@ -320,11 +340,15 @@ begin(struct sock *s, const struct ip_addr *peer, uint16_t port_be)
 {
 	struct ip_addr local;
 	char text[IP_ADDR_STRLEN];
-	int ret = stream_way(s->stream, peer, &local);
+	int ret = rules_connect(s, peer, port_be);
 
+	if (ret != 0)
+		return ret;
+	ret = stream_way(s->stream, peer, &local);
 	if (ret == -EREMOTE) {
 		if (!sock_kernel_may_send(s))
 			return -ENETUNREACH;
+		s->reason = sock_elsewhere(peer, REASON_ROUTE);
 		sock_to_kernel(s, "connected to %s: the way there leads through no dpvma port",
 				ip_format(peer, text));
 	}

@@ -182,7 +182,7 @@ cell_device_fits(const struct udp_sock *s, const struct port *port, uint16_t vla
 {
 	uint16_t vlan;
 
-	if (s->opt.bind_port != NULL && s->opt.bind_port != port)
+	if (s->opt.deaf || (s->opt.bind_port != NULL && s->opt.bind_port != port))
 		return false;
 	vlan = vlan_of(s, port);
 	return vlan == FLOW_VLAN_ANY || vlan == vlan_id;

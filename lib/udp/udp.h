@@ -27,8 +27,9 @@ struct udp_sock;
 
 /**
  * What the socket above may set at any time; read on the next call or packet. What decides where
- * packets go (bind_ifindex, bind_port, reuse_port) is looked at by udp_bind(), udp_connect() and
- * udp_renew(). rcvbuf and want_time come first: they lie on the cache line that a delivery touches.
+ * packets go (bind_ifindex, bind_port, reuse_port, deaf) is looked at by udp_bind(), udp_connect()
+ * and udp_renew(). rcvbuf and want_time come first: they lie on the cache line that a delivery
+ * touches.
  */
 struct udp_options {
 	uint32_t rcvbuf; /**< bytes of the queue; floor VMA_RX_BYTES_MIN; each packet counts
@@ -39,6 +40,7 @@ struct udp_options {
 	bool df;	/**< IP_MTU_DISCOVER: set DF, -EMSGSIZE over the MTU */
 	bool broadcast; /**< SO_BROADCAST: else -EACCES on sending to one */
 	bool reuse_addr, reuse_port;
+	bool deaf;     /**< another receives for its number: no flow leads here */
 	bool no_check; /**< SO_NO_CHECK: send without checksum (IPv4) */
 	uint32_t uid;  /**< whose it is: one user's sockets alone share by reuse_port */
 	uint8_t ttl, mc_ttl, tos;
@@ -79,8 +81,7 @@ struct ring_alloc *udp_ring_alloc(struct udp_sock *sock, enum ring_dir dir);
  * socket stay where that one has them. @return 0 or what ring_acquire() and ring_flow_add() say
  */
 int udp_set_ring_alloc(struct udp_sock *sock, enum ring_dir dir, const struct ring_alloc *alloc);
-/** After a change of bind_port, bind_ifindex or reuse_port of a bound socket. 0 or as udp_bind().
- */
+/** After a change of one of those of a bound socket. 0 or as udp_bind(). */
 int udp_renew(struct udp_sock *sock);
 
 /**
