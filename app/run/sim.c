@@ -11,6 +11,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/if_tun.h>
 #include <netlink/route/addr.h>
 #include <netlink/route/qdisc.h>
@@ -19,7 +20,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "run.h"
@@ -234,19 +237,44 @@ write_file(const char *path, const char *text)
 	return ret;
 }
 
-/* Who is not root may be it among his own. */
+/*
+ * Rights over namespaces of one's own, that a program keeps when it is started: it opens TAPs, may
+ * serve numbers below 1024, and with fewer rights than this process could not look up the
+ * namespace of the wire in it.
+ */
 static int
-become_root(void)
+keep_rights(void)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct caps[2];
+	int i;
+
+	if (syscall(SYS_capget, &head, caps) != 0)
+		return -1;
+	for (i = 0; i < 2; i++)
+		caps[i].inheritable = caps[i].permitted;
+	if (syscall(SYS_capset, &head, caps) != 0)
+		return -1;
+	for (i = 0; i < 64; i++)
+		if ((caps[i / 32].permitted >> i % 32 & 1) != 0 &&
+				prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, i, 0, 0) != 0)
+			return -1;
+	return 0;
+}
+
+/* Who is not root may have a root's rights over namespaces of his own, and stays who he is. */
+static int
+own_users(void)
 {
 	char uid[64], gid[64];
 
-	snprintf(uid, sizeof(uid), "0 %u 1", (unsigned int)geteuid());
-	snprintf(gid, sizeof(gid), "0 %u 1", (unsigned int)getegid());
-	return unshare(CLONE_NEWUSER) == 0 && write_file("/proc/self/setgroups", "deny") == 0 &&
-					write_file("/proc/self/uid_map", uid) == 0 &&
-					write_file("/proc/self/gid_map", gid) == 0
-			? 0
-			: -1;
+	snprintf(uid, sizeof(uid), "%u %u 1", (unsigned int)geteuid(), (unsigned int)geteuid());
+	snprintf(gid, sizeof(gid), "%u %u 1", (unsigned int)getegid(), (unsigned int)getegid());
+	if (unshare(CLONE_NEWUSER) != 0 || write_file("/proc/self/setgroups", "deny") != 0 ||
+			write_file("/proc/self/uid_map", uid) != 0 ||
+			write_file("/proc/self/gid_map", gid) != 0)
+		return -1;
+	return keep_rights();
 }
 
 static int
@@ -254,7 +282,7 @@ enter_new(void)
 {
 	if (unshare(CLONE_NEWNET) == 0)
 		return 0;
-	if (errno == EPERM && geteuid() != 0 && become_root() == 0 && unshare(CLONE_NEWNET) == 0)
+	if (errno == EPERM && geteuid() != 0 && own_users() == 0 && unshare(CLONE_NEWNET) == 0)
 		return 0;
 	run_error("--sim: a network namespace cannot be made: %s: be root", strerror(errno));
 	return -1;

@@ -140,6 +140,23 @@ is_programs(const struct tree *t, pid_t pid)
 					own.st_ino == its.st_ino);
 }
 
+/* Sends a signal (0: none) to those whom we started; where the kernel does not tell of others. */
+static unsigned int
+tell_known(const struct tree *t, bool programs, int sig)
+{
+	const struct child *const all[] = { &t->program, &t->server, &t->client };
+	unsigned int i, n = 0;
+
+	for (i = programs ? 0 : 1; i < (programs ? 1 : 3); i++) {
+		if (!all[i]->started || all[i]->ended)
+			continue;
+		if (sig != 0)
+			kill(all[i]->pid, sig);
+		n++;
+	}
+	return n;
+}
+
 /* Sends a signal (0: none) to the children of one side; their number. */
 static unsigned int
 tell(const struct tree *t, bool programs, int sig)
@@ -152,7 +169,7 @@ tell(const struct tree *t, bool programs, int sig)
 	snprintf(path, sizeof(path), "/proc/self/task/%d/children", t->self);
 	f = fopen(path, "re");
 	if (f == NULL)
-		return 0;
+		return tell_known(t, programs, sig);
 	while (fscanf(f, "%d", &pid) == 1) {
 		if (is_programs(t, pid) != programs)
 			continue;

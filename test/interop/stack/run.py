@@ -7,6 +7,7 @@ that nothing stays.
 """
 import glob
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -293,9 +294,53 @@ def signals():
     wait_for(lambda: not any(alive(p) for p in pids), "program and peer end too")
     for p in pids:
         for path in lab.trace(p):
-            lab.shutil.rmtree(path, ignore_errors=True)
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def tree():
+    """The build directory as far as it is needed, where everybody may read it."""
+    os.chmod(lab.scratch, 0o711)
+    top = os.path.join(lab.scratch, "tree")
+    lib = os.path.dirname(PROGRAMS["preload"])
+    for source, place in ((PROGRAMS["run"], "app/run"), (PROGRAMS["preload"], "lib"),
+                          (os.path.join(lib, "libdpvma.so.0"), "lib"),
+                          (PROGRAMS["connectx"], "drivers/sim/connectx")):
+        os.makedirs(os.path.join(top, place), exist_ok=True)
+        shutil.copy(source, os.path.join(top, place))
+    return os.path.join(top, "app/run/dpvma-run")
+
+
+def nobody():
+    """Without root's rights it is in namespaces of its own users, and is who it was."""
+    become = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+    if subprocess.run([*become, "unshare", "-Un", "true"], stderr=subprocess.DEVNULL).returncode:
+        print("skipped: users may make no namespaces here")
+        return
+    program = tree()
+    interpreter = shutil.which("python3", path="/usr/bin:/bin")
+    place = os.path.join(lab.scratch, "place")
+    os.mkdir(place)
+    os.chown(place, 65534, 65534)
+    scripts = [script(n, c) for n, c in (("client", CLIENT), (
+        "server", SERVER + "say(os.getuid(), os.getpid())"))]
+    for path in scripts:
+        os.chmod(path, 0o644)
+    process = Space().start(
+        [*become, program, "--memory=320", "--no-huge", "--sim",
+         f"--peer={interpreter} {scripts[0]}", interpreter, scripts[1]],
+        env=lab.small(XDG_RUNTIME_DIR=place, HOME=place), text=True, stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    lines = process.communicate(timeout=60)[0].splitlines()
+    who = [x.split() for x in lines if x.startswith("65534 ")]
+    equal(len(who), 1, lines)
+    equal(sorted(x for x in lines if x != " ".join(who[0])),
+          sorted(["served by dpvma: True", f"from {PEER_IP}", "asked by dpvma: False",
+                  "answered"]), "output")
+    equal(process.returncode, 0, lines)
+    equal(traces([int(who[0][1])]) + glob.glob(f"{place}/dpdk/*"), [], "left behind")
 
 
 lab.need_tun()
 NAMES = os.listdir("/run/netns") if os.path.isdir("/run/netns") else []
-lab.main(server, client, addresses, cable, memif, netdev, codes, stays, signals)
+lab.main(server, client, addresses, cable, memif, netdev, codes, stays, signals,
+         nobody)
