@@ -185,21 +185,6 @@ kernel_sees(const struct ip_addr *addr)
 	return any_port(addr, copies);
 }
 
-/* The filter of kernel_bind() keeps it from hearing what is ours. */
-int
-kernel_listen(struct sock *s, int backlog)
-{
-	if (!s->kernel_bound)
-		return 0;
-	/* an attempt to connect may have left a filter that takes nothing */
-	if (any_port_copies())
-		filter_copies(s);
-	if (os.listen(s->fd, backlog) != 0)
-		return -errno;
-	s->os_pollable = true;
-	return 0;
-}
-
 static void
 filter_all(int fd)
 {
@@ -209,6 +194,50 @@ filter_all(int fd)
 	if (os.setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog, sizeof(prog)) != 0)
 		LOG_WARNING("fd %d: the kernel refused a filter (%s): it may reset connections", fd,
 				strerror(errno));
+}
+
+/* The program's own. */
+static bool
+has_filter(int fd)
+{
+	socklen_t n = 0;
+
+	return os.getsockopt(fd, SOL_SOCKET, SO_GET_FILTER, NULL, &n) == 0 && n != 0;
+}
+
+/*
+ * A connection that the kernel made before our flows were there would be reset with the first
+ * segment that comes to us: until kernel_hears() it takes none. Where it sees copies the filter of
+ * kernel_bind() keeps it from hearing what is ours at any time.
+ */
+int
+kernel_listen(struct sock *s, int backlog)
+{
+	if (!s->kernel_bound)
+		return 0;
+	/* an attempt to connect may have left a filter that takes nothing */
+	if (any_port_copies())
+		filter_copies(s);
+	else if (!has_filter(s->fd))
+		filter_all(s->fd);
+	if (os.listen(s->fd, backlog) != 0)
+		return -errno;
+	s->os_pollable = true;
+	return 0;
+}
+
+void
+kernel_hears(struct sock *s)
+{
+	struct sock_filter none;
+	socklen_t n = 1;
+	int unused = 0;
+
+	/* ours is one instruction, that says none */
+	if (s->kernel_bound && !any_port_copies() &&
+			os.getsockopt(s->fd, SOL_SOCKET, SO_GET_FILTER, &none, &n) == 0 && n == 1 &&
+			none.code == (BPF_RET | BPF_K) && none.k == 0)
+		os.setsockopt(s->fd, SOL_SOCKET, SO_DETACH_FILTER, &unused, sizeof(unused));
 }
 
 void

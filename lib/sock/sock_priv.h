@@ -284,6 +284,8 @@ void kernel_group_left(struct sock *s, const struct ip_addr *group);
  * copy of what is ours it must not answer with a reset. 0 or -errno
  */
 int kernel_listen(struct sock *s, int backlog);
+/** What comes by our devices does not come to the kernel any more: it takes connections. */
+void kernel_hears(struct sock *s);
 /** No more. */
 void kernel_unlisten(struct sock *s);
 /** Of a connection the latter alone. */

@@ -125,6 +125,7 @@ listen_offloaded(struct sock *s, int backlog)
 			return ret;
 	}
 	ret = stream_listen(s->stream, backlog);
+	kernel_hears(s);
 	if (ret != 0) {
 		if (stream_phase(s->stream) == STREAM_IDLE)
 			kernel_unlisten(s);
