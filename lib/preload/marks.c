@@ -23,3 +23,19 @@ mark_gone(int fd)
 	mark_set(fd, SOCK_MARK_NONE);
 	errno = err;
 }
+
+int
+mark_next(int fd)
+{
+	const uint64_t *eight = (const uint64_t *)preload_marks;
+
+	while (fd < (int)SOCK_MARKS) {
+		if (fd % 8 == 0 && __atomic_load_n(&eight[fd / 8], __ATOMIC_ACQUIRE) == 0)
+			fd += 8;
+		else if (mark_of(fd) != SOCK_MARK_NONE)
+			break;
+		else
+			fd++;
+	}
+	return fd;
+}

@@ -172,18 +172,13 @@ getpeername(int fd, struct sockaddr *addr, socklen_t *len)
 static void
 close_marked(unsigned int first, unsigned int last)
 {
-	const uint64_t *eight = (const uint64_t *)preload_marks;
-	unsigned int fd = first;
+	int fd;
 
-	while (fd <= last && fd < SOCK_MARKS) {
-		if (fd % 8 == 0 && __atomic_load_n(&eight[fd / 8], __ATOMIC_ACQUIRE) == 0) {
-			fd += 8;
-			continue;
-		}
-		if (mark_of((int)fd) != SOCK_MARK_NONE)
-			close((int)fd);
-		fd++;
-	}
+	if (first >= SOCK_MARKS)
+		return;
+	for (fd = (int)first; (unsigned int)(fd = mark_next(fd)) <= last && fd < (int)SOCK_MARKS;
+			fd++)
+		close(fd);
 }
 
 EXPORT int

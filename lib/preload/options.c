@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Options and modes of a descriptor, and its copies. What is set on a candidate the kernel takes
+ * Options and modes of a descriptor. What is set on a candidate the kernel takes
  * and judges; only what the kernel cannot know makes it dpvma's at once.
  */
 #include <fcntl.h>
@@ -82,7 +82,8 @@ getsockopt(int fd, int level, int name, void *val, socklen_t *len)
 EXPORT int
 fcntl(int fd, int cmd, ...)
 {
-	const struct core *c = core_for_call(fd);
+	bool duplicates = cmd == F_DUPFD || cmd == F_DUPFD_CLOEXEC;
+	const struct core *c;
 	va_list ap;
 	void *arg;
 	int ret;
@@ -90,10 +91,11 @@ fcntl(int fd, int cmd, ...)
 	va_start(ap, cmd);
 	arg = va_arg(ap, void *);
 	va_end(ap);
+	c = unlikely(duplicates) ? core_for_duplicate(fd) : core_for_call(fd);
 	if (unlikely(c != NULL))
 		return c->fcntl(fd, cmd, arg);
 	ret = os.fcntl(fd, cmd, arg);
-	return cmd == F_DUPFD || cmd == F_DUPFD_CLOEXEC ? fresh(ret) : ret;
+	return duplicates ? fresh(ret) : ret;
 }
 ALIAS(fcntl64, fcntl);
 ALIAS(__fcntl, fcntl);
@@ -109,42 +111,4 @@ ioctl(int fd, unsigned long request, ...)
 	arg = va_arg(ap, void *);
 	va_end(ap);
 	return c != NULL ? c->ioctl(fd, request, arg) : os.ioctl(fd, request, arg);
-}
-
-EXPORT int
-dup(int fd)
-{
-	return fresh(os.dup(fd));
-}
-
-/* What had the number is closed by it. */
-static void
-replaces(int fd, int to)
-{
-	if (likely(mark_of(to) == SOCK_MARK_NONE) || fd == to)
-		return;
-	if (os.fcntl(fd, F_GETFD) >= 0)
-		mark_gone(to);
-}
-
-EXPORT int
-dup2(int fd, int to)
-{
-	int err = errno;
-
-	replaces(fd, to);
-	errno = err;
-	return os.dup2(fd, to);
-}
-ALIAS(__dup2, dup2);
-
-EXPORT int
-dup3(int fd, int to, int flags)
-{
-	int err = errno;
-
-	if ((flags & ~O_CLOEXEC) == 0)
-		replaces(fd, to);
-	errno = err;
-	return os.dup3(fd, to, flags);
 }

@@ -85,6 +85,8 @@ mark_of(int fd)
 }
 
 void mark_set(int fd, enum sock_mark mark);
+/** The first descriptor with a mark, from @p fd on; SOCK_MARKS: there is none. */
+int mark_next(int fd);
 /** The number is closed, or another file's: forget what it was. errno stays. */
 void mark_gone(int fd);
 
@@ -153,7 +155,14 @@ bool candidate_loopback(const struct sockaddr *addr, socklen_t len);
 	X(int, poll, (struct pollfd * fds, nfds_t n, int timeout_ms))                              \
 	X(int, ppoll,                                                                              \
 			(struct pollfd * fds, nfds_t n, const struct timespec *timeout,            \
-					const sigset_t *sigmask))
+					const sigset_t *sigmask))                                  \
+	X(int, select, (int n, fd_set *r, fd_set *w, fd_set *e, struct timeval *timeout))          \
+	X(int, pselect,                                                                            \
+			(int n, fd_set *r, fd_set *w, fd_set *e, const struct timespec *timeout,   \
+					const sigset_t *sigmask))                                  \
+	X(int, dup, (int fd))                                                                      \
+	X(int, dup2, (int fd, int to))                                                             \
+	X(int, dup3, (int fd, int to, int flags))
 
 struct core {
 #define CORE_MEMBER(ret, name, params) ret(*name) params;
@@ -182,6 +191,8 @@ core_for_call(int fd)
 
 	return mark == SOCK_MARK_KERNEL || mark == SOCK_MARK_OURS ? core_loaded() : NULL;
 }
+/** For a duplicate of the descriptor (dup.c). */
+const struct core *core_for_duplicate(int fd);
 /** @} */
 
 /** @name Signals (signals.c) */

@@ -387,6 +387,58 @@ behind_our_back(void)
 	DO(fcntl(fd, F_GETFL));
 }
 
+/* All names of a socket are one, whichever of them needed a port. */
+static void
+duplicates(void)
+{
+	struct sockaddr_in any = in("0.0.0.0", 0), to;
+	int fd = OPEN(socket(AF_INET, SOCK_DGRAM, 0)), two, three, spare;
+	struct timeval tv = { 5, 0 };
+	char buf[8];
+	fd_set set;
+
+	printf("# duplicates\n");
+	two = OPEN(dup(fd));
+	DO(bind(two, ADDR(any)));
+	name_of(fd);
+	three = OPEN(fcntl(two, F_DUPFD_CLOEXEC, 100));
+	DO(fcntl(three, F_GETFD));
+	DO(close(fd));
+	to = bound_name(three);
+	to.sin_addr.s_addr = inet_addr("127.0.0.1");
+	DO(sendto(two, "dup", 3, 0, ADDR(to)));
+	FD_ZERO(&set);
+	FD_SET(three, &set);
+	DO(select(three + 1, &set, NULL, NULL, &tv));
+	DO(FD_ISSET(three, &set) != 0);
+	DO(recv(three, buf, sizeof(buf), 0));
+	spare = OPEN(socket(AF_INET, SOCK_DGRAM, 0));
+	DO(bind(spare, ADDR(any)));
+	DO(dup2(two, spare) == spare);
+	DO(close(two));
+	DO(dup3(three, three, 0));
+	DO(send(spare, "x", 1, MSG_DONTWAIT));
+	DO(sendto(spare, "end", 3, 0, ADDR(to)));
+	DO(recv(three, buf, sizeof(buf), 0));
+	DO(recv(three, buf, sizeof(buf), MSG_DONTWAIT));
+	DO(close(three));
+	FD_ZERO(&set);
+	FD_SET(spare, &set);
+	tv = (struct timeval){ 0, 1000 };
+	DO(select(spare + 1, &set, NULL, NULL, &tv));
+	name_of(spare);
+	/* the old socket's number is a candidate's now, and then a file's */
+	fd = OPEN(socket(AF_INET, SOCK_DGRAM, 0));
+	DO(dup2(spare, fd) == fd);
+	DO(close(spare));
+	name_of(fd);
+	DO(dup2(0, fd) == fd);
+	DO(getsockname(fd, NULL, NULL));
+	DO(close(fd));
+	DO(pselect(0, NULL, NULL, NULL, &(struct timespec){ 0, 1000 }, NULL));
+	DO(select(-1, NULL, NULL, NULL, NULL));
+}
+
 static void
 many(void)
 {
@@ -576,6 +628,7 @@ main(int argc, char **argv)
 	udp_between("0.0.0.0");
 	tcp_between("0.0.0.0");
 	behind_our_back();
+	duplicates();
 	many();
 	processes();
 	child_of_a_stack();
