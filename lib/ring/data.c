@@ -87,16 +87,34 @@ ring_tx(struct ring *ring, struct rte_mbuf **pkts, uint16_t n, bool keep)
 
 /*
  * A driver frees what it has sent when it sends more, and with every buffer in its queue nobody
- * can: ask for it.
+ * can: ask for it. Some do it when they send nothing, some when told to, and mlx5 when it is asked
+ * how far it has come.
  */
+static void
+tx_reclaim(struct ring *ring, uint32_t n)
+{
+	struct rte_mbuf *none = NULL;
+
+	rte_eth_tx_burst(ring->port_id, ring->queue, &none, 0);
+	rte_eth_tx_done_cleanup(ring->port_id, ring->queue, n);
+	rte_eth_tx_descriptor_status(ring->port_id, ring->queue, 0);
+}
+
+void
+ring_tx_reclaim(struct ring *ring)
+{
+	tx_lock(ring);
+	tx_reclaim(ring, 0);
+	tx_unlock(ring);
+}
+
 static __rte_noinline int
 tx_alloc_slow(struct ring *ring, struct rte_mbuf **pkts, uint16_t n)
 {
 	int ret;
 
 	tx_lock(ring);
-	rte_eth_tx_burst(ring->port_id, ring->queue, pkts, 0);
-	rte_eth_tx_done_cleanup(ring->port_id, ring->queue, n);
+	tx_reclaim(ring, n);
 	ret = rte_pktmbuf_alloc_bulk(ring->tx_pool, pkts, n);
 	if (ret != 0)
 		STAT_ADD(&ring->tx_stats, RING, tx_no_mbuf, n);

@@ -359,6 +359,9 @@ uint16_t ring_tx(struct ring *ring, struct rte_mbuf **pkts, uint16_t n, bool kee
 
 /** Transmit buffers, all or none: 0 or -ENOBUFS (counted). */
 int ring_tx_alloc(struct ring *ring, struct rte_mbuf **pkts, uint16_t n);
+
+/** Make the driver free what the device has sent, for one who takes buffers of tx_pool itself. */
+void ring_tx_reclaim(struct ring *ring);
 /** @} */
 
 /** @name Sleeping */

@@ -261,6 +261,30 @@ teardown(void **state)
 	return 0;
 }
 
+/* Every buffer is in a queue of the device's: those it has sent come back to who asks for some. */
+static void
+test_reclaim(void **state)
+{
+	static struct rte_mbuf *taken[8192];
+	uint64_t end = clock_ms() + WAIT_MS;
+	unsigned int n = 0;
+	struct rte_mbuf *m;
+	int ret;
+
+	(void)state;
+	for (uint32_t i = 0; i < 100; i++)
+		send_one(PEER, 4000, LOCAL, 5000, 64, i);
+	while ((taken[n] = rte_pktmbuf_alloc(a->tx_pool)) != NULL)
+		n++;
+	assert_true(n < RTE_DIM(taken));
+	do {
+		ret = ring_tx_alloc(a, &m, 1);
+	} while (ret != 0 && clock_ms() < end);
+	assert_int_equal(ret, 0);
+	rte_pktmbuf_free(m);
+	rte_pktmbuf_free_bulk(taken, n);
+}
+
 static void
 test_ring(void **state)
 {
@@ -665,6 +689,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_ring),
 		cmocka_unit_test(test_steering),
+		cmocka_unit_test(test_reclaim),
 		cmocka_unit_test(test_software),
 		cmocka_unit_test(test_refusal),
 		cmocka_unit_test(test_other_keys),
