@@ -19,16 +19,6 @@ opening(const struct tcp_conn *conn)
 	return state == TCP_S_SYN_SENT || state == TCP_S_SYN_RECEIVED;
 }
 
-/* There is room in the queue and none in the pool: what was sent may be freed. */
-static __rte_noinline void
-reclaim(struct ring *ring)
-{
-	struct rte_mbuf *m;
-
-	if (ring_tx_alloc(ring, &m, 1) == 0)
-		rte_pktmbuf_free(m);
-}
-
 ssize_t
 stream_send(struct stream *s, const struct iovec *iov, int iovcnt, size_t skip, unsigned int flags)
 {
@@ -42,8 +32,6 @@ stream_send(struct stream *s, const struct iovec *iov, int iovcnt, size_t skip, 
 		ret = tcp_send(s->conn, iov, iovcnt, skip, flags);
 		if (likely(ret > 0))
 			STAT_ADD(&s->stats, SOCK, tx_bytes, (uint64_t)ret);
-		else if (ret == -EAGAIN && tcp_send_room(s->conn) != 0 && !opening(s->conn))
-			reclaim(e->ring);
 		else if (ret == -ENOTCONN)
 			ret = opening(s->conn) ? -EAGAIN : -EPIPE;
 	} else if (s->error != 0) {

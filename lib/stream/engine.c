@@ -85,9 +85,11 @@ configure(const struct ring *ring, struct tcp_config *c)
 {
 	const struct port_caps *caps = &ring->port->caps;
 
-	c->ops = (struct tcp_ops){
-		.output = way_output, .event = stream_event, .gone = flow_conn_gone, .mtu = way_mtu
-	};
+	c->ops = (struct tcp_ops){ .output = way_output,
+		.event = stream_event,
+		.gone = flow_conn_gone,
+		.mtu = way_mtu,
+		.reclaim = way_reclaim };
 	c->tx_pool = ring->tx_pool;
 	c->conn_extra = sizeof(struct conn_extra);
 	c->syn_rate = (uint32_t)conf()->tcp_max_syn_rate;

@@ -89,9 +89,10 @@ void engines_free(void);
 void engine_enter(struct stream_engine *engine);
 void engine_leave(struct stream_engine *engine);
 
-/** tcp_ops.output and tcp_ops.mtu */
+/** tcp_ops.output, mtu and reclaim */
 void way_output(void *ctx, const struct tcp_out *out, struct rte_mbuf **pkts, uint16_t n);
 uint16_t way_mtu(void *ctx, const struct tcp_key *key);
+void way_reclaim(void *ctx);
 /** @} */
 
 /** @name Local ports (number.c); control lock held */

@@ -147,3 +147,11 @@ way_output(void *ctx, const struct tcp_out *out, struct rte_mbuf **pkts, uint16_
 	net_dst_ecn(d, out->ecn);
 	net_output(d, e->ring, pkts, n);
 }
+
+void
+way_reclaim(void *ctx)
+{
+	const struct stream_engine *e = ctx;
+
+	ring_tx_reclaim(e->ring);
+}

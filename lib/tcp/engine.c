@@ -74,6 +74,7 @@ tcp_engine_create(const struct tcp_config *config, struct tcp_engine **engine)
 		free(e);
 		return ret;
 	}
+	buffers_init(e);
 	*engine = e;
 	return 0;
 }
@@ -116,6 +117,7 @@ tcp_engine_destroy(struct tcp_engine *engine)
 		free(conn);
 	}
 	table_fini(&engine->conns);
+	buffers_fini(engine);
 	free(engine);
 }
 

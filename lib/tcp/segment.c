@@ -127,22 +127,11 @@ emit(struct tcp_conn *conn, struct rte_mbuf *m, uint8_t ecn)
 	t->pkts[t->n++] = m;
 }
 
-/* A buffer for a header alone. */
-static struct rte_mbuf *
-bare(struct tcp_conn *conn)
-{
-	struct rte_mbuf *m = rte_pktmbuf_alloc(conn->engine->config.tx_pool);
-
-	if (unlikely(m == NULL))
-		COUNT(conn->engine, tx_no_mbuf);
-	return m;
-}
-
 int
 segment_bare(struct tcp_conn *conn, uint32_t seq, uint8_t flags, const struct tcp_opts *o)
 {
 	unsigned int hdr_len = TCP_HDR_MIN + opts_len(o);
-	struct rte_mbuf *m = bare(conn);
+	struct rte_mbuf *m = buffer_bare(conn->engine);
 	struct rte_tcp_hdr *th;
 
 	if (m == NULL)
@@ -201,7 +190,7 @@ lend(struct sndq *q, uint32_t i, uint32_t n)
 static struct rte_mbuf *
 copy(struct tcp_conn *conn, const struct seg *s)
 {
-	struct rte_mbuf *m = bare(conn);
+	struct rte_mbuf *m = buffer_bare(conn->engine);
 
 	if (m == NULL || s->len == 0)
 		return m;

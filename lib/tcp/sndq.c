@@ -174,17 +174,6 @@ fill_last(struct tcp_conn *conn, struct source *src, uint32_t len, uint16_t max)
 }
 
 static uint32_t
-alloc_some(struct tcp_conn *conn, struct rte_mbuf **m, uint32_t n)
-{
-	struct rte_mempool *pool = conn->engine->config.tx_pool;
-
-	if (likely(n > 1 && rte_pktmbuf_alloc_bulk(pool, m, n) == 0))
-		return n;
-	m[0] = rte_pktmbuf_alloc(pool); /* the last ones of a pool that is nearly empty */
-	return m[0] != NULL ? 1 : 0;
-}
-
-static uint32_t
 fill_new(struct tcp_conn *conn, struct source *src, uint32_t len, uint16_t max)
 {
 	struct rte_mbuf *m[ALLOC_MAX];
@@ -195,7 +184,7 @@ fill_new(struct tcp_conn *conn, struct source *src, uint32_t len, uint16_t max)
 		return 0;
 	while (done < len) {
 		n = RTE_MIN((len - done + max - 1) / max, ALLOC_MAX);
-		n = alloc_some(conn, m, n);
+		n = buffers_data(conn->engine, m, n);
 		if (n == 0)
 			break;
 		for (i = 0; i < n; i++) {
@@ -282,7 +271,11 @@ sndq_split(struct tcp_conn *conn, uint32_t i, uint16_t len)
 	s = sndq_at(q, i);
 	rest = s->len - len;
 	if (rest != 0) {
-		m = rte_pktmbuf_alloc(conn->engine->config.tx_pool);
+		/* of the reserve for the first only, which everything waits for */
+		if (i == 0)
+			m = buffer_bare(conn->engine);
+		else if (buffers_data(conn->engine, &m, 1) == 0)
+			m = NULL;
 		if (m == NULL)
 			return -ENOBUFS;
 		memcpy((uint8_t *)m->buf_addr + RTE_PKTMBUF_HEADROOM, piece_data(s) + len, rest);

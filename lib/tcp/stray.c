@@ -7,13 +7,11 @@
 static struct rte_mbuf *
 answer(struct tcp_engine *engine, const struct tcp_key *key, unsigned int hdr_len)
 {
-	struct rte_mbuf *m = rte_pktmbuf_alloc(engine->config.tx_pool);
+	struct rte_mbuf *m = buffer_bare(engine);
 	struct rte_tcp_hdr *th;
 
-	if (m == NULL) {
-		COUNT(engine, tx_no_mbuf);
+	if (m == NULL)
 		return NULL;
-	}
 	th = (struct rte_tcp_hdr *)(void *)rte_pktmbuf_append(m, (uint16_t)hdr_len);
 	memset(th, 0, hdr_len);
 	th->src_port = key->lport;

@@ -130,6 +130,11 @@ struct tcp_ops {
 	 * IP packet bytes on the way to the peer, at the start and after a loss of many; 0: no way.
 	 */
 	uint16_t (*mtu)(void *ctx, const struct tcp_key *key);
+	/**
+	 * The pool is empty: make the device give back what it has sent. Drivers do so when they
+	 * send more, and perhaps nothing can be sent without it. May be NULL.
+	 */
+	void (*reclaim)(void *ctx);
 };
 
 struct tcp_config {

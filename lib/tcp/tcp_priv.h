@@ -585,6 +585,13 @@ struct train {
 	struct rte_mbuf *pkts[TRAIN_MAX];
 };
 
+/** Transmit buffers that data never get. */
+#define RESERVE_MAX 64u
+struct reserve {
+	struct rte_mbuf *m[RESERVE_MAX];
+	uint32_t n, max;
+};
+
 struct tcp_engine {
 	struct tcp_config config;
 	uint64_t now;
@@ -608,6 +615,7 @@ struct tcp_engine {
 	uint64_t challenge_second; /**< engine-wide limit of RFC 5961 7 */
 	uint32_t challenge_count;
 	struct train train;
+	struct reserve reserve;
 };
 
 static inline uint64_t
@@ -819,6 +827,13 @@ void loss_too_big(struct tcp_conn *conn);
 
 /** @name Output (output.c, segment.c) */
 /** @{ */
+/** buffer.c: the reserve is filled, and freed. */
+void buffers_init(struct tcp_engine *engine);
+void buffers_fini(struct tcp_engine *engine);
+/** For what is sent and forgotten, of the reserve if need be. @return NULL: none (counted) */
+struct rte_mbuf *buffer_bare(struct tcp_engine *engine);
+/** For data that wait for their acknowledgement. @return so many of @p n; 0: none */
+uint32_t buffers_data(struct tcp_engine *engine, struct rte_mbuf **m, uint32_t n);
 /** Send what may go, retransmissions first; an acknowledgement if one is due and nothing carried
  * it. */
 void output(struct tcp_conn *conn);

@@ -155,6 +155,12 @@ parse_bytes(struct cursor *c, struct step *s)
 }
 
 static void
+parse_hold(struct cursor *c, struct step *s)
+{
+	s->value = parse_word(c, "lazy");
+}
+
+static void
 parse_shutdown(struct cursor *c, struct step *s)
 {
 	if (parse_word(c, "rd"))
@@ -263,7 +269,7 @@ static const struct statement {
 	{ "error", OP_ERROR, parse_call },
 	{ "icmp", OP_ICMP, parse_icmp },
 	{ "event", OP_EVENT, parse_event },
-	{ "hold", OP_HOLD, parse_nothing },
+	{ "hold", OP_HOLD, parse_hold },
 	{ "release", OP_RELEASE, parse_nothing },
 };
 

@@ -121,6 +121,25 @@ on_mtu(void *ctx, const struct tcp_key *key)
 	return (uint16_t)r->mtu;
 }
 
+static void
+free_held(struct runner *r)
+{
+	unsigned int i;
+
+	for (i = 0; i < r->n_held; i++)
+		rte_pktmbuf_free(r->held[i]);
+	r->n_held = 0;
+}
+
+static void
+on_reclaim(void *ctx)
+{
+	struct runner *r = ctx;
+
+	if (r->lazy)
+		free_held(r);
+}
+
 /* Time. */
 
 static void
@@ -211,7 +230,7 @@ engine_up(struct runner *r)
 	const struct script *script = r->script;
 	unsigned int i;
 
-	r->config = (struct tcp_config){ .ops = { on_output, on_event, NULL, on_mtu },
+	r->config = (struct tcp_config){ .ops = { on_output, on_event, NULL, on_mtu, on_reclaim },
 		.ctx = r,
 		.tx_pool = script_tx_pool,
 		.seed = 1,
@@ -234,11 +253,7 @@ engine_up(struct runner *r)
 static void
 release(struct runner *r)
 {
-	unsigned int i;
-
-	for (i = 0; i < r->n_held; i++)
-		rte_pktmbuf_free(r->held[i]);
-	r->n_held = 0;
+	free_held(r);
 	r->hold = false;
 }
 
@@ -274,6 +289,7 @@ setting(struct runner *r, struct flow *flow)
 		break;
 	case OP_HOLD:
 		r->hold = true;
+		r->lazy = s->value != 0;
 		break;
 	case OP_RELEASE:
 		release(r);

@@ -10,7 +10,7 @@
 #define FLOWS_MAX 64
 #define OUT_MAX 1024
 #define TRACE_MAX 40
-#define HELD_MAX 256
+#define HELD_MAX 4096
 #define BURST_MAX 64
 #define TIME_BASE UINT64_C(1000000000000) /* engine time at which a script begins */
 
@@ -62,7 +62,7 @@ struct runner {
 	unsigned int n_burst;
 	struct rte_mbuf *held[HELD_MAX];
 	unsigned int n_held;
-	bool hold;
+	bool hold, lazy; /**< lazy: until the engine asks for them */
 	unsigned int rx_in_use, tx_in_use; /**< buffers, before */
 	char trace[TRACE_MAX][320];
 	unsigned int n_trace;

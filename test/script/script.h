@@ -131,7 +131,7 @@ enum op {
 	OP_ERROR, /**< take the pending error */
 	OP_ICMP,
 	OP_EVENT,
-	OP_HOLD,    /**< the device keeps what it was given */
+	OP_HOLD,    /**< the device keeps what it was given; value: lazily */
 	OP_RELEASE, /**< it lets go */
 	OP_ASSERT,
 };
