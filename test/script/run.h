@@ -62,7 +62,7 @@ struct runner {
 	unsigned int n_burst;
 	struct rte_mbuf *held[HELD_MAX];
 	unsigned int n_held;
-	bool hold, lazy; /**< lazy: until the engine asks for them */
+	bool hold, lazy;		   /**< lazy: until the engine asks for them */
 	unsigned int rx_in_use, tx_in_use; /**< buffers, before */
 	char trace[TRACE_MAX][320];
 	unsigned int n_trace;
