@@ -16,13 +16,13 @@
 static bool initialised;
 
 void
-ring_alloc_init(struct ring_alloc *alloc, enum ring_dir dir, int fd)
+ring_alloc_init(struct ring_alloc *alloc, enum ring_dir dir, int sock)
 {
 	const struct conf *c = conf();
 
 	*alloc = (struct ring_alloc){
 		.logic = dir == RING_RX ? c->ring_allocation_logic_rx : c->ring_allocation_logic_tx,
-		.fd = (uint32_t)fd,
+		.sock = (uint32_t)sock,
 		.creator = (uint32_t)rte_gettid(),
 		.ratio = dir == RING_RX ? c->ring_migration_ratio_rx : c->ring_migration_ratio_tx,
 	};
@@ -108,7 +108,7 @@ key_of(const struct ring_alloc *alloc, const struct ip_addr *local, struct ring_
 			key->local = *local;
 		break;
 	case CONF_RING_PER_SOCKET:
-		key->id = alloc->fd;
+		key->id = alloc->sock;
 		break;
 	case CONF_RING_PER_USER_ID:
 		key->id = alloc->user_id;

@@ -73,7 +73,7 @@ struct ring_alloc {
 	enum conf_ring_logic logic; /**< CONF_RING_PER_INTERFACE... */
 	int profile;		    /**< key, 0: none */
 	uint32_t user_id;	    /**< for CONF_RING_PER_USER_ID */
-	uint32_t fd;		    /**< for CONF_RING_PER_SOCKET */
+	uint32_t sock;		    /**< for CONF_RING_PER_SOCKET */
 	uint32_t creator;	    /**< thread id, for CONF_RING_PER_THREAD */
 	int32_t ratio;		    /**< VMA_RING_MIGRATION_RATIO_*, -1: never */
 	int32_t away;		    /**< uses in a row from elsewhere */
@@ -84,7 +84,7 @@ struct ring_alloc {
  * Fill from the options: VMA_RING_ALLOCATION_LOGIC_*, VMA_RING_MIGRATION_RATIO_*. To be called by
  * the thread that creates the socket. Transmit rings never migrate while VMA_TSO is on.
  */
-void ring_alloc_init(struct ring_alloc *alloc, enum ring_dir dir, int fd);
+void ring_alloc_init(struct ring_alloc *alloc, enum ring_dir dir, int sock);
 
 /**
  * The ring for a socket: an existing one of the same key, a new one, or, when the port has no queue

@@ -206,7 +206,7 @@ start(struct sock *s)
 static int
 open_udp(struct sock *s)
 {
-	int ret = udp_open(s->fd, sock_wake, s, &s->udp);
+	int ret = udp_open((int)s->serial, sock_wake, s, &s->udp);
 
 	if (ret == 0)
 		udp_set_wake(s->udp, false);

@@ -13,7 +13,8 @@
  * - A signal ends a call that sleeps with EINTR, with SA_RESTART too; one that is handled while the
  *   call still polls (VMA_RX_POLL, VMA_SELECT_POLL) counts as handled before it. Under
  *   libdpvma-preload.so, which knows what is handled and when, both are as signal(7) has it.
- * - close() ends calls of other threads on that socket: EBADF, and POLLNVAL from poll.
+ * - close() of a socket's last name ends calls of other threads on it: EBADF, and POLLNVAL from
+ *   poll.
  * - The time of recvmmsg() bounds the wait for the first datagram, too; what is left of it is
  * stored.
  * - SO_RCVBUF has a floor, VMA_RX_BYTES_MIN, and not the kernel's limit.
@@ -25,8 +26,10 @@
  *   another process's the device or the kernel knows nothing.
  * - TCP_DEFER_ACCEPT is on or off: a connection is accepted with its first data, and reset after
  *   a minute without any.
- * - A descriptor made by dup() is the kernel's socket alone, and so is every socket in a child of
- *   fork().
+ * - To dup(), a descriptor that came into the process by no call below is the kernel's alone; so is
+ *   every socket in a child of fork().
+ * - poll and select tell of a closed descriptor of the kernel's when they ask the kernel, at the
+ *   latest in the VMA_SELECT_SKIP_OS-th call.
  * - With VMA_THREAD_MODE=0 all calls must come from one thread, and TCP's timers run in them.
  */
 #ifndef DPVMA_H
@@ -36,6 +39,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <sys/select.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/uio.h>
@@ -87,6 +91,15 @@ DPVMA_API struct vma_api_t *dpvma_get_api(void);
  */
 DPVMA_API int dpvma_socket(int domain, int type, int protocol);
 DPVMA_API int dpvma_close(int fd);
+/**
+ * Ours among them as dpvma_close() does it, for all threads, also with CLOSE_RANGE_UNSHARE. What
+ * dpvma and DPDK have opened for themselves is not spared.
+ */
+DPVMA_API int dpvma_close_range(unsigned int first, unsigned int last, int flags);
+/** Another name for the same socket, also by fcntl(): whatever is set by one name holds for all. */
+DPVMA_API int dpvma_dup(int fd);
+DPVMA_API int dpvma_dup2(int fd, int to);
+DPVMA_API int dpvma_dup3(int fd, int to, int flags);
 DPVMA_API int dpvma_shutdown(int fd, int how);
 DPVMA_API int dpvma_bind(int fd, const struct sockaddr *addr, socklen_t len);
 DPVMA_API int dpvma_connect(int fd, const struct sockaddr *addr, socklen_t len);
@@ -126,6 +139,10 @@ DPVMA_API ssize_t dpvma_sendfile(int fd, int file, off_t *offset, size_t count);
 
 DPVMA_API int dpvma_poll(struct pollfd *fds, nfds_t n, int timeout_ms);
 DPVMA_API int dpvma_ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout,
+		const sigset_t *sigmask);
+/** Sets may be larger than an fd_set, and what is left of the time is stored. */
+DPVMA_API int dpvma_select(int n, fd_set *r, fd_set *w, fd_set *e, struct timeval *timeout);
+DPVMA_API int dpvma_pselect(int n, fd_set *r, fd_set *w, fd_set *e, const struct timespec *timeout,
 		const sigset_t *sigmask);
 
 /** Whether the kernel or dpvma carries a socket. */

@@ -13,6 +13,7 @@
 #define RULES 256 /**< from here on it is a rule */
 
 static uint16_t *reasons;
+static unsigned int top; /**< nothing was remembered at or above it */
 
 static uint16_t *
 reason_at(int fd)
@@ -36,6 +37,15 @@ reason_at(int fd)
 	return &now[fd];
 }
 
+/* Threads that come at once may lose a top: such a number is forgotten when it is used again. */
+static void
+keep(int fd, uint16_t *at, uint16_t reason)
+{
+	*at = reason;
+	if ((unsigned int)fd >= top)
+		__atomic_store_n(&top, (unsigned int)fd + 1, __ATOMIC_RELAXED);
+}
+
 void
 explain_remember(int fd, enum sock_reason reason)
 {
@@ -48,7 +58,7 @@ explain_remember(int fd, enum sock_reason reason)
 		return;
 	at = reason_at(fd);
 	if (at != NULL)
-		*at = (uint16_t)reason;
+		keep(fd, at, (uint16_t)reason);
 }
 
 void
@@ -59,7 +69,31 @@ explain_remember_rule(int fd, uint32_t rule)
 	sock_mark(fd, SOCK_MARK_KERNEL);
 	/* so many rules there are not: the last number stands for those beyond */
 	if (at != NULL)
-		*at = (uint16_t)RTE_MIN(rule + RULES, (uint32_t)UINT16_MAX);
+		keep(fd, at, (uint16_t)RTE_MIN(rule + RULES, (uint32_t)UINT16_MAX));
+}
+
+void
+explain_copy(int fd, int to)
+{
+	const uint16_t *at =
+			__atomic_load_n(&reasons, __ATOMIC_ACQUIRE) != NULL ? reason_at(fd) : NULL;
+
+	if (at != NULL && *at >= RULES)
+		explain_remember_rule(to, *at - RULES);
+	else
+		explain_remember(to, at != NULL ? (enum sock_reason) * at : REASON_NONE);
+	if (sock_marked(fd) == SOCK_MARK_LOOPBACK)
+		sock_mark(to, SOCK_MARK_LOOPBACK);
+}
+
+void
+explain_forget(unsigned int first, unsigned int last)
+{
+	unsigned int fd;
+
+	/* only numbers that were remembered once */
+	for (fd = first; fd <= last && fd < __atomic_load_n(&top, __ATOMIC_RELAXED); fd++)
+		explain_remember((int)fd, REASON_NONE);
 }
 
 static void

@@ -4,9 +4,14 @@
  * looks again; since the memory of a struct sock is used for nothing else, ever, the reference of a
  * lookup that lost against a close lands in a struct sock and is taken back.
  *
+ * Several numbers may name one socket (names.c). Each holds a reference, and names come and go
+ * under a lock, so that a number which enters the table is the kernel's number of that socket
+ * still.
+ *
  * With VMA_THREAD_MODE=0 one thread uses all sockets, and no call holds a reference: a close can
  * come between calls only.
  */
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -19,7 +24,9 @@ static struct sock **table;
 static uint32_t table_size; /**< 0 until there is a table */
 static uint32_t table_top;  /**< no entry at or above it */
 static uint32_t alive;
+static uint32_t serial; /**< of the last socket made */
 static bool single;
+static pthread_mutex_t names_lock = PTHREAD_MUTEX_INITIALIZER;
 static rte_spinlock_t free_lock = RTE_SPINLOCK_INITIALIZER;
 static SLIST_HEAD(, sock) free_list = SLIST_HEAD_INITIALIZER(free_list);
 
@@ -85,6 +92,8 @@ sock_new(int fd)
 	}
 	/* users may be held by a lookup that lost: it is added to, never set */
 	s->fd = fd;
+	s->names = 0;
+	s->serial = __atomic_add_fetch(&serial, 1, __ATOMIC_RELAXED);
 	s->udp = NULL;
 	s->stream = NULL;
 	s->linger = false;
@@ -113,15 +122,23 @@ sock_new(int fd)
 	return s;
 }
 
+/* @p fd is the table's from now on; names_lock is held, or nobody can know of the socket yet. */
+static void
+enter(struct sock *s, int fd)
+{
+	s->names++;
+	rte_spinlock_lock(&free_lock);
+	if ((uint32_t)fd >= table_top)
+		table_top = (uint32_t)fd + 1;
+	rte_spinlock_unlock(&free_lock);
+	__atomic_store_n(&table[fd], s, __ATOMIC_RELEASE);
+	sock_mark(fd, s->offloaded ? SOCK_MARK_OURS : SOCK_MARK_KERNEL);
+}
+
 void
 sock_publish(struct sock *s)
 {
-	rte_spinlock_lock(&free_lock);
-	if ((uint32_t)s->fd >= table_top)
-		table_top = (uint32_t)s->fd + 1;
-	rte_spinlock_unlock(&free_lock);
-	__atomic_store_n(&table[s->fd], s, __ATOMIC_RELEASE);
-	sock_mark(s->fd, SOCK_MARK_OURS);
+	enter(s, s->fd);
 }
 
 static __rte_noinline void
@@ -188,33 +205,121 @@ sock_is_ours(int fd)
 	return at(fd) != NULL;
 }
 
+unsigned int
+sock_table_top(void)
+{
+	return __atomic_load_n(&table_top, __ATOMIC_RELAXED);
+}
+
+void
+sock_release(struct sock *s)
+{
+	drop(s);
+}
+
+/** @name Names */
+/** @{ */
+void
+sock_names_lock(void)
+{
+	pthread_mutex_lock(&names_lock);
+}
+
+void
+sock_names_unlock(void)
+{
+	pthread_mutex_unlock(&names_lock);
+}
+
 struct sock *
-sock_detach(int fd)
+sock_held(int fd)
+{
+	return at(fd);
+}
+
+void
+sock_foreach_name(struct sock *s, void (*cb)(int fd, void *ctx), void *ctx)
+{
+	uint32_t fd, left = s->names;
+
+	for (fd = 0; left != 0 && fd < table_top; fd++)
+		if (table[fd] == s) {
+			cb((int)fd, ctx);
+			left--;
+		}
+}
+
+bool
+sock_add_name(struct sock *s, int fd)
+{
+	if (s->names == 0 || (uint32_t)fd >= table_size)
+		return false;
+	__atomic_fetch_add(&s->users, 1, __ATOMIC_ACQ_REL);
+	enter(s, fd);
+	return true;
+}
+
+static void
+take_name(int fd, void *ctx)
+{
+	struct sock *s = ctx;
+
+	if (s->fd < 0)
+		__atomic_store_n(&s->fd, fd, __ATOMIC_RELEASE);
+}
+
+struct sock *
+sock_detach_locked(int fd, bool *last)
+{
+	struct sock *s = at(fd);
+
+	*last = false;
+	if (s == NULL)
+		return NULL;
+	__atomic_store_n(&table[fd], NULL, __ATOMIC_RELEASE);
+	sock_mark(fd, SOCK_MARK_NONE);
+	*last = --s->names == 0;
+	if (*last) {
+		__atomic_store_n(&s->closing, true, __ATOMIC_SEQ_CST);
+	} else if (s->fd == fd) {
+		s->fd = -1;
+		sock_foreach_name(s, take_name, s);
+		/* who sleeps on the number that goes sleeps on the other from now on */
+		sock_wake_all(s);
+	}
+	return s;
+}
+
+struct sock *
+sock_detach(int fd, bool *last)
 {
 	struct sock *s;
 
-	if ((uint32_t)fd >= __atomic_load_n(&table_size, __ATOMIC_ACQUIRE))
+	*last = false;
+	if (at(fd) == NULL)
 		return NULL;
-	s = __atomic_exchange_n(&table[fd], NULL, __ATOMIC_ACQ_REL);
-	if (s == NULL)
-		return NULL;
-	sock_mark(fd, SOCK_MARK_NONE);
-	__atomic_store_n(&s->closing, true, __ATOMIC_SEQ_CST);
+	sock_names_lock();
+	s = sock_detach_locked(fd, last);
+	sock_names_unlock();
 	return s;
 }
+/** @} */
 
 void
 dpvma_forget(int fd)
 {
-	struct sock *s = sock_detach(fd);
+	bool last;
+	struct sock *s = sock_detach(fd, &last);
 
 	explain_remember(fd, REASON_NONE);
 	sock_mark(fd, SOCK_MARK_NONE);
 	if (s == NULL)
 		return;
-	s->fd = -1;
-	sock_wake_all(s);
-	sock_put(s);
+	if (last) {
+		s->fd = -1;
+		sock_wake_all(s);
+	}
+	sock_release(s);
 }
 
 unsigned int
@@ -234,7 +339,9 @@ sock_foreach(void (*cb)(struct sock *s, void *ctx), void *ctx)
 
 		if (s == NULL)
 			continue;
-		cb(s, ctx);
+		/* once, however many names it has */
+		if (s->fd == (int)fd)
+			cb(s, ctx);
 		drop(s);
 	}
 }

@@ -138,7 +138,8 @@ static void
 close_one(struct sock *s, void *ctx)
 {
 	(void)ctx;
-	dpvma_close(s->fd);
+	while (__atomic_load_n(&s->names, __ATOMIC_ACQUIRE) != 0)
+		dpvma_close(s->fd);
 }
 
 /* Threads inside a call were woken and come back with EBADF. */

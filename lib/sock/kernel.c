@@ -281,6 +281,27 @@ static const struct {
 	{ IPPROTO_IP, IP_MULTICAST_LOOP },
 };
 
+static void
+exchange(int name, void *ctx)
+{
+	int flags = os.fcntl(name, F_GETFD), *fd = ctx;
+
+	if (*fd >= 0 && os.dup3(*fd, name, flags & FD_CLOEXEC ? O_CLOEXEC : 0) < 0)
+		*fd = -1;
+}
+
+/* Under all names, so that they are names of one socket still. */
+static bool
+exchange_all(struct sock *s, int fd)
+{
+	sock_names_lock();
+	if (s->names == 0)
+		exchange(s->fd, &fd);
+	sock_foreach_name(s, exchange, &fd);
+	sock_names_unlock();
+	return fd >= 0;
+}
+
 /*
  * A binding to a number that the program named cannot be undone: another socket takes its place
  * behind the descriptor.
@@ -288,7 +309,7 @@ static const struct {
 void
 kernel_unbind(struct sock *s)
 {
-	int flags = os.fcntl(s->fd, F_GETFD), modes = os.fcntl(s->fd, F_GETFL), value;
+	int modes = os.fcntl(s->fd, F_GETFL), value;
 	int fd = os.socket(AF_INET, s->ops->type | SOCK_CLOEXEC, 0);
 	socklen_t len;
 	unsigned int i;
@@ -300,7 +321,7 @@ kernel_unbind(struct sock *s)
 		if (os.getsockopt(s->fd, kept[i].level, kept[i].name, &value, &len) == 0)
 			os.setsockopt(fd, kept[i].level, kept[i].name, &value, len);
 	}
-	if (os.dup3(fd, s->fd, flags & FD_CLOEXEC ? O_CLOEXEC : 0) >= 0) {
+	if (exchange_all(s, fd)) {
 		os.fcntl(s->fd, F_SETFL, modes);
 		s->kernel_bound = s->os_pollable = false;
 	}

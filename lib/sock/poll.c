@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * poll and ppoll over a mixture of descriptors: spin on the rings of the offloaded ones for
- * VMA_SELECT_POLL microseconds, looking at the kernel's once in VMA_SELECT_POLL_OS_RATIO turns,
- * then sleep on everything together.
+ * poll and ppoll, and what select (select.c) is made of, over a mixture of descriptors: spin on the
+ * rings of the offloaded ones for VMA_SELECT_POLL microseconds, looking at the kernel's once in
+ * VMA_SELECT_POLL_OS_RATIO turns, then sleep on everything together.
  */
 #include <poll.h>
 #include <signal.h>
@@ -28,8 +28,10 @@ struct view {
 	nfds_t os_n; /**< descriptors that the kernel has a say in */
 	const sigset_t *sigmask;
 	struct sock_wait wait;
-	int os_ratio;	/**< turns between looks at the kernel, 0: none */
-	bool streams;	/**< some are TCP's, which has timers */
+	int os_ratio;	 /**< turns between looks at the kernel, 0: none */
+	bool only_asked; /**< POLLERR and POLLHUP count where they are asked for, as in select */
+	bool hushed;  /**< the kernel tells only of what does not count, and would at once again */
+	bool streams; /**< some are TCP's, which has timers */
 	bool migrating; /**< some sockets' rings may change: they are polled one by one */
 	struct ring_set set;
 	struct sock *small_socks[ON_STACK];
@@ -67,8 +69,7 @@ view_add(struct view *v, nfds_t i)
 		v->offloaded++;
 		/* the kernel's socket is always writable: only its input counts */
 		v->os[i].events &= POLLIN | POLLRDNORM;
-		if (!s->os_pollable)
-			v->os[i].fd = -1;
+		v->os[i].fd = s->os_pollable ? s->fd : -1;
 		v->migrating |= sock_migrates(s);
 		v->streams |= s->stream != NULL;
 		ring_set_add(&v->set, s);
@@ -83,6 +84,7 @@ view_open(struct view *v, struct pollfd *fds, nfds_t n, const sigset_t *sigmask)
 
 	v->fds = fds;
 	v->n = n;
+	v->hushed = false;
 	v->offloaded = v->os_n = 0;
 	v->sigmask = sigmask;
 	v->wait = (struct sock_wait){ 0 };
@@ -122,11 +124,11 @@ ready_events(struct sock *s, short wanted)
 	return s->closing ? got | POLLNVAL : got;
 }
 
-/* Results of the offloaded ones; with @p os also what the kernel answered for all. */
+/* Results of the offloaded ones; with @p asked also what the kernel answered for all. */
 static int
 collect(struct view *v, bool asked)
 {
-	int ready = 0;
+	int ready = 0, told = 0;
 	nfds_t i;
 
 	for (i = 0; i < v->n; i++) {
@@ -134,9 +136,14 @@ collect(struct view *v, bool asked)
 
 		if (v->socks[i] != NULL)
 			got |= ready_events(v->socks[i], v->fds[i].events);
+		else
+			told |= got;
+		if (v->only_asked)
+			got &= (short)(v->fds[i].events | POLLNVAL);
 		v->fds[i].revents = got;
 		ready += got != 0;
 	}
+	v->hushed = v->only_asked && ready == 0 && told != 0;
 	return ready;
 }
 
@@ -202,10 +209,19 @@ first_turn(struct view *v)
 	return asked < 0 ? asked : collect(v, asked != 0);
 }
 
+/*
+ * The look of the socket may tell more than was asked for: what is not wanted does not end a sleep.
+ * It takes the lock that lets no waker miss us, so it comes first.
+ */
 static bool
-awaited(struct sock *s, short want)
+awaited(const struct view *v, nfds_t i)
 {
-	return s->closing || s->ops->awaited(s, want | POLLERR);
+	struct sock *s = v->socks[i];
+	short want = v->fds[i].events, counts = v->only_asked ? want | POLLNVAL : ~0;
+
+	return s->closing ||
+			(s->ops->awaited(s, want | POLLERR) &&
+					(ready_events(s, want) & counts) != 0);
 }
 
 /* When one of them has a timer before the deadline, that is it. */
@@ -228,23 +244,27 @@ static int
 sleep_on(struct view *v, uint64_t deadline, const sigset_t *sigmask)
 {
 	struct timespec left;
-	nfds_t n = v->n, i;
+	nfds_t n = v->n, i, first = v->hushed ? v->n : 0;
 	bool waiting, nap = v->set.nap;
 	int ret;
 
+	v->set.nap |= v->hushed;
 	for (i = 0; i < v->n; i++) {
 		if (v->socks[i] == NULL)
 			continue;
 		v->os[n] = (struct pollfd){ .fd = sock_asleep(v->socks[i]), .events = POLLIN };
 		v->set.nap |= v->os[n++].fd < 0;
+		/* a name of it was closed, and wakes those whom we are one of now */
+		if (v->os[i].fd >= 0)
+			v->os[i].fd = v->socks[i]->fd;
 	}
 	waiting = ring_set_arm(&v->set, v->os, &n);
 	for (i = 0; i < v->n && !waiting; i++)
-		waiting = v->socks[i] != NULL && awaited(v->socks[i], v->fds[i].events);
+		waiting = v->socks[i] != NULL && awaited(v, i);
 	deadline = earliest(v, deadline);
 	left = timespec_until(waiting ? 0 : deadline, v->set.nap);
-	ret = os.ppoll(v->os, n, !waiting && deadline == UINT64_MAX && !v->set.nap ? NULL : &left,
-			sigmask);
+	ret = os.ppoll(v->os + first, n - first,
+			!waiting && deadline == UINT64_MAX && !v->set.nap ? NULL : &left, sigmask);
 	ret = ret < 0 ? -errno : 0;
 	for (i = 0; i < v->n; i++)
 		if (v->socks[i] != NULL)
@@ -266,6 +286,8 @@ poll_sleeping(struct view *v, uint64_t deadline)
 		ret = sock_interrupted(&v->wait)
 				? -EINTR
 				: sleep_on(v, deadline, v->sigmask != NULL ? v->sigmask : &before);
+		if (ret == 0 && v->hushed)
+			ret = ask_kernel(v);
 		if (ret < 0)
 			break;
 		poll_rings(v);
@@ -321,6 +343,36 @@ poll_offloaded(struct view *v, uint64_t deadline)
 	return ready;
 }
 
+int
+poll_wait(struct pollfd *fds, nfds_t n, uint64_t deadline, const sigset_t *sigmask, bool only_asked)
+{
+	struct view v;
+	int ret = view_open(&v, fds, n, sigmask);
+
+	if (ret != 0)
+		return ret;
+	v.only_asked = only_asked;
+	ret = v.offloaded == 0 ? -EREMOTE : poll_offloaded(&v, deadline);
+	view_close(&v);
+	return ret;
+}
+
+int
+poll_deadline(const struct timespec *timeout, uint64_t *deadline)
+{
+	const time_t forever = INT64_MAX / 1000000000;
+
+	*deadline = UINT64_MAX;
+	if (timeout == NULL)
+		return 0;
+	if (timeout->tv_sec < 0 || timeout->tv_nsec < 0 || timeout->tv_nsec > 999999999)
+		return -EINVAL;
+	if (timeout->tv_sec < forever)
+		*deadline = clock_ns() + (uint64_t)timeout->tv_sec * 1000000000u +
+				(uint64_t)timeout->tv_nsec;
+	return 0;
+}
+
 static bool
 any_ours(const struct pollfd *fds, nfds_t n)
 {
@@ -330,20 +382,6 @@ any_ours(const struct pollfd *fds, nfds_t n)
 		if (fds[i].fd >= 0 && sock_is_ours(fds[i].fd))
 			return true;
 	return false;
-}
-
-/** @return as ppoll(2), or -EREMOTE: none of the descriptors is offloaded */
-static int
-poll_until(struct pollfd *fds, nfds_t n, uint64_t deadline, const sigset_t *sigmask)
-{
-	struct view v;
-	int ret = view_open(&v, fds, n, sigmask);
-
-	if (ret != 0)
-		return ret;
-	ret = v.offloaded == 0 ? -EREMOTE : poll_offloaded(&v, deadline);
-	view_close(&v);
-	return ret;
 }
 
 int
@@ -356,7 +394,7 @@ dpvma_poll(struct pollfd *fds, nfds_t n, int timeout_ms)
 		if (timeout_ms >= 0)
 			deadline = timeout_ms == 0 ? 0
 						   : clock_ns() + (uint64_t)timeout_ms * 1000000u;
-		ret = poll_until(fds, n, deadline, NULL);
+		ret = poll_wait(fds, n, deadline, NULL, false);
 	}
 	if (ret == -EREMOTE)
 		return os.poll(fds, n, timeout_ms);
@@ -366,18 +404,13 @@ dpvma_poll(struct pollfd *fds, nfds_t n, int timeout_ms)
 int
 dpvma_ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout, const sigset_t *sigmask)
 {
-	uint64_t deadline = UINT64_MAX;
+	uint64_t deadline;
 	int ret = -EREMOTE;
 
 	if (fds != NULL && any_ours(fds, n)) {
-		if (timeout != NULL &&
-				(timeout->tv_sec < 0 || timeout->tv_nsec < 0 ||
-						timeout->tv_nsec > 999999999))
-			return fail(-EINVAL);
-		if (timeout != NULL)
-			deadline = clock_ns() + (uint64_t)timeout->tv_sec * 1000000000u +
-					(uint64_t)timeout->tv_nsec;
-		ret = poll_until(fds, n, deadline, sigmask);
+		ret = poll_deadline(timeout, &deadline);
+		if (ret == 0)
+			ret = poll_wait(fds, n, deadline, sigmask, false);
 	}
 	if (ret == -EREMOTE)
 		return os.ppoll(fds, n, timeout, sigmask);

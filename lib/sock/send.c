@@ -65,7 +65,7 @@ send_blocking(struct sock *s, const struct udp_out *out, unsigned int n)
 		if ((++tries & 0xff) == 0 && deadline != UINT64_MAX && clock_ns() >= deadline)
 			break;
 	} while (ret == -EAGAIN && !s->closing);
-	return ret;
+	return ret == -EAGAIN && s->closing ? -EBADF : ret;
 }
 
 static int

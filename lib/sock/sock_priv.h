@@ -126,7 +126,7 @@ extern const struct sock_ops dgram_ops, stream_ops;
 
 struct sock {
 	/* read by every call */
-	int fd;
+	int fd;		       /**< the kernel's socket: one of its names, -1 once that is gone */
 	uint32_t users;	       /**< the table's reference and those of calls under way */
 	struct udp_sock *udp;  /**< a datagram socket's, else NULL */
 	struct stream *stream; /**< a stream socket's, else NULL */
@@ -158,6 +158,8 @@ struct sock {
 
 	/* control */
 	rte_spinlock_t lock __rte_cache_aligned; /**< bind, connect, options, why */
+	uint32_t names;				 /**< entries of the table that lead here */
+	uint32_t serial; /**< no other socket has had it, whatever their numbers */
 	uint64_t user_data;
 	uint32_t flow_tag;
 	bool linger; /**< SO_LINGER */
@@ -203,8 +205,24 @@ struct sock *sock_get(int fd);
 void sock_put(struct sock *s);
 /** Whether a lookup would find one; for a first look at many descriptors. */
 bool sock_is_ours(int fd);
-/** Take it out of the table; the last user destroys it. */
-struct sock *sock_detach(int fd);
+/** No descriptor of ours is at or above it. */
+unsigned int sock_table_top(void);
+/** Give a reference of the table's back; the last user destroys the socket. */
+void sock_release(struct sock *s);
+/**
+ * Take a name out of the table; its reference is the caller's, for sock_release(). The last one
+ * lets calls end with EBADF. The number itself is not closed, but destroying closes s->fd.
+ */
+struct sock *sock_detach(int fd, bool *last);
+/** Names do not change while it is held; it comes after sock.lock. */
+void sock_names_lock(void);
+void sock_names_unlock(void);
+/** The following with the lock held. */
+struct sock *sock_held(int fd);
+struct sock *sock_detach_locked(int fd, bool *last);
+/** @return false: the socket has no name any more, or the number is beyond the table */
+bool sock_add_name(struct sock *s, int fd);
+void sock_foreach_name(struct sock *s, void (*cb)(int fd, void *ctx), void *ctx);
 /** Sockets that are not destroyed yet. */
 unsigned int sock_alive(void);
 void sock_foreach(void (*cb)(struct sock *s, void *ctx), void *ctx);
@@ -232,6 +250,10 @@ bool rules_receiver(const struct ip_addr *local, uint16_t port_be, struct conf_o
 void rules_peer(struct sock *s, const struct ip_addr *peer, uint16_t port_be);
 /** udp_sender: whether the kernel sends to that address. */
 bool rules_sends(struct sock *s, const struct ip_addr *to, uint16_t port_be);
+
+/* names.c */
+/** fcntl(F_DUPFD) and F_DUPFD_CLOEXEC. */
+int sock_dup(int fd, int cmd, int from);
 
 /* address.c */
 /** Where an address is that is none of ours. */
@@ -262,6 +284,10 @@ int sock_start_error(void);
 void explain_remember(int fd, enum sock_reason reason);
 /** A rule of libvma.conf, by its number. */
 void explain_remember_rule(int fd, uint32_t rule);
+/** Of a duplicate. */
+void explain_copy(int fd, int to);
+/** Of numbers from @p first to @p last nothing is known any more. */
+void explain_forget(unsigned int first, unsigned int last);
 void explain_sock(struct sock *s, char *why, size_t len);
 
 /* kernel.c: the kernel's socket behind ours */
@@ -374,6 +400,17 @@ void ring_set_disarm(struct ring_set *set);
 void signals_hold(sigset_t *before);
 void signals_release(const sigset_t *before);
 struct timespec timespec_until(uint64_t deadline_ns, bool nap);
+
+/* poll.c */
+/**
+ * Wait as ppoll(2) does.
+ * @param only_asked POLLERR and POLLHUP count only where they are among the events asked for
+ * @return descriptors with events, 0, -EINTR, -ENOMEM; -EREMOTE: none of them is offloaded
+ */
+int poll_wait(struct pollfd *fds, nfds_t n, uint64_t deadline, const sigset_t *sigmask,
+		bool only_asked);
+/** When a timeout ends, ns of clock_ns(); NULL: never. 0, -EINVAL */
+int poll_deadline(const struct timespec *timeout, uint64_t *deadline);
 
 /* recv.c */
 /**

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Open and close, and the calls on a descriptor that are neither names nor data. The kernel's
+ * Opening, and the calls on a descriptor that are neither names nor data. The kernel's
  * socket behind the descriptor makes the fallback whole: whatever is refused here with -EREMOTE is
  * done there.
  */
@@ -19,6 +19,20 @@ sock_thread_offload(bool on)
 	thread_offload = on;
 }
 
+static void
+mark_name(int fd, void *ctx)
+{
+	sock_mark(fd, *(enum sock_mark *)ctx);
+}
+
+static void
+mark_names(struct sock *s, enum sock_mark mark)
+{
+	sock_names_lock();
+	sock_foreach_name(s, mark_name, &mark);
+	sock_names_unlock();
+}
+
 /* From here on the kernel's, for good. */
 void
 sock_to_kernel(struct sock *s, const char *fmt, ...)
@@ -30,7 +44,7 @@ sock_to_kernel(struct sock *s, const char *fmt, ...)
 	va_end(ap);
 	s->sends = false;
 	__atomic_store_n(&s->offloaded, false, __ATOMIC_RELEASE);
-	sock_mark(s->fd, SOCK_MARK_KERNEL);
+	mark_names(s, SOCK_MARK_KERNEL);
 	LOG_DEBUG("fd %d: not offloaded: %s", s->fd, s->why);
 }
 
@@ -40,7 +54,7 @@ sock_to_us(struct sock *s)
 	s->why[0] = '\0';
 	s->reason = REASON_NONE;
 	__atomic_store_n(&s->offloaded, true, __ATOMIC_RELEASE);
-	sock_mark(s->fd, SOCK_MARK_OURS);
+	mark_names(s, SOCK_MARK_OURS);
 }
 
 static enum sock_reason
@@ -198,23 +212,6 @@ dpvma_adopt(int fd)
 }
 
 int
-dpvma_close(int fd)
-{
-	struct sock *s = sock_detach(fd);
-
-	explain_remember(fd, REASON_NONE);
-	if (s == NULL)
-		return os.close(fd);
-	if (conf()->stats_file[0] != '\0')
-		dump_closed(s);
-	sock_wake_all(s);
-	if (s->stream != NULL && s->offloaded)
-		stream_sock_linger(s);
-	sock_put(s);
-	return 0;
-}
-
-int
 dpvma_shutdown(int fd, int how)
 {
 	struct sock *s = sock_get(fd);
@@ -239,7 +236,7 @@ dpvma_shutdown(int fd, int how)
 int
 dpvma_fcntl(int fd, int cmd, ...)
 {
-	struct sock *s = sock_get(fd);
+	struct sock *s;
 	va_list ap;
 	long arg;
 	int ret;
@@ -247,6 +244,9 @@ dpvma_fcntl(int fd, int cmd, ...)
 	va_start(ap, cmd);
 	arg = va_arg(ap, long);
 	va_end(ap);
+	if (cmd == F_DUPFD || cmd == F_DUPFD_CLOEXEC)
+		return sock_dup(fd, cmd, (int)arg);
+	s = sock_get(fd);
 	ret = os.fcntl(fd, cmd, arg);
 	if (s != NULL) {
 		if (ret >= 0 && cmd == F_SETFL)

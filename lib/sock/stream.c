@@ -21,7 +21,7 @@
 static int
 open_stream(struct sock *s)
 {
-	return stream_open(s->fd, sock_wake, s, &s->stream);
+	return stream_open((int)s->serial, sock_wake, s, &s->stream);
 }
 
 /* The sizes of buffers are ours: the kernel grows its own as it goes. */

@@ -107,7 +107,7 @@ stream_apply(struct stream *s)
 /** @} */
 
 int
-stream_open(int fd, stream_wake_cb wake, void *ctx, struct stream **stream)
+stream_open(int id, stream_wake_cb wake, void *ctx, struct stream **stream)
 {
 	struct stream *s = aligned_alloc(
 			RTE_CACHE_LINE_SIZE, RTE_ALIGN_CEIL(sizeof(*s), RTE_CACHE_LINE_SIZE));
@@ -120,7 +120,7 @@ stream_open(int fd, stream_wake_cb wake, void *ctx, struct stream **stream)
 	s->local = ip_from_v4(0);
 	rte_spinlock_init(&s->desk_lock);
 	options_default(&s->opt);
-	ring_alloc_init(&s->alloc, RING_RX, fd);
+	ring_alloc_init(&s->alloc, RING_RX, id);
 	*stream = s;
 	return 0;
 }

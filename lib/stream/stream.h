@@ -56,8 +56,8 @@ enum stream_phase {
 
 /** @name Opening and ending */
 /** @{ */
-/** @param fd only a name, for rings per socket. 0 or -ENOMEM */
-int stream_open(int fd, stream_wake_cb wake, void *ctx, struct stream **s);
+/** @param id of this socket alone, for rings per socket. 0 or -ENOMEM */
+int stream_open(int id, stream_wake_cb wake, void *ctx, struct stream **s);
 /**
  * As close(2): a listener's connections that nobody accepted are reset, a connection with unread
  * data too; else what is queued is sent, then FIN, and the connection lives on without its socket.

@@ -42,7 +42,7 @@ companion_of(const struct udp_sock *s, const void *ctx)
 }
 
 int
-udp_open(int fd, udp_wake_cb wake, void *ctx, struct udp_sock **sock)
+udp_open(int id, udp_wake_cb wake, void *ctx, struct udp_sock **sock)
 {
 	struct udp_sock *s = aligned_alloc(RTE_CACHE_LINE_SIZE, sizeof(*s));
 
@@ -58,15 +58,14 @@ udp_open(int fd, udp_wake_cb wake, void *ctx, struct udp_sock **sock)
 	s->wake_ctx = ctx;
 	s->companion = companion_of(s, ctx);
 	s->head.checks = wake != NULL ? CHECK_WAKE : 0;
-	s->fd = fd;
 	s->opt.rcvbuf = RCVBUF_DEFAULT;
 	s->opt.ttl = 64;
 	s->opt.mc_ttl = 1;
 	s->opt.mc_loop = conf()->tx_mc_loopback;
 	s->opt.mc_all = true;
 	LIST_INIT(&s->members);
-	ring_alloc_init(&s->rx_alloc, RING_RX, fd);
-	ring_alloc_init(&s->tx_alloc, RING_TX, fd);
+	ring_alloc_init(&s->rx_alloc, RING_RX, id);
+	ring_alloc_init(&s->tx_alloc, RING_TX, id);
 	s->rx_migrates = migrates(&s->rx_alloc);
 	s->tx_migrates = migrates(&s->tx_alloc);
 	*sock = s;

@@ -64,10 +64,10 @@ struct udp_options {
 typedef void (*udp_wake_cb)(void *ctx);
 
 /**
- * @param fd only a name, for rings per socket
+ * @param id of this socket alone, for rings per socket
  * @return 0 or -ENOMEM
  */
-int udp_open(int fd, udp_wake_cb wake, void *ctx, struct udp_sock **sock);
+int udp_open(int id, udp_wake_cb wake, void *ctx, struct udp_sock **sock);
 /** Leave groups, remove flows, free queued packets. Waits for a delivery that is under way. */
 void udp_close(struct udp_sock *sock);
 

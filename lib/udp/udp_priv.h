@@ -98,7 +98,6 @@ struct udp_sock {
 	/* Control. */
 	udp_wake_cb wake __rte_cache_aligned;
 	void *wake_ctx;
-	int fd;
 	struct cell *cell; /**< NULL: unbound */
 	TAILQ_ENTRY(udp_sock) same_port;
 	TAILQ_ENTRY(udp_sock) same_cell;

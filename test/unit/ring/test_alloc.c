@@ -45,7 +45,7 @@ test_interface(void **state)
 	assert_int_equal(r1->queue, 0);
 	assert_true(r1->is_default);
 	assert_null(r1->helps);
-	a.fd = 4;
+	a.sock = 4;
 	r2 = test_acquire(port, &a);
 	assert_ptr_equal(r1, r2);
 	assert_int_equal(r1->refs, 2);
@@ -104,7 +104,7 @@ test_socket_and_user(void **state)
 	struct ring *r1, *r2, *r3;
 
 	(void)state;
-	b.fd = a.fd + 1;
+	b.sock = a.sock + 1;
 	r1 = test_acquire(port, &a);
 	r2 = test_acquire(port, &b);
 	r3 = test_acquire(port, &a);
@@ -126,7 +126,7 @@ test_socket_and_user(void **state)
 	ring_release(r2);
 	ring_release(r3);
 	/* a number means something under its own logic only */
-	a.fd = 7;
+	a.sock = 7;
 	r1 = test_acquire(port, &a);
 	a.logic = CONF_RING_PER_SOCKET;
 	r2 = test_acquire(port, &a);
@@ -344,7 +344,7 @@ test_no_queue(void **state)
 			NULL);
 	port = port_by_name("net_null0");
 	for (unsigned int i = 0; i < 4; i++) {
-		a.fd = 10 + i;
+		a.sock = 10 + i;
 		r[i] = test_acquire(port, &a);
 	}
 	assert_int_equal(rings(), 3);
@@ -355,7 +355,7 @@ test_no_queue(void **state)
 	test_start("VMA_RX_BUFS=8192", "VMA_TX_BUFS=2048", "VMA_RX_WRE=256", NULL);
 	port = port_by_name("net_null0");
 	for (unsigned int i = 0; i < 2; i++) {
-		a.fd = 10 + i;
+		a.sock = 10 + i;
 		r[i] = test_acquire(port, &a);
 	}
 	assert_ptr_equal(r[0], r[1]);
@@ -376,7 +376,7 @@ test_default(void **state)
 	r1 = test_acquire(port, &a);
 	assert_int_equal(r1->spare_queues, 7);
 	assert_null(r1->handover);
-	a.fd++;
+	a.sock++;
 	r2 = test_acquire(port, &a);
 	assert_int_equal(r1->spare_queues, 6);
 	for (unsigned int i = 0; i < r1->spare_queues; i++) {

@@ -22,9 +22,9 @@ start(const char *handover)
 	test_start("VMA_RX_BUFS=4096", "VMA_TX_BUFS=4096", "VMA_RX_WRE=256", "VMA_TX_WRE=256",
 			"DPVMA_QUEUES=4", handover, NULL);
 	port = port_by_name("net_ring0");
-	s.fd = 100;
+	s.sock = 100;
 	a = test_acquire(port, &s);
-	s.fd = 101;
+	s.sock = 101;
 	b = test_acquire(port, &s);
 }
 
@@ -87,7 +87,7 @@ test_everybody_knows(void **state)
 	g = add(b, any, &sink.sink);
 	assert_ptr_equal(look(a, test_key(9, 54, 8, 7)), g);
 	/* one that is made later learns what there is */
-	s.fd = 102;
+	s.sock = 102;
 	c = test_acquire(port, &s);
 	assert_ptr_equal(look(c, key), f);
 	assert_ptr_equal(look(c, test_key(9, 54, 8, 7)), g);

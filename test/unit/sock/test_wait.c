@@ -261,6 +261,39 @@ close_wakes(void **state)
 	assert_true(ms_since(start) < 20000);
 }
 
+static void *
+send_on(void *arg)
+{
+	struct caller *c = arg;
+	struct sockaddr_in to = test_addr(PEER, PEER_PORT);
+
+	do
+		c->ret = dpvma_sendto(c->fd, "x", 1, 0, (struct sockaddr *)&to, sizeof(to));
+	while (c->ret == 1);
+	c->err = errno;
+	return NULL;
+}
+
+/* A sender for whom the queue has no room, as nobody takes from the wire. */
+static void
+close_ends_send(void **state)
+{
+	struct sockaddr_in to = test_addr(PEER, PEER_PORT);
+	uint16_t port;
+	struct caller c = { .fd = test_bound(&port) };
+
+	(void)state;
+	while (dpvma_sendto(c.fd, "x", 1, MSG_DONTWAIT, (struct sockaddr *)&to, sizeof(to)) == 1)
+		;
+	assert_int_equal(errno, EAGAIN);
+	assert_int_equal(pthread_create(&c.thread, NULL, send_on, &c), 0);
+	assert_int_equal(dpvma_close(c.fd), 0);
+	pthread_join(c.thread, NULL);
+	assert_int_equal(c.ret, -1);
+	assert_int_equal(c.err, EBADF);
+	test_drain();
+}
+
 static void
 shutdown_wakes(void **state)
 {
@@ -388,7 +421,8 @@ static int
 setup(void **state)
 {
 	(void)state;
-	test_start(NULL);
+	/* a send waits for room in the queue */
+	test_start("VMA_TX_NONBLOCKED_EAGAINS=1", NULL);
 	return 0;
 }
 
@@ -411,6 +445,7 @@ main(void)
 		cmocka_unit_test(receive_limit),
 		cmocka_unit_test(signals_end_calls),
 		cmocka_unit_test(close_wakes),
+		cmocka_unit_test(close_ends_send),
 		cmocka_unit_test(shutdown_wakes),
 		cmocka_unit_test(sleep_without_naps),
 		cmocka_unit_test(delivery_wakes),

@@ -128,10 +128,10 @@ ring_profile_get(int key)
 }
 
 void
-ring_alloc_init(struct ring_alloc *alloc, enum ring_dir dir, int fd)
+ring_alloc_init(struct ring_alloc *alloc, enum ring_dir dir, int sock)
 {
 	(void)dir;
-	*alloc = (struct ring_alloc){ .fd = (uint32_t)fd, .ratio = 100 };
+	*alloc = (struct ring_alloc){ .sock = (uint32_t)sock, .ratio = 100 };
 }
 
 int
@@ -143,7 +143,7 @@ ring_acquire(struct port *port, enum ring_dir dir, struct ring_alloc *alloc,
 	(void)dir;
 	(void)local;
 	if (alloc->logic == CONF_RING_PER_SOCKET)
-		key |= alloc->fd;
+		key |= alloc->sock;
 	else if (alloc->logic == CONF_RING_PER_USER_ID)
 		key |= alloc->user_id;
 	else if (alloc->logic >= CONF_RING_PER_THREAD)

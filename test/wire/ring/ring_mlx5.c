@@ -245,7 +245,7 @@ setup(void **state)
 	s.logic = CONF_RING_PER_SOCKET;
 	if (ring_acquire(port, RING_RX, &s, NULL, &a) != 0)
 		return -1;
-	s.fd = 101;
+	s.sock = 101;
 	return ring_acquire(port, RING_RX, &s, NULL, &b);
 }
 
@@ -558,7 +558,7 @@ test_restart(void **state)
 	assert_true(ring_fd(a) >= 0);
 	while (n < RTE_DIM(more) && port->n_queues == before) {
 		assert_int_equal(ring_acquire(port, RING_RX, &s, NULL, &more[n]), 0);
-		s.fd++;
+		s.sock++;
 		n++;
 	}
 	assert_true(port->n_queues > before);
