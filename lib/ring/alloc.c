@@ -381,7 +381,7 @@ acquire(struct port *port, enum ring_dir dir, const struct ring_alloc *alloc,
 	if (dir == RING_RX && ctl->ring.shared_profile == 0 && !is_cyclic(ctl) &&
 			is_cyclic_profile(key->profile))
 		ctl->ring.shared_profile = key->profile;
-	ctl->ring.refs++;
+	ring_hold(&ctl->ring);
 	*ring = &ctl->ring;
 	return 0;
 }
@@ -412,16 +412,30 @@ ring_acquire(struct port *port, enum ring_dir dir, struct ring_alloc *alloc,
 	return ret;
 }
 
+/* One of several needs no lock. */
+static bool
+drop_one_of_several(struct ring *ring)
+{
+	uint32_t refs = __atomic_load_n(&ring->refs, __ATOMIC_RELAXED);
+
+	while (refs > 1)
+		if (__atomic_compare_exchange_n(&ring->refs, &refs, refs - 1, false,
+				    __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+			return true;
+	return false;
+}
+
 void
 ring_release(struct ring *ring)
 {
 	struct port *port = ring->port;
 	struct ring_ctl *ctl = ring_ctl(ring);
 
+	if (drop_one_of_several(ring))
+		return;
 	port_lock(port);
 	table_lock();
-	ring->refs--;
-	if (ring->refs == 0 && ctl->pins == 0)
+	if (__atomic_sub_fetch(&ring->refs, 1, __ATOMIC_ACQ_REL) == 0 && ctl->pins == 0)
 		ring_destroy(ctl);
 	table_unlock();
 	port_unlock(port);

@@ -64,6 +64,12 @@ const struct ring_profile *ring_profile_get(int key);
 uint32_t ring_profile_padded_stride(const struct ring_profile *profile);
 /** @} */
 
+/**
+ * Among the events of poll(2) that a socket's room tells the one above: it receives by other rings
+ * now.
+ */
+#define RING_CHANGED 0x10000u
+
 /** @name Who shares a ring */
 /** @{ */
 enum ring_dir { RING_RX, RING_TX };
@@ -102,6 +108,8 @@ void ring_alloc_init(struct ring_alloc *alloc, enum ring_dir dir, int sock);
  */
 int ring_acquire(struct port *port, enum ring_dir dir, struct ring_alloc *alloc,
 		const struct ip_addr *local, struct ring **ring);
+/** One more reference, for who has a ring's address from somebody that holds it. */
+static inline void ring_hold(struct ring *ring);
 /**
  * Drop a reference; the last one stops the queue and gives it back. Whatever still waits in the
  * queue is lost, so after ring_flow_move() poll the old ring once more before.
@@ -262,6 +270,12 @@ struct ring {
 	uint32_t moderation_usec;
 	uint16_t spare[RING_SPARE_MAX];
 };
+
+static inline void
+ring_hold(struct ring *ring)
+{
+	__atomic_fetch_add(&ring->refs, 1, __ATOMIC_RELAXED);
+}
 
 static inline struct flow *
 ring_flow_of_mark(const struct ring *ring, uint32_t mark)

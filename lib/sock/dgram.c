@@ -209,7 +209,7 @@ open_udp(struct sock *s)
 	int ret = udp_open((int)s->serial, sock_wake, s, &s->udp);
 
 	if (ret == 0)
-		udp_set_wake(s->udp, false);
+		udp_set_wake(s->udp, UDP_WAKE_NEVER);
 	return ret;
 }
 
@@ -233,10 +233,16 @@ rings(struct sock *s, struct ring **r, unsigned int n)
 	return udp_rings(s->udp, r, n);
 }
 
+static unsigned int
+hold_rings(struct sock *s, struct ring **r, unsigned int n)
+{
+	return udp_hold_rings(s->udp, r, n);
+}
+
 static short
 revents(struct sock *s)
 {
-	short got = POLLOUT | POLLWRNORM;
+	short got = POLLOUT | POLLWRNORM | POLLWRBAND;
 
 	if (udp_readable(s->udp) || s->shut_read)
 		got |= POLLIN | POLLRDNORM;
@@ -260,9 +266,9 @@ awaited(struct sock *s, short want)
 }
 
 static void
-set_wake(struct sock *s, bool on)
+set_wake(struct sock *s, enum udp_wake when)
 {
-	udp_set_wake(s->udp, on);
+	udp_set_wake(s->udp, when);
 }
 
 static uint64_t
@@ -376,6 +382,7 @@ const struct sock_ops dgram_ops = {
 	.destroy = destroy,
 	.poll = poll_rings,
 	.rings = rings,
+	.hold_rings = hold_rings,
 	.revents = revents,
 	.awaited = awaited,
 	.set_wake = set_wake,

@@ -36,9 +36,11 @@
 #define DPVMA_H
 
 #include <poll.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <sys/epoll.h>
 #include <sys/select.h>
 #include <sys/socket.h>
 #include <sys/types.h>
@@ -144,6 +146,22 @@ DPVMA_API int dpvma_ppoll(struct pollfd *fds, nfds_t n, const struct timespec *t
 DPVMA_API int dpvma_select(int n, fd_set *r, fd_set *w, fd_set *e, struct timeval *timeout);
 DPVMA_API int dpvma_pselect(int n, fd_set *r, fd_set *w, fd_set *e, const struct timespec *timeout,
 		const sigset_t *sigmask);
+
+/**
+ * @name epoll
+ * Of Linux's kind in every respect. Any descriptor can be in an epoll, and an epoll in another;
+ * only what is added by dpvma_epoll_ctl() is seen by dpvma_epoll_wait(). dpvma_poll() takes an
+ * epoll, too.
+ */
+/** @{ */
+DPVMA_API int dpvma_epoll_create1(int flags);
+DPVMA_API int dpvma_epoll_ctl(int epfd, int op, int fd, struct epoll_event *event);
+DPVMA_API int dpvma_epoll_wait(int epfd, struct epoll_event *events, int n, int timeout_ms);
+DPVMA_API int dpvma_epoll_pwait(int epfd, struct epoll_event *events, int n, int timeout_ms,
+		const sigset_t *sigmask);
+DPVMA_API int dpvma_epoll_pwait2(int epfd, struct epoll_event *events, int n,
+		const struct timespec *timeout, const sigset_t *sigmask);
+/** @} */
 
 /** Whether the kernel or dpvma carries a socket. */
 enum dpvma_carrier { DPVMA_KERNEL, DPVMA_OFFLOADED };

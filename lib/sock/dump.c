@@ -78,6 +78,9 @@ print_sock(struct sock *s, void *ctx)
 	struct dump *d = ctx;
 	char why[SOCK_WHY];
 
+	/* an epoll counts nothing */
+	if (s->epoll != NULL)
+		return;
 	explain_sock(s, why, sizeof(why));
 	if (!d->json) {
 		fprintf(d->f, "socket %d, %s: ", s->fd, why);
@@ -141,14 +144,17 @@ dpvma_dump(int fd, FILE *f)
 {
 	struct dump d = { .f = f };
 	struct sock *s;
+	bool epoll;
 
 	if (fd != 0) {
 		s = sock_get(fd);
 		if (s == NULL)
 			return fail(-EBADF);
-		dump_one(&d, s);
+		epoll = s->epoll != NULL;
+		if (!epoll)
+			dump_one(&d, s);
 		sock_put(s);
-		return 0;
+		return epoll ? fail(-EBADF) : 0;
 	}
 	if (!sock_is_started())
 		return 0;
@@ -208,7 +214,7 @@ copy_one(struct sock *s, void *ctx)
 	struct dump *d = ctx;
 	char why[SOCK_WHY];
 
-	if (d->fd >= 0 || d->index-- != 0)
+	if (d->fd >= 0 || s->epoll != NULL || d->index-- != 0)
 		return;
 	d->fd = s->fd;
 	copied = *s->ops->stats(s);

@@ -96,6 +96,9 @@ sock_new(int fd)
 	s->serial = __atomic_add_fetch(&serial, 1, __ATOMIC_RELAXED);
 	s->udp = NULL;
 	s->stream = NULL;
+	s->epoll = NULL;
+	s->watched = 0;
+	TAILQ_INIT(&s->watches);
 	s->linger = false;
 	s->linger_s = 0;
 	s->sends = s->peer_os = false;
@@ -117,6 +120,8 @@ sock_new(int fd)
 	s->profile_set[RING_RX] = s->profile_set[RING_TX] = false;
 	s->bind_device[0] = s->why[0] = '\0';
 	rte_spinlock_init(&s->lock);
+	rte_spinlock_init(&s->wake_lock);
+	rte_spinlock_init(&s->watch_lock);
 	__atomic_fetch_add(&s->users, 1, __ATOMIC_RELAXED);
 	__atomic_fetch_add(&alive, 1, __ATOMIC_RELAXED);
 	return s;
@@ -317,6 +322,7 @@ dpvma_forget(int fd)
 		return;
 	if (last) {
 		s->fd = -1;
+		epoll_forget(s);
 		sock_wake_all(s);
 	}
 	sock_release(s);

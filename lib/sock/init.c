@@ -73,6 +73,9 @@ start(void)
 	ret = sock_table_init();
 	if (ret != 0)
 		return ret;
+	ret = epolls_init();
+	if (ret != 0)
+		return ret;
 	if (!once)
 		once = pthread_atfork(NULL, NULL, in_child) == 0;
 	LOG_INFO("dpvma %s", DPVMA_VERSION);
@@ -138,6 +141,9 @@ static void
 close_one(struct sock *s, void *ctx)
 {
 	(void)ctx;
+	/* an epoll is the kernel's again, with what else the program has in it */
+	while (__atomic_load_n(&s->names, __ATOMIC_ACQUIRE) != 0 && s->epoll != NULL)
+		dpvma_forget(s->fd);
 	while (__atomic_load_n(&s->names, __ATOMIC_ACQUIRE) != 0)
 		dpvma_close(s->fd);
 }

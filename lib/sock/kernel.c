@@ -105,6 +105,14 @@ filter_copies(const struct sock *s)
 				fd, strerror(errno));
 }
 
+/* Whether something may come by the kernel's socket; epolls that have ours look there, too. */
+static void
+half_is(struct sock *s, bool pollable)
+{
+	s->os_pollable = pollable;
+	epoll_follow(s);
+}
+
 int
 kernel_bind_alone(struct sock *s, const struct ip_addr *addr, uint16_t *port_be)
 {
@@ -132,7 +140,7 @@ kernel_bind(struct sock *s, const struct ip_addr *addr, uint16_t *port_be)
 	ret = kernel_bind_alone(s, addr, port_be);
 	/* of a stream nothing comes by it before it listens */
 	if (ret == 0)
-		s->os_pollable = s->udp != NULL && conf()->rx_udp_poll_os_ratio != 0;
+		half_is(s, s->udp != NULL && conf()->rx_udp_poll_os_ratio != 0);
 	return ret;
 }
 
@@ -222,7 +230,7 @@ kernel_listen(struct sock *s, int backlog)
 		filter_all(s->fd);
 	if (os.listen(s->fd, backlog) != 0)
 		return -errno;
-	s->os_pollable = true;
+	half_is(s, true);
 	return 0;
 }
 
@@ -245,7 +253,7 @@ kernel_unlisten(struct sock *s)
 {
 	if (!s->os_pollable)
 		return;
-	s->os_pollable = false;
+	half_is(s, false);
 	/* where connections of ours go on, it stays and says nothing */
 	if (any_port_copies())
 		filter_all(s->fd);
@@ -323,7 +331,8 @@ kernel_unbind(struct sock *s)
 	}
 	if (exchange_all(s, fd)) {
 		os.fcntl(s->fd, F_SETFL, modes);
-		s->kernel_bound = s->os_pollable = false;
+		s->kernel_bound = false;
+		half_is(s, false);
 	}
 	os.close(fd);
 }
@@ -339,7 +348,7 @@ kernel_connect(struct sock *s, const struct ip_addr *peer, uint16_t port_be)
 	ip_to_sockaddr(peer, port_be, &sin);
 	if (os.connect(s->fd, (struct sockaddr *)&sin, sizeof(sin)) == 0)
 		return 0;
-	s->os_pollable = false;
+	half_is(s, false);
 	return -errno;
 }
 
@@ -355,14 +364,16 @@ kernel_disconnect(struct sock *s)
 	if (!s->kernel_bound)
 		return;
 	os.connect(s->fd, &none, sizeof(none));
-	s->os_pollable = conf()->rx_udp_poll_os_ratio != 0;
+	half_is(s, conf()->rx_udp_poll_os_ratio != 0);
 	/* a number that the kernel chose is given back by that; ours keeps it */
 	if (os.getsockname(s->fd, (struct sockaddr *)&sin, &len) != 0 || sin.sin_port != 0)
 		return;
 	s->ops->local(s, &addr, &port_be);
 	ip_to_sockaddr(&addr, port_be, &sin);
-	if (os.bind(s->fd, (struct sockaddr *)&sin, sizeof(sin)) != 0)
-		s->os_pollable = s->kernel_bound = false;
+	if (os.bind(s->fd, (struct sockaddr *)&sin, sizeof(sin)) != 0) {
+		s->kernel_bound = false;
+		half_is(s, false);
+	}
 }
 
 static const int op_names[] = {

@@ -17,6 +17,7 @@
 static void
 last_close(struct sock *s)
 {
+	epoll_forget(s);
 	if (conf()->stats_file[0] != '\0')
 		dump_closed(s);
 	sock_wake_all(s);
@@ -31,8 +32,10 @@ dpvma_close(int fd)
 	struct sock *s = sock_detach(fd, &last);
 
 	explain_remember(fd, REASON_NONE);
-	if (s == NULL)
+	if (s == NULL) {
+		sock_mark(fd, SOCK_MARK_NONE);
 		return os.close(fd);
+	}
 	if (last)
 		last_close(s);
 	sock_release(s);

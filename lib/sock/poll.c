@@ -59,7 +59,7 @@ view_add(struct view *v, nfds_t i)
 {
 	struct sock *s = v->fds[i].fd < 0 ? NULL : sock_get(v->fds[i].fd);
 
-	if (s != NULL && !s->offloaded) {
+	if (s != NULL && !sock_has_events(s)) {
 		sock_put(s);
 		s = NULL;
 	}
@@ -71,7 +71,7 @@ view_add(struct view *v, nfds_t i)
 		v->os[i].events &= POLLIN | POLLRDNORM;
 		v->os[i].fd = s->os_pollable ? s->fd : -1;
 		v->migrating |= sock_migrates(s);
-		v->streams |= s->stream != NULL;
+		v->streams |= s->stream != NULL || s->epoll != NULL;
 		ring_set_add(&v->set, s);
 	}
 	v->os_n += v->os[i].fd >= 0;

@@ -73,7 +73,9 @@ enum sock_reason {
 
 struct sock;
 struct option;
+struct epoll;
 struct errqueue;
+struct watch;
 
 /**
  * What datagrams and streams do differently. Data of datagrams do not come by here: recv.c and
@@ -90,12 +92,14 @@ struct sock_ops {
 	unsigned int (*poll)(struct sock *s);
 	/** They themselves, at most @p n; how many in all. */
 	unsigned int (*rings)(struct sock *s, struct ring **rings, unsigned int n);
+	/** The same with a reference of each; how many were written. */
+	unsigned int (*hold_rings)(struct sock *s, struct ring **rings, unsigned int n);
 	/** Events of poll(2) that hold. */
 	short (*revents)(struct sock *s);
 	/** The same among @p want, so that no waker has missed a sleeper. */
 	bool (*awaited)(struct sock *s, short want);
-	/** Somebody sleeps: the wake callback is wanted. */
-	void (*set_wake)(struct sock *s, bool on);
+	/** When the wake callback is wanted. */
+	void (*set_wake)(struct sock *s, enum udp_wake when);
 	/** When a sleeper must take a turn at the latest, ns. */
 	uint64_t (*due)(struct sock *s);
 	/** sock.lock is held. -EREMOTE: the kernel's from now on */
@@ -122,7 +126,7 @@ struct sock_ops {
 	const struct option *options; /**< the last has no function */
 	int type;		      /**< SOCK_DGRAM, SOCK_STREAM */
 };
-extern const struct sock_ops dgram_ops, stream_ops;
+extern const struct sock_ops dgram_ops, stream_ops, epoll_ops;
 
 struct sock {
 	/* read by every call */
@@ -130,6 +134,7 @@ struct sock {
 	uint32_t users;	       /**< the table's reference and those of calls under way */
 	struct udp_sock *udp;  /**< a datagram socket's, else NULL */
 	struct stream *stream; /**< a stream socket's, else NULL */
+	struct epoll *epoll;   /**< an epoll descriptor's, else NULL */
 	bool offloaded;	       /**< else the kernel carries it */
 	bool sends;	       /**< not offloaded, but its sends go by our ports */
 	bool peer_os;	       /**< datagrams to the peer go by the kernel */
@@ -154,7 +159,8 @@ struct sock {
 
 	/* sleeping */
 	uint32_t sleepers;
-	int wake_fd; /**< an eventfd, -1 until somebody slept */
+	int wake_fd;	  /**< an eventfd, -1 until somebody slept */
+	uint32_t watched; /**< epolls that have it */
 
 	/* control */
 	rte_spinlock_t lock __rte_cache_aligned; /**< bind, connect, options, why */
@@ -177,6 +183,9 @@ struct sock {
 	} os_groups[SOCK_OS_GROUPS];
 	uint64_t sent[1 << SOCK_SENT_BITS]; /**< destinations that rules were asked for */
 	SLIST_ENTRY(sock) next_free;
+	rte_spinlock_t wake_lock;  /**< what the room below was asked to tell */
+	rte_spinlock_t watch_lock; /**< watches and their events; taken by wake callbacks */
+	TAILQ_HEAD(, watch) watches;
 };
 
 /* os.c */
@@ -373,7 +382,11 @@ sock_sleep_interrupted(struct sock_wait *w)
  * @return 0, -EINTR, -EAGAIN (deadline), -EREMOTE (the kernel's socket is readable)
  */
 int sock_sleep(struct sock *s, short want, uint64_t deadline_ns, const sigset_t *sigmask);
-void sock_wake(void *sock);
+void sock_wake(void *sock, unsigned int events);
+/** Only these: for who found something and does not take it. */
+void sock_wake_sleepers(struct sock *s);
+/** Sleepers and watches came or went: what the room below shall tell. */
+void sock_set_wake(struct sock *s);
 /** Wake all sleepers after a change that is not made under the queue lock. */
 void sock_wake_all(struct sock *s);
 /**
@@ -392,6 +405,7 @@ struct ring_set {
 /** A socket whose rings may be exchanged by another thread: no pointer to one may be kept. */
 bool sock_migrates(const struct sock *s);
 void ring_set_add(struct ring_set *set, struct sock *s);
+void ring_set_add_ring(struct ring_set *set, struct ring *ring);
 /** Arm all and append their fds to @p fds. @return true when packets are waiting already */
 bool ring_set_arm(struct ring_set *set, struct pollfd *fds, nfds_t *n);
 void ring_set_disarm(struct ring_set *set);
@@ -411,6 +425,21 @@ int poll_wait(struct pollfd *fds, nfds_t n, uint64_t deadline, const sigset_t *s
 		bool only_asked);
 /** When a timeout ends, ns of clock_ns(); NULL: never. 0, -EINVAL */
 int poll_deadline(const struct timespec *timeout, uint64_t *deadline);
+
+/* epoll.c, watch.c */
+/** Whether readiness is ours to tell: a socket that we carry, or an epoll with one. */
+static inline bool
+sock_has_events(const struct sock *s)
+{
+	return s->offloaded || s->epoll != NULL;
+}
+/** Events of poll(2) came about, 0: any; or RING_CHANGED. Any lock of rooms below may be held. */
+void epoll_notify(struct sock *s, unsigned int events);
+/** Who carries the socket, or its kernel half, is another now: for epolls to follow. */
+void epoll_follow(struct sock *s);
+/** Its last name is gone: out of all epolls with it. */
+void epoll_forget(struct sock *s);
+int epolls_init(void);
 
 /* recv.c */
 /**

@@ -45,6 +45,7 @@ sock_to_kernel(struct sock *s, const char *fmt, ...)
 	s->sends = false;
 	__atomic_store_n(&s->offloaded, false, __ATOMIC_RELEASE);
 	mark_names(s, SOCK_MARK_KERNEL);
+	epoll_follow(s);
 	LOG_DEBUG("fd %d: not offloaded: %s", s->fd, s->why);
 }
 
@@ -55,6 +56,7 @@ sock_to_us(struct sock *s)
 	s->reason = REASON_NONE;
 	__atomic_store_n(&s->offloaded, true, __ATOMIC_RELEASE);
 	mark_names(s, SOCK_MARK_OURS);
+	epoll_follow(s);
 }
 
 static enum sock_reason

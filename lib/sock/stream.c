@@ -483,6 +483,12 @@ rings(struct sock *s, struct ring **r, unsigned int n)
 	return stream_rings(s->stream, r, n);
 }
 
+static unsigned int
+hold_rings(struct sock *s, struct ring **r, unsigned int n)
+{
+	return stream_hold_rings(s->stream, r, n);
+}
+
 static short
 revents(struct sock *s)
 {
@@ -502,10 +508,10 @@ awaited(struct sock *s, short want)
 
 /* Events come in any case, and ask whether somebody sleeps. */
 static void
-set_wake(struct sock *s, bool on)
+set_wake(struct sock *s, enum udp_wake when)
 {
 	(void)s;
-	(void)on;
+	(void)when;
 }
 
 static uint64_t
@@ -614,6 +620,7 @@ const struct sock_ops stream_ops = {
 	.destroy = destroy,
 	.poll = poll_rings,
 	.rings = rings,
+	.hold_rings = hold_rings,
 	.revents = revents,
 	.awaited = awaited,
 	.set_wake = set_wake,

@@ -14,12 +14,22 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "epoll_priv.h"
 #include "sock_priv.h"
 
 void
-sock_wake(void *sock)
+sock_wake(void *sock, unsigned int events)
 {
 	struct sock *s = sock;
+
+	if (__atomic_load_n(&s->watched, __ATOMIC_ACQUIRE) != 0)
+		epoll_notify(s, events);
+	sock_wake_sleepers(s);
+}
+
+void
+sock_wake_sleepers(struct sock *s)
+{
 	uint64_t one = 1;
 
 	if (__atomic_load_n(&s->sleepers, __ATOMIC_ACQUIRE) == 0)
@@ -33,7 +43,21 @@ void
 sock_wake_all(struct sock *s)
 {
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	sock_wake(s);
+	sock_wake(s, 0);
+}
+
+void
+sock_set_wake(struct sock *s)
+{
+	enum udp_wake when = UDP_WAKE_NEVER;
+
+	rte_spinlock_lock(&s->wake_lock);
+	if (__atomic_load_n(&s->watched, __ATOMIC_RELAXED) != 0)
+		when = UDP_WAKE_ARRIVAL;
+	else if (__atomic_load_n(&s->sleepers, __ATOMIC_RELAXED) != 0)
+		when = UDP_WAKE_READABLE;
+	s->ops->set_wake(s, when);
+	rte_spinlock_unlock(&s->wake_lock);
 }
 
 int
@@ -43,9 +67,9 @@ sock_asleep(struct sock *s)
 	if (s->wake_fd < 0)
 		s->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (__atomic_fetch_add(&s->sleepers, 1, __ATOMIC_SEQ_CST) == 0)
-		s->ops->set_wake(s, true);
+		sock_set_wake(s);
 	rte_spinlock_unlock(&s->lock);
-	return s->wake_fd;
+	return s->epoll != NULL ? s->epoll->own_fd : s->wake_fd;
 }
 
 void
@@ -56,7 +80,7 @@ sock_awake(struct sock *s)
 	rte_spinlock_lock(&s->lock);
 	/* the last to leave takes the note away: until then it is for all of them */
 	if (__atomic_sub_fetch(&s->sleepers, 1, __ATOMIC_SEQ_CST) == 0) {
-		s->ops->set_wake(s, false);
+		sock_set_wake(s);
 		if (s->wake_fd >= 0 && os.read(s->wake_fd, &drained, sizeof(drained)) < 0)
 			drained = 0;
 	}
@@ -69,7 +93,7 @@ sock_migrates(const struct sock *s)
 	const struct ring_alloc *alloc;
 
 	if (s->udp == NULL)
-		return false;
+		return s->epoll != NULL;
 	alloc = udp_ring_alloc(s->udp, RING_RX);
 	return alloc->logic >= CONF_RING_PER_THREAD && alloc->ratio >= 0;
 }
@@ -91,6 +115,15 @@ add_ring(struct ring_set *set, struct ring *ring)
 		set->nap = true;
 }
 
+/* Packets for this ring may arrive at the port's default ring. */
+void
+ring_set_add_ring(struct ring_set *set, struct ring *ring)
+{
+	add_ring(set, ring);
+	if (ring->helps != NULL)
+		add_ring(set, ring->helps);
+}
+
 void
 ring_set_add(struct ring_set *set, struct sock *s)
 {
@@ -102,12 +135,8 @@ ring_set_add(struct ring_set *set, struct sock *s)
 		return;
 	}
 	n = RTE_MIN(s->ops->rings(s, rings, RTE_DIM(rings)), (unsigned int)RTE_DIM(rings));
-	for (i = 0; i < n; i++) {
-		add_ring(set, rings[i]);
-		/* packets for this ring may arrive at the port's default ring */
-		if (rings[i]->helps != NULL)
-			add_ring(set, rings[i]->helps);
-	}
+	for (i = 0; i < n; i++)
+		ring_set_add_ring(set, rings[i]);
 }
 
 bool

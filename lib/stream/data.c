@@ -106,9 +106,8 @@ stream_drained(struct stream *s)
 	return done;
 }
 
-/** The peer has ended its direction, or there is none any more. */
-static bool
-ended(enum tcp_state state)
+bool
+stream_ended(enum tcp_state state)
 {
 	switch (state) {
 	case TCP_S_CLOSED:
@@ -129,7 +128,7 @@ revents(struct stream *s)
 	struct tcp_conn *conn = s->conn;
 	enum tcp_state state = tcp_conn_state(conn);
 	unsigned int ready = tcp_ready(conn);
-	bool no_rx = (s->shut & 1) != 0 || ended(state);
+	bool no_rx = (s->shut & 1) != 0 || stream_ended(state);
 	bool no_tx = (s->shut & 2) != 0 || state == TCP_S_CLOSED;
 	short got = 0;
 

@@ -106,6 +106,8 @@ seat_add(struct stream *s, struct port *port, const struct ip_addr *local, uint1
 		return ret;
 	}
 	s->seats[s->n_seats++] = f;
+	if (s->wake != NULL)
+		s->wake(s->wake_ctx, RING_CHANGED);
 	return 0;
 }
 
@@ -212,6 +214,8 @@ stream_unlisten(struct stream *s)
 	free(s->seats);
 	s->seats = NULL;
 	free(desks);
+	if (s->wake != NULL)
+		s->wake(s->wake_ctx, RING_CHANGED);
 	stream_control_unlock();
 }
 

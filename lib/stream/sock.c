@@ -2,6 +2,7 @@
 /*
  * A TCP socket as an object: made, bound, asked about, closed; and the room as a whole.
  */
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -125,15 +126,37 @@ stream_open(int id, stream_wake_cb wake, void *ctx, struct stream **stream)
 	return 0;
 }
 
+/* Linux tells of data by these, and of urgent ones no otherwise. */
+#define IN (POLLIN | POLLPRI | POLLRDNORM | POLLRDBAND)
+
+/* Not the end of them, which is a change of state. Engine locked. */
+static bool
+is_data(const struct stream *s)
+{
+	return s->conn != NULL && s->shut == 0 && !stream_ended(tcp_conn_state(s->conn));
+}
+
 void
 stream_event(void *ctx, void *owner, unsigned int events)
 {
 	struct stream *s = owner;
 
 	(void)ctx;
-	(void)events;
-	if (likely(s != NULL) && s->wake != NULL)
-		s->wake(s->wake_ctx);
+	if (unlikely(s == NULL) || s->wake == NULL)
+		return;
+	if (events == TCP_E_READABLE && is_data(s)) {
+		/* SO_RCVLOWAT: too little is nothing that anybody waits for */
+		if (tcp_recv_queued(s->conn) < s->opt.rcv_lowat)
+			return;
+		events = IN;
+	} else if (events == TCP_E_WRITABLE) {
+		events = POLLOUT | POLLWRNORM | POLLWRBAND;
+	} else if (events == TCP_E_ACCEPT || events == TCP_E_URGENT) {
+		events = IN;
+	} else {
+		events = 0;
+	}
+	s->wake(s->wake_ctx, events);
 }
 
 void
@@ -157,6 +180,8 @@ stream_own(struct stream *s, struct stream_engine *e, struct tcp_conn *conn,
 	s->flow = flow_hold(flow);
 	s->engine = e;
 	s->conn = conn;
+	if (s->wake != NULL)
+		s->wake(s->wake_ctx, RING_CHANGED);
 }
 
 /* The connection lives on without its socket: the number stays taken as long. */
@@ -378,6 +403,35 @@ stream_rings(struct stream *s, struct ring **rings, unsigned int n)
 	for (unsigned int i = 0; i < RTE_MIN(n, all); i++)
 		rings[i] = e[i]->ring;
 	return all;
+}
+
+/* With the control lock no flow goes, nor the ring behind it. */
+unsigned int
+stream_hold_rings(struct stream *s, struct ring **rings, unsigned int n)
+{
+	stream_control_lock();
+	n = RTE_MIN(n, stream_rings(s, rings, n));
+	for (unsigned int i = 0; i < n; i++)
+		ring_hold(rings[i]);
+	stream_control_unlock();
+	return n;
+}
+
+static void
+earlier(struct stream_engine *e, void *ctx)
+{
+	uint64_t *next = ctx;
+
+	*next = RTE_MIN(*next, __atomic_load_n(&e->due, __ATOMIC_RELAXED));
+}
+
+uint64_t
+stream_next(void)
+{
+	uint64_t next = UINT64_MAX;
+
+	engine_foreach(earlier, &next);
+	return next;
 }
 
 struct turn {

@@ -42,9 +42,12 @@ struct stream_options {
 	struct port *bind_port;
 };
 
-/** Something may have become ready. Called with the engine's lock held: must not block or call in.
+/**
+ * Events of poll(2) that may have come about; 0: any of them, for Linux, too, tells everybody when
+ * a connection's state changes. Called with the engine's lock held: must not block or call in.
+ * RING_CHANGED comes without it or with it, from the control path.
  */
-typedef void (*stream_wake_cb)(void *ctx);
+typedef void (*stream_wake_cb)(void *ctx, unsigned int events);
 
 /** Where a socket is in its life; what TCP's state is in there is tcp_conn_state()'s. */
 enum stream_phase {
@@ -178,6 +181,10 @@ void stream_turn(void);
 /** When a sleeper should take a turn at the latest, ns of clock_ns(); UINT64_MAX: no need. */
 uint64_t stream_due(struct stream *s);
 unsigned int stream_rings(struct stream *s, struct ring **rings, unsigned int n);
+/** The same with a reference of each ring, which is ring_release()'s to drop; of @p n at most. */
+unsigned int stream_hold_rings(struct stream *s, struct ring **rings, unsigned int n);
+/** When any engine's timers are due, ns of clock_ns(). */
+uint64_t stream_next(void);
 /**
  * Timers of all engines, and what a delivery could not do: flows without a connection go, listeners
  * follow ports that change. For the internal thread.

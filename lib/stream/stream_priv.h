@@ -195,6 +195,8 @@ struct stream {
 void stream_control_lock(void);
 void stream_control_unlock(void);
 
+/** The peer has ended its direction, or there is none any more. */
+bool stream_ended(enum tcp_state state);
 /** tcp_ops.event */
 void stream_event(void *ctx, void *owner, unsigned int events);
 /** The connection is this socket's from now on; engine locked. */

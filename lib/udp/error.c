@@ -5,6 +5,7 @@
  * a ring is locked, so the sockets that hear of them are kept in a table with a lock of its own.
  */
 #include <netinet/ip_icmp.h>
+#include <poll.h>
 
 #include <rte_jhash.h>
 
@@ -64,7 +65,7 @@ set(struct udp_sock *s, int err)
 	__atomic_store_n(&s->head.error, err, __ATOMIC_RELEASE);
 	STAT_INC(&s->stats, SOCK, errors);
 	if (s->head.checks & CHECK_WAKE)
-		s->wake(s->wake_ctx);
+		s->wake(s->wake_ctx, POLLERR);
 	rte_spinlock_unlock(&s->queue_lock);
 }
 

@@ -4,6 +4,7 @@
  * path in. It is a list through the packets themselves, so an idle socket costs its struct and no
  * more. A run is linked and measured before the lock is taken; the lock covers one splice.
  */
+#include <poll.h>
 #include <time.h>
 
 #include <rte_byteorder.h>
@@ -11,6 +12,9 @@
 
 #include "conf/conf.h"
 #include "udp/udp_priv.h"
+
+/* Linux tells of an arrival by these. */
+#define ARRIVED (POLLIN | POLLPRI | POLLRDNORM | POLLRDBAND)
 
 /* RFC 768: the datagram may be shorter than what IP carries. */
 static __rte_noinline void
@@ -74,8 +78,9 @@ splice(struct udp_sock *s, struct rte_mbuf *first, struct rte_mbuf *last, uint16
 	s->last = last;
 	s->bytes += bytes;
 	__atomic_store_n(&s->head.queued, queued + n, __ATOMIC_RELEASE);
-	if (queued == 0 && (s->head.checks & CHECK_WAKE))
-		s->wake(s->wake_ctx);
+	if ((queued == 0 && (s->head.checks & CHECK_WAKE)) ||
+			unlikely(s->head.checks & CHECK_WAKE_ARRIVAL))
+		s->wake(s->wake_ctx, ARRIVED);
 }
 
 /* The run does not fit: what comes before the limit is taken, the rest dropped. Lock held. */
@@ -284,13 +289,15 @@ udp_queued(const struct udp_sock *sock, uint32_t *pkts, uint32_t *bytes, uint32_
 }
 
 void
-udp_set_wake(struct udp_sock *s, bool on)
+udp_set_wake(struct udp_sock *s, enum udp_wake when)
 {
+	uint8_t checks = 0;
+
+	if (s->wake != NULL && when != UDP_WAKE_NEVER)
+		checks = when == UDP_WAKE_ARRIVAL ? CHECK_WAKE | CHECK_WAKE_ARRIVAL : CHECK_WAKE;
 	rte_spinlock_lock(&s->queue_lock);
-	if (on && s->wake != NULL)
-		s->head.checks |= CHECK_WAKE;
-	else
-		s->head.checks &= (uint8_t)~CHECK_WAKE;
+	s->head.checks &= (uint8_t) ~(CHECK_WAKE | CHECK_WAKE_ARRIVAL);
+	s->head.checks |= checks;
 	rte_spinlock_unlock(&s->queue_lock);
 }
 
@@ -321,6 +328,20 @@ udp_rings(struct udp_sock *s, struct ring **rings, unsigned int n)
 		rings[i] = s->rings[i];
 	rte_spinlock_unlock(&s->poll_lock);
 	return all;
+}
+
+/* What the socket polls its flows hold, and flows let go of a ring after the socket forgot it. */
+unsigned int
+udp_hold_rings(struct udp_sock *s, struct ring **rings, unsigned int n)
+{
+	rte_spinlock_lock(&s->poll_lock);
+	n = RTE_MIN(n, (unsigned int)s->rings_n);
+	for (unsigned int i = 0; i < n; i++) {
+		rings[i] = s->rings[i];
+		ring_hold(rings[i]);
+	}
+	rte_spinlock_unlock(&s->poll_lock);
+	return n;
 }
 
 void

@@ -70,6 +70,8 @@ rings_update(struct udp_sock *s)
 	s->rings_n = (uint16_t)n;
 	rte_spinlock_unlock(&s->poll_lock);
 	free(old);
+	if (s->wake != NULL)
+		s->wake(s->wake_ctx, RING_CHANGED);
 	return rc;
 }
 
@@ -79,6 +81,8 @@ flows_forget_rings(struct udp_sock *s)
 	rte_spinlock_lock(&s->poll_lock);
 	s->rings_n = 0;
 	rte_spinlock_unlock(&s->poll_lock);
+	if (s->wake != NULL)
+		s->wake(s->wake_ctx, RING_CHANGED);
 }
 
 int

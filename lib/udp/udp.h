@@ -58,10 +58,19 @@ struct udp_options {
 #define UDP_SOURCES_MAX 128
 
 /**
- * Wakes who waits for the socket: the queue was empty and is not any more, an error came, or the
- * receiving side was shut. Called with the queue lock held, must not block or take locks.
+ * Tells who waits for the socket what happened: POLLIN (the queue was empty and is not any more, or
+ * whatever udp_set_wake() says), POLLERR (an error came), 0 (the receiving side was shut). Called
+ * with the queue lock held: must not block, nor call in. RING_CHANGED comes without that lock, from
+ * the control path.
  */
-typedef void (*udp_wake_cb)(void *ctx);
+typedef void (*udp_wake_cb)(void *ctx, unsigned int events);
+
+/** When the wake callback is wanted; RING_CHANGED comes in any case. */
+enum udp_wake {
+	UDP_WAKE_NEVER,
+	UDP_WAKE_READABLE, /**< at an arrival in an empty queue, as it is from the start */
+	UDP_WAKE_ARRIVAL,  /**< at every one */
+};
 
 /**
  * @param id of this socket alone, for rings per socket
@@ -138,9 +147,8 @@ unsigned int udp_poll(struct udp_sock *sock);
  * is one use of the receive rings for VMA_RING_MIGRATION_RATIO_RX.
  */
 unsigned int udp_dequeue(struct udp_sock *sock, struct rte_mbuf **pkts, unsigned int n);
-/** Whether the wake callback is wanted, as it is from the start; without it a delivery is cheaper.
- */
-void udp_set_wake(struct udp_sock *sock, bool on);
+/** Without the wake callback a delivery is cheaper. */
+void udp_set_wake(struct udp_sock *sock, enum udp_wake when);
 /** The first, left where it is (MSG_PEEK): a new reference, which rte_pktmbuf_free() drops, or
  * NULL. */
 struct rte_mbuf *udp_peek(struct udp_sock *sock);
@@ -163,6 +171,8 @@ void udp_set_recverr(struct udp_sock *sock, net_report_cb cb);
  * bound, connected or closed anew; one that it migrates from lives until it migrates again.
  */
 unsigned int udp_rings(struct udp_sock *sock, struct ring **rings, unsigned int n);
+/** The same with a reference of each ring, which is ring_release()'s to drop; of @p n at most. */
+unsigned int udp_hold_rings(struct udp_sock *sock, struct ring **rings, unsigned int n);
 /** The ring that sends to the peer, or that sent last; NULL when nothing was sent yet. */
 struct ring *udp_tx_ring(struct udp_sock *sock);
 

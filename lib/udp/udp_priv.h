@@ -20,8 +20,9 @@
 #include "udp/udp.h"
 
 /** udp_sock_head.checks */
-#define CHECK_PEER 0x1 /**< only the peer's datagrams are the socket's */
-#define CHECK_WAKE 0x2 /**< the wake callback is wanted */
+#define CHECK_PEER 0x1	       /**< only the peer's datagrams are the socket's */
+#define CHECK_WAKE 0x2	       /**< the wake callback is wanted */
+#define CHECK_WAKE_ARRIVAL 0x4 /**< with a queue that is not empty, too */
 
 struct udp_tx;
 

@@ -12,9 +12,10 @@
 #define NUMBERS 3 /* that sockets may choose from */
 
 static void
-nothing(void *ctx)
+nothing(void *ctx, unsigned int events)
 {
 	(void)ctx;
+	(void)events;
 }
 
 static struct stream *

@@ -12,10 +12,10 @@
 static unsigned int woken;
 
 static void
-wake(void *ctx)
+wake(void *ctx, unsigned int events)
 {
 	assert_ptr_equal(ctx, &woken);
-	woken++;
+	woken += events != RING_CHANGED;
 }
 
 static struct udp_sock *
@@ -177,11 +177,11 @@ wakes(void **state)
 	sock_read(s);
 	send_n(0, 1, 1);
 	assert_int_equal(woken, 2);
-	udp_set_wake(s, false);
+	udp_set_wake(s, UDP_WAKE_NEVER);
 	sock_read(s);
 	send_n(0, 1, 1);
 	assert_int_equal(woken, 2);
-	udp_set_wake(s, true);
+	udp_set_wake(s, UDP_WAKE_READABLE);
 	sock_read(s);
 	send_n(0, 1, 1);
 	assert_int_equal(woken, 3);

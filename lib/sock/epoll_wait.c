@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Waiting on an epoll that has sockets of ours: turns of its rings, whose deliveries put sockets
+ * into the list of those that are ready perhaps; a look at these; the kernel's events now and then;
+ * and a sleep on all of it together. Whoever goes leaves a note when there is more, as Linux does,
+ * so one sleeper that wakes suffices.
+ */
+#include <signal.h>
+#include <unistd.h>
+
+#include "epoll_priv.h"
+#include "net/net.h"
+
+#define CHECK_CLOCK 16 /**< turns between looks at the clock */
+#define MASK_TURNS 100 /**< the same for a mask's signals, if VMA_SELECT_POLL_OS_RATIO is 0 */
+
+/** One call. */
+struct call {
+	struct epoll *ep;
+	struct epoll_event *events;
+	int n;
+	uint64_t deadline;
+	const sigset_t *sigmask;
+	struct ring_snap *snap;
+	uint32_t signals; /**< handled by this thread before */
+};
+
+/** @name Turns */
+/** @{ */
+static void
+turn_snap(const struct ring_snap *snap)
+{
+	unsigned int i;
+
+	for (i = 0; i < snap->n; i++)
+		net_poll(snap->rings[i]);
+	for (i = 0; i < snap->n_nested; i++)
+		epoll_turn(snap->nested[i]);
+}
+
+void
+epoll_turn(struct epoll *ep)
+{
+	struct ring_snap *snap;
+
+	watches_follow(ep);
+	snap = rings_get(ep);
+	if (snap != NULL)
+		turn_snap(snap);
+	rings_put(snap);
+}
+
+static void
+turn_rings(struct call *c)
+{
+	watches_follow(c->ep);
+	if (unlikely(__atomic_load_n(&c->ep->snap, __ATOMIC_ACQUIRE) != c->snap)) {
+		rings_put(c->snap);
+		c->snap = rings_get(c->ep);
+	}
+	if (c->snap != NULL)
+		turn_snap(c->snap);
+	if (c->ep->n_streams != 0)
+		stream_turn();
+}
+/** @} */
+
+/** @name Taking events */
+/** @{ */
+static void
+give(const struct watch *w, struct epoll_event *ev, uint32_t events)
+{
+	ev->events = events;
+	ev->data.u64 = w->data;
+}
+
+static void
+switch_off(struct watch *w)
+{
+	rte_spinlock_lock(&w->s->watch_lock);
+	w->events &= WATCH_HOW;
+	rte_spinlock_unlock(&w->s->watch_lock);
+}
+
+/*
+ * Ours, each at most once. What is level-triggered goes to the end of the list and is looked at
+ * again the next time; so everyone has his turn, however few are asked for.
+ */
+static int
+take_ours(struct epoll *ep, struct epoll_event *events, int n)
+{
+	unsigned int left;
+	struct watch *w;
+	uint32_t got;
+	int taken = 0;
+
+	if (__atomic_load_n(&ep->n_ready, __ATOMIC_ACQUIRE) == 0)
+		return 0;
+	pthread_mutex_lock(&ep->lock);
+	for (left = __atomic_load_n(&ep->n_ready, __ATOMIC_ACQUIRE); left != 0 && taken < n;
+			left--) {
+		w = watch_next_ready(ep);
+		if (w == NULL)
+			break;
+		got = watch_revents(w);
+		if (got == 0)
+			continue;
+		if (unlikely(events == NULL)) {
+			watch_ready_again(w, true);
+			taken = -EFAULT;
+			break;
+		}
+		give(w, &events[taken++], got);
+		if (w->events & EPOLLONESHOT)
+			switch_off(w);
+		else if (!(w->events & EPOLLET))
+			watch_ready_again(w, false);
+	}
+	pthread_mutex_unlock(&ep->lock);
+	return taken;
+}
+
+/* The kernel's, without what it says to us alone. */
+static int
+take_kernels(struct epoll *ep, struct epoll_event *events, int n)
+{
+	int got = os.epoll_pwait(ep->s->fd, events, n, 0, NULL), i;
+
+	if (got < 0)
+		return -errno;
+	for (i = 0; i < got; i++)
+		if (unlikely(epoll_is_kick(&events[i]))) {
+			events[i] = events[--got];
+			epoll_kicked(ep->s->fd);
+		}
+	return got;
+}
+
+/** @param kernel it has something: it comes first, as it is asked less often */
+static int
+collect(struct call *c, bool kernel)
+{
+	int n = kernel ? take_kernels(c->ep, c->events, c->n) : 0, ours;
+
+	if (n < 0 || n == c->n)
+		return n;
+	ours = take_ours(c->ep, c->events != NULL ? c->events + n : NULL, c->n - n);
+	return ours < 0 && n == 0 ? ours : n + RTE_MAX(ours, 0);
+}
+
+static void
+harvest(struct epoll *ep)
+{
+	pthread_mutex_lock(&ep->lock);
+	watches_harvest(ep);
+	pthread_mutex_unlock(&ep->lock);
+}
+
+/* Signals that sigmask lets through come here. 0, 1 (epoll_wait(2) would not wait) or -EINTR. */
+static int
+ask_kernel(struct call *c)
+{
+	struct pollfd fds[2] = { { .fd = c->ep->s->fd, .events = POLLIN },
+		{ .fd = c->ep->own_fd, .events = POLLIN } };
+	static const struct timespec none;
+
+	if (os.ppoll(fds, RTE_DIM(fds), &none, c->sigmask) < 0)
+		return -errno;
+	if (fds[1].revents != 0)
+		harvest(c->ep);
+	return fds[0].revents != 0;
+}
+/** @} */
+
+/** @name Waiting */
+/** @{ */
+static int
+first_turn(struct call *c)
+{
+	struct epoll *ep = c->ep;
+	int ret = 0, asked;
+
+	turn_rings(c);
+	if (__atomic_load_n(&ep->n_ready, __ATOMIC_ACQUIRE) != 0 &&
+			__atomic_add_fetch(&ep->skipped, 1, __ATOMIC_RELAXED) <
+					(unsigned int)conf()->select_skip_os)
+		ret = collect(c, false);
+	if (ret != 0)
+		return ret;
+	__atomic_store_n(&ep->skipped, 0, __ATOMIC_RELAXED);
+	asked = ask_kernel(c);
+	return asked < 0 ? asked : collect(c, asked != 0);
+}
+
+static bool
+interrupted(const struct call *c)
+{
+	return sock_signals()->all != c->signals;
+}
+
+static int
+spin(struct call *c, uint64_t end, uint64_t now)
+{
+	int ratio = conf()->select_poll_os_ratio, countdown, turns = 0, ret = 0;
+
+	/* it is the kernel that lets signals through */
+	if (c->sigmask != NULL && ratio == 0)
+		ratio = MASK_TURNS;
+	countdown = ratio;
+
+	while (now < end && ret == 0) {
+		int asked = 0;
+
+		turn_rings(c);
+		if (ratio != 0 && --countdown <= 0) {
+			countdown = ratio;
+			asked = ask_kernel(c);
+		}
+		ret = asked < 0 ? asked : collect(c, asked != 0);
+		if (ret == 0 && c->ep->s->closing)
+			ret = -EBADF;
+		else if (ret == 0 && interrupted(c))
+			ret = -EINTR;
+		if (++turns % CHECK_CLOCK == 0)
+			now = clock_ns();
+		rte_pause();
+	}
+	return ret;
+}
+
+static bool
+pending(struct epoll *ep)
+{
+	bool is;
+
+	/* with the lock: whoever put something there before has seen us, or is seen */
+	rte_spinlock_lock(&ep->ready_lock);
+	is = ep->n_ready != 0 || ep->n_stale != 0;
+	rte_spinlock_unlock(&ep->ready_lock);
+	return is || ep->s->closing;
+}
+
+/* With a reference each: the epoll may have others while we sleep. */
+static void
+add_rings(struct ring_set *set, struct epoll *ep)
+{
+	struct ring_snap *snap = rings_get(ep);
+	unsigned int i, n = set->n;
+
+	if (snap == NULL)
+		return;
+	for (i = 0; i < snap->n; i++) {
+		ring_set_add_ring(set, snap->rings[i]);
+		while (n < set->n)
+			ring_hold(set->rings[n++]);
+	}
+	for (i = 0; i < snap->n_nested; i++)
+		add_rings(set, snap->nested[i]);
+	rings_put(snap);
+}
+
+/* Arm, look once more, sleep; what woke us is asked. 0, 1 (the kernel has something) or -EINTR. */
+static int
+sleep_once(struct call *c, const sigset_t *sigmask)
+{
+	struct pollfd fds[SOCK_RINGS + 2];
+	struct ring_set set = { 0 };
+	uint64_t until = c->deadline;
+	struct timespec left;
+	nfds_t n = 0;
+	int ret;
+
+	fds[n++] = (struct pollfd){ .fd = c->ep->s->fd, .events = POLLIN };
+	fds[n++] = (struct pollfd){ .fd = sock_asleep(c->ep->s), .events = POLLIN };
+	add_rings(&set, c->ep);
+	if (ring_set_arm(&set, fds, &n) || pending(c->ep))
+		until = 0;
+	else if (c->ep->n_streams != 0)
+		until = RTE_MIN(until, stream_next());
+	left = timespec_until(until, set.nap);
+	ret = os.ppoll(fds, n, until == UINT64_MAX && !set.nap ? NULL : &left, sigmask);
+	ret = ret < 0 ? -errno : fds[0].revents != 0;
+	if (ret >= 0 && fds[1].revents != 0)
+		harvest(c->ep);
+	sock_awake(c->ep->s);
+	ring_set_disarm(&set);
+	while (set.n != 0)
+		ring_release(set.rings[--set.n]);
+	return ret;
+}
+
+/* With signals held back between the sleeps. */
+static int
+sleep_long(struct call *c)
+{
+	sigset_t before;
+	int ret;
+
+	signals_hold(&before);
+	do {
+		ret = interrupted(c) ? -EINTR
+				     : sleep_once(c, c->sigmask != NULL ? c->sigmask : &before);
+		if (ret < 0)
+			break;
+		turn_rings(c);
+		ret = c->ep->s->closing ? -EBADF : collect(c, ret != 0);
+	} while (ret == 0 && clock_ns() < c->deadline);
+	signals_release(&before);
+	return ret;
+}
+
+static int
+wait_longer(struct call *c)
+{
+	uint64_t now = clock_ns(), spin_end = UINT64_MAX;
+	int spin_us = conf()->select_poll, ret = 0;
+	sigset_t before;
+
+	if (now >= c->deadline)
+		return 0;
+	if (spin_us >= 0)
+		spin_end = now + (uint64_t)spin_us * 1000;
+	/* what the call's mask holds back must not come while it spins; what it lets through comes
+	 * when the kernel is asked */
+	if (c->sigmask != NULL)
+		pthread_sigmask(SIG_BLOCK, c->sigmask, &before);
+	__atomic_fetch_add(&c->ep->waiting, 1, __ATOMIC_SEQ_CST);
+	if (c->ep->n_ours != 0)
+		ret = spin(c, RTE_MIN(spin_end, c->deadline), now);
+	if (ret == 0 && clock_ns() < c->deadline)
+		ret = sleep_long(c);
+	__atomic_fetch_sub(&c->ep->waiting, 1, __ATOMIC_SEQ_CST);
+	if (c->sigmask != NULL)
+		pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return ret;
+}
+
+int
+epoll_wait_ours(struct sock *e, struct epoll_event *events, int n, uint64_t deadline,
+		const sigset_t *sigmask)
+{
+	struct call c = { .ep = e->epoll,
+		.events = events,
+		.n = n,
+		.deadline = deadline,
+		.sigmask = sigmask,
+		.signals = sock_signals()->all };
+	int ret = first_turn(&c);
+
+	if (ret == 0 && deadline != 0)
+		ret = wait_longer(&c);
+	rings_put(c.snap);
+	/* there is more than was asked for, and who sleeps has not been told */
+	if (__atomic_load_n(&c.ep->n_ready, __ATOMIC_ACQUIRE) != 0)
+		sock_wake_sleepers(e);
+	return ret;
+}
+/** @} */
