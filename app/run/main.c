@@ -8,14 +8,6 @@
 
 #include "run.h"
 
-/*
- * As the library has it while it prints warnings only; and without those of the PMD, which misses
- * what a model of its device does not have.
- */
-#define SIM_QUIET                                                                                  \
-	" --log-level=warning --log-level=lib.eal:error --log-level=lib.telemetry:error"           \
-	" --log-level=pmd.net.mlx5:error"
-
 void
 run_error(const char *fmt, ...)
 {
@@ -42,35 +34,45 @@ run_exec(char **program)
 	return RUN_CANNOT_RUN;
 }
 
+/*
+ * Words about the log as the library would have them while it prints warnings only, and without
+ * those of two PMDs: mlx5's misses what a model of its device does not have, memif's the files of
+ * EAL that other processes would use.
+ */
+static const char *
+quiet(const struct run_args *a, const char *words)
+{
+	bool memif = strstr(words, "net_memif") != NULL;
+
+	if ((!a->sim && !memif) || conf()->tracelevel > CONF_TRACE_WARNING ||
+			strstr(words, "--log-level") != NULL)
+		return "";
+	return " --log-level=warning --log-level=lib.eal:error --log-level=lib.telemetry:error"
+	       " --log-level=pmd.net.mlx5:error --log-level=pmd.net.memif:error";
+}
+
 /* DPVMA_EAL_ARGS, from the ports, memory, and what was said beside. */
 static int
 set_eal_args(const struct run_args *a)
 {
-	char words[CONF_ARGS_SIZE] = "", memory[128];
+	char ports[CONF_ARGS_SIZE] = "", memory[128], words[2 * CONF_ARGS_SIZE];
 	const char *env = getenv("DPVMA_EAL_ARGS"), *more = a->eal != NULL ? a->eal : "";
-	size_t len;
 
 	/* who names no port has said in the environment which */
 	if (a->n_ports == 0 && env != NULL)
-		snprintf(words, sizeof(words), "%s", env);
-	else if (ports_eal(a, words, sizeof(words)) != 0)
+		snprintf(ports, sizeof(ports), "%s", env);
+	else if (ports_eal(a, ports, sizeof(ports)) != 0)
 		return -1;
-	len = strlen(words);
-	snprintf(words + len, sizeof(words) - len, "%s%s", *more != '\0' && len > 0 ? " " : "",
-			more);
+	snprintf(words, sizeof(words), "%s %s", ports, more);
 	if (run_memory(a, words, memory, sizeof(memory)) != 0)
 		return -1;
-	len = strlen(words);
-	if (len + strlen(memory) + sizeof(SIM_QUIET) + 2 > sizeof(words)) {
+	snprintf(words, sizeof(words), "%s%s%s%s%s%s", ports, *ports && *more ? " " : "", more,
+			(*ports || *more) && *memory ? " " : "", memory, quiet(a, words));
+	if (strlen(words) >= CONF_ARGS_SIZE) {
 		run_error("the arguments for EAL are longer than %d characters: give fewer",
 				CONF_ARGS_SIZE - 1);
 		return -1;
 	}
-	len += (size_t)snprintf(words + len, sizeof(words) - len, "%s%s",
-			*memory != '\0' && len > 0 ? " " : "", memory);
-	if (a->sim && conf()->tracelevel <= CONF_TRACE_WARNING &&
-			strstr(words, "--log-level") == NULL)
-		snprintf(words + len, sizeof(words) - len, "%s", SIM_QUIET);
 	return run_env_set("DPVMA_EAL_ARGS", words);
 }
 

@@ -181,6 +181,7 @@ def memif():
             script("client", CLIENT))
     equal(b.end(), ["asked by dpvma: True", "answered"], b.said())
     equal(a.end(), [f"from {PEER_IP}"], a.said())
+    equal(a.said() + b.said(), "", "no line of EAL's among the programs'")
 
 
 def netdev():
