@@ -22,8 +22,7 @@
 #include "run.h"
 
 #define LOOK_MS 10     /* between looks at the list of open ports */
-#define GRACE_MS 10000 /* for what was asked to end, until it is made to */
-#define LINGER_MS 2000 /* for what may end by itself, until it is asked */
+#define GRACE_MS 10000 /* for what was asked to end or will by itself, until it is made to */
 #define TCP_LISTEN 0xa /* as /proc/net/tcp writes it */
 
 struct child {
@@ -334,7 +333,7 @@ exit_code(const struct tree *t)
 static void
 end_peers(struct tree *t)
 {
-	int64_t until = now_ms() + LINGER_MS;
+	int64_t until = now_ms() + GRACE_MS;
 
 	while (t->client.started && !t->client.ended && now_ms() < until)
 		wait_signal(t, LOOK_MS);
