@@ -186,10 +186,12 @@ ask(int s, const char *request, char *answer)
 static void
 show(const struct run_args *a, const char *answer, const char *value)
 {
-	if (a->json)
+	if (a->json) {
 		printf("%s\n", answer);
-	else
-		json_print(value, stdout);
+		return;
+	}
+	json_print(value, stdout);
+	putchar('\n');
 }
 
 /* The first answer lists descriptors, of which each is asked for then. */
