@@ -233,6 +233,7 @@ steer(struct ring_port *rp, struct flow_ctl *f)
 	ret = rule_create(rp, f, f->flow.ring->queue, why, sizeof(why), &rule);
 	if (ret != 0) {
 		count_rule(rp, f->flow.ring, 0, 1);
+		snprintf(f->refused, sizeof(f->refused), "the device refused the rule: %.32s", why);
 		tell_refusal(rp, &f->flow, why);
 		return rp->port->caps.isolated ? ret : 0;
 	}
@@ -452,6 +453,7 @@ move(struct ring_port *rp, struct flow_ctl *f, struct ring *to)
 	}
 	/* The rule may lead to the old ring for as long as that lives: it goes on counting it. */
 	count_rule(rp, to, f->flow.rule == NULL ? -1 : 0, 1);
+	snprintf(f->refused, sizeof(f->refused), "the device refused the rule: %.32s", why);
 	tell_refusal(rp, &f->flow, why);
 	if (f->flow.rule == NULL) {
 		f->flow.in_device = false;

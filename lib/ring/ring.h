@@ -192,6 +192,13 @@ int ring_flow_move(struct flow *flow, struct ring *to);
 /** Put another sink behind the flow (a second socket joined the group, the last but one left). */
 void ring_flow_set_sink(struct flow *flow, struct sink *sink);
 
+#define RING_FLOW_TEXT 192 /**< bytes that hold any */
+/**
+ * The flow's pattern, and the rule that steers it (mark, queue) or why software does. Takes the
+ * lock of the ring table; the flow must not go meanwhile.
+ */
+void ring_flow_text(struct flow *flow, char *buf, size_t len);
+
 /**
  * Data path, rx_lock held: the flows of @p n keys of packets, the most specific match first
  * (5-tuple, 3-tuple, any address). NULL where there is none. The cache misses of a burst overlap,

@@ -97,6 +97,7 @@ struct flow_ctl {
 	TAILQ_ENTRY(flow_ctl) next;
 	uint16_t rule_queue; /**< where the rule in the device leads */
 	bool plain;	     /**< counted in plain_flows of its ring */
+	char refused[64];    /**< why the device took no rule, the last time */
 };
 
 static inline struct ring_ctl *

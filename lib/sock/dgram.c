@@ -23,10 +23,9 @@ bind_received(struct sock *s, const struct ip_addr *addr, uint16_t port_be,
 	ret = udp_bind(s->udp, addr, &port_be);
 	if (ret == 0 || ret == -EREMOTE) {
 		rules_whole(s, rule);
-		s->sends = ret == 0;
 		s->bound = true;
-		if (s->sends)
-			sock_mark(s->fd, SOCK_MARK_OURS);
+		if (ret == 0)
+			sock_to_sends(s);
 		return 0;
 	}
 	udp_options(s->udp)->deaf = false;
@@ -53,6 +52,8 @@ bind_offloaded(struct sock *s, const struct ip_addr *addr, uint16_t port_be)
 	}
 	if (rules_receiver(addr, port_be, &rule))
 		return bind_received(s, addr, port_be, &rule);
+	if (rule.rule != 0)
+		s->rule = rule.rule;
 	ret = kernel_bind(s, addr, &port_be);
 	if (ret != 0)
 		return ret;

@@ -172,6 +172,20 @@ enum dpvma_carrier { DPVMA_KERNEL, DPVMA_OFFLOADED };
 DPVMA_API enum dpvma_carrier dpvma_explain(int fd, char *why, size_t len);
 
 /**
+ * The same of every socket of the process, a paragraph each: who carries it and what decided that
+ * (a rule, a route, an address, ...), names, state, rings, steering, counters; with DPVMA_EXPLAIN
+ * set also a line for each that was closed.
+ * @return 0, or -1 with errno EIO
+ */
+DPVMA_API int dpvma_explain_all(FILE *f);
+/**
+ * The same as one JSON object on a line: {"sockets":[{"fd":,"type":,"carrier":,"decided":,"why":,
+ * "local":,"remote":,"state":,"rings":[{"index":,"queue":,"port":,"netdev":}],"steering":[],
+ * "counters":{}}],"closed":[],"closed_dropped":}. carrier is offloaded, kernel or mixed.
+ */
+DPVMA_API int dpvma_explain_json(FILE *f);
+
+/**
  * Counters of a socket, its rings and its cyclic reader; 0: of everything, TCP's engines too. EBADF
  * for no socket.
  */

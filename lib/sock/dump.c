@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "cyclic/cyclic.h"
+#include "facts.h"
 #include "port/port.h"
 #include "sock_priv.h"
 
@@ -58,18 +59,6 @@ print_cyclic(struct dump *d, struct ring *ring)
 	stat_json(d->f, &stat_cyclic, cyclic_stats(cyclic)->c);
 	fputc('}', d->f);
 	d->comma = true;
-}
-
-static void
-json_string(FILE *f, const char *text)
-{
-	fputc('"', f);
-	for (; *text != '\0'; text++) {
-		if (*text == '"' || *text == '\\')
-			fputc('\\', f);
-		fputc((unsigned char)*text < ' ' ? ' ' : *text, f);
-	}
-	fputc('"', f);
 }
 
 static void
@@ -275,6 +264,7 @@ dump_export(void)
 {
 	static bool done;
 
+	explain_export();
 	if (!done)
 		done = stat_export(&stat_sock, stats_at, label_at) == 0 &&
 				stat_export(&stat_tcp, tcp_at, tcp_label_at) == 0;

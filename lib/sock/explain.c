@@ -56,6 +56,8 @@ explain_remember(int fd, enum sock_reason reason)
 	/* nothing to forget before there was something to remember */
 	if (reason == REASON_NONE && __atomic_load_n(&reasons, __ATOMIC_ACQUIRE) == NULL)
 		return;
+	if (reason != REASON_NONE)
+		report_opened();
 	at = reason_at(fd);
 	if (at != NULL)
 		keep(fd, at, (uint16_t)reason);
@@ -104,26 +106,44 @@ explain_rule(uint32_t rule, char *why, size_t len)
 	snprintf(why, len, "rule %s", text != NULL ? text : "of libvma.conf");
 }
 
-static void
-explain_unknown(int fd, char *why, size_t len)
+static uint16_t
+remembered(int fd)
 {
 	const uint16_t *at;
 
-	if (sock_marked(fd) == SOCK_MARK_LOOPBACK) {
-		snprintf(why, len, "bound or sent to 127.0.0.0/8, which is the kernel's");
-		return;
-	}
-	if (sock_marked(fd) == SOCK_MARK_CANDIDATE) {
-		snprintf(why, len, "nothing has needed a port yet");
-		return;
-	}
 	at = __atomic_load_n(&reasons, __ATOMIC_ACQUIRE) != NULL ? reason_at(fd) : NULL;
+	return at != NULL ? *at : REASON_NONE;
+}
 
-	if (at != NULL && *at >= RULES) {
-		explain_rule(*at - RULES, why, len);
-		return;
-	}
-	switch (at != NULL ? *at : REASON_NONE) {
+enum sock_reason
+explain_reason(int fd)
+{
+	uint16_t reason = remembered(fd);
+
+	if (reason >= RULES)
+		return REASON_RULE;
+	if (reason != REASON_NONE)
+		return (enum sock_reason)reason;
+	if (sock_marked(fd) == SOCK_MARK_LOOPBACK)
+		return REASON_LOOPBACK;
+	return sock_marked(fd) == SOCK_MARK_CANDIDATE ? REASON_IDLE : REASON_NONE;
+}
+
+static void
+explain_unknown(int fd, char *why, size_t len)
+{
+	int domain;
+
+	switch (explain_reason(fd)) {
+	case REASON_RULE:
+		explain_rule((uint32_t)(remembered(fd) - RULES), why, len);
+		break;
+	case REASON_LOOPBACK:
+		snprintf(why, len, "bound or sent to 127.0.0.0/8, which is the kernel's");
+		break;
+	case REASON_IDLE:
+		snprintf(why, len, "nothing has needed a port yet");
+		break;
 	case REASON_OPTION:
 		snprintf(why, len, "VMA_OFFLOADED_SOCKETS=0");
 		break;
@@ -153,7 +173,11 @@ explain_unknown(int fd, char *why, size_t len)
 		snprintf(why, len, "it came to a listener by the kernel, through no dpvma port");
 		break;
 	default:
-		snprintf(why, len, "no socket that dpvma_socket() opened");
+		/* a program's own that never came by here, or none */
+		if (option_of(fd, SOL_SOCKET, SO_DOMAIN, &domain) && domain != AF_INET)
+			snprintf(why, len, "its address family: only AF_INET is offloaded");
+		else
+			snprintf(why, len, "no socket that dpvma_socket() opened");
 	}
 }
 
@@ -187,7 +211,7 @@ explain_shared(const struct sock *s, char *why, size_t len)
 static void
 explain_offloaded(struct sock *s, char *why, size_t len)
 {
-	char local[IP_ADDR_STRLEN], remote[IP_ADDR_STRLEN];
+	char local[IP_ADDR_STRLEN], remote[IP_ADDR_STRLEN], rule[SOCK_WHY];
 	struct ring *rings[PORT_MAX];
 	struct ip_addr addr;
 	uint16_t port_be, peer_be;
@@ -209,6 +233,10 @@ explain_offloaded(struct sock *s, char *why, size_t len)
 	if (used < len && n != 0)
 		used += (size_t)snprintf(why + used, len - used, ", port %s, ring %u on queue %u",
 				rings[0]->port->name, rings[0]->index, rings[0]->queue);
+	if (used < len && s->rule != 0) {
+		explain_rule(s->rule, rule, sizeof(rule));
+		used += (size_t)snprintf(why + used, len - used, ", by %s", rule);
+	}
 	if (used < len && n > 1)
 		used += (size_t)snprintf(why + used, len - used, " and %u more", n - 1);
 	if (used < len)

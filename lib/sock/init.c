@@ -56,6 +56,7 @@ in_child(void)
 	if (state == 0)
 		return;
 	sock_table_forget();
+	report_forget();
 	state = -ENOTSUP;
 	own_eal = false;
 }
@@ -165,6 +166,7 @@ all_left(void)
 void
 dpvma_exit(void)
 {
+	report_write();
 	pthread_mutex_lock(&lock);
 	if (state == 1) {
 		sock_foreach(close_one, NULL);
@@ -192,6 +194,8 @@ static void __attribute__((destructor)) end_of_process(void)
 {
 	if (sock_is_started() && own_eal)
 		dpvma_exit();
+	else
+		report_write();
 }
 
 const char *

@@ -28,9 +28,12 @@ last_close(struct sock *s)
 int
 dpvma_close(int fd)
 {
+	struct sock *s;
 	bool last;
-	struct sock *s = sock_detach(fd, &last);
 
+	if (unlikely(conf()->explain[0] != '\0'))
+		report_closing(fd);
+	s = sock_detach(fd, &last);
 	explain_remember(fd, REASON_NONE);
 	if (s == NULL) {
 		sock_mark(fd, SOCK_MARK_NONE);

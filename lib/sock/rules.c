@@ -43,12 +43,12 @@ rules_connect(struct sock *s, const struct ip_addr *peer, uint16_t port_be)
 	uint16_t local_be;
 	int ret;
 
-	if (!conf_offload_asked(role))
-		return 0;
 	s->ops->local(s, &local, &local_be);
 	o = conf_offload(role, &local, local_be, peer, port_be);
-	if (o.offload)
+	if (o.offload) {
+		s->rule = o.rule;
 		return 0;
+	}
 	ret = give_up(s, &o, ENETUNREACH);
 	if (ret != 0)
 		return ret;
@@ -64,12 +64,12 @@ rules_listen(struct sock *s)
 	uint16_t local_be;
 	int ret;
 
-	if (!conf_offload_asked(CONF_TCP_SERVER))
-		return 0;
 	s->ops->local(s, &local, &local_be);
 	o = conf_offload(CONF_TCP_SERVER, &local, local_be, NULL, 0);
-	if (o.offload)
+	if (o.offload) {
+		s->rule = o.rule;
 		return 0;
+	}
 	ret = give_up(s, &o, EADDRNOTAVAIL);
 	if (ret != 0)
 		return ret;
@@ -80,8 +80,6 @@ rules_listen(struct sock *s)
 bool
 rules_receiver(const struct ip_addr *local, uint16_t port_be, struct conf_offload *o)
 {
-	if (!conf_offload_asked(CONF_UDP_RECEIVER))
-		return false;
 	*o = conf_offload(CONF_UDP_RECEIVER, local, port_be, NULL, 0);
 	return !o->offload;
 }

@@ -69,6 +69,7 @@ enum sock_reason {
 	REASON_LOOPBACK,
 	REASON_ROUTE,
 	REASON_DEVICE,
+	REASON_IDLE, /**< nothing has decided yet */
 };
 
 struct sock;
@@ -174,7 +175,7 @@ struct sock {
 	char bind_device[IF_NAMESIZE]; /**< SO_BINDTODEVICE of a port the kernel does not know */
 	char why[SOCK_WHY];	       /**< why the kernel carries it */
 	enum sock_reason reason;       /**< the same in a word */
-	uint32_t rule;		       /**< of libvma.conf that made it the kernel's, 0: none */
+	uint32_t rule;		       /**< of libvma.conf that decided, 0: none */
 	uint32_t send_rule;	       /**< that made the kernel send, the last one */
 	unsigned int os_groups_n;
 	struct os_group {
@@ -243,10 +244,13 @@ void sock_foreach(void (*cb)(struct sock *s, void *ctx), void *ctx);
 struct sock *sock_make(int fd, int type, bool nonblock, int *err);
 void sock_to_kernel(struct sock *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/** Of a socket that is the kernel's: its sends are ours still. */
+void sock_to_sends(struct sock *s);
+
 /** Not so after all, as the kernel refused the call that made it the kernel's. */
 void sock_to_us(struct sock *s);
 
-/* rules.c: each asks libvma.conf, and costs a look at one word where no rule is about that */
+/* rules.c: each asks libvma.conf */
 /** The kernel's by this rule. */
 void rules_whole(struct sock *s, const struct conf_offload *o);
 /** udp_connect, tcp_client. 0; -EREMOTE: the kernel's now; or it cannot be, which was said */
@@ -297,6 +301,8 @@ void explain_remember_rule(int fd, uint32_t rule);
 void explain_copy(int fd, int to);
 /** Of numbers from @p first to @p last nothing is known any more. */
 void explain_forget(unsigned int first, unsigned int last);
+/** What is remembered, or what the descriptor itself tells. */
+enum sock_reason explain_reason(int fd);
 void explain_sock(struct sock *s, char *why, size_t len);
 
 /* kernel.c: the kernel's socket behind ours */
@@ -543,6 +549,19 @@ bool vma_option_api(int fd, int level, int name, void *val, const socklen_t *len
 /* engine.c */
 int engine_start(void);
 void engine_stop(void);
+
+/* explain_export.c */
+void explain_export(void);
+
+/* report.c */
+/** There is a socket to tell of. */
+void report_opened(void);
+/** With DPVMA_EXPLAIN set, before a descriptor is closed. */
+void report_closing(int fd);
+/** The child of a fork() has nothing to tell. */
+void report_forget(void);
+/** The process ends, or the stack does. */
+void report_write(void);
 
 /* dump.c */
 void dump_export(void);

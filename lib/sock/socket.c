@@ -50,6 +50,13 @@ sock_to_kernel(struct sock *s, const char *fmt, ...)
 }
 
 void
+sock_to_sends(struct sock *s)
+{
+	s->sends = true;
+	mark_names(s, SOCK_MARK_OURS);
+}
+
+void
 sock_to_us(struct sock *s)
 {
 	s->why[0] = '\0';
@@ -193,6 +200,7 @@ dpvma_opened(int fd)
 		adopt(fd);
 	else
 		sock_mark(fd, SOCK_MARK_CANDIDATE);
+	report_opened();
 	errno = err;
 }
 

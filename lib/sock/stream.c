@@ -170,6 +170,7 @@ inherit(struct sock *s, const struct sock *from)
 	s->snd_timeout_ns = from->snd_timeout_ns;
 	s->linger = from->linger;
 	s->linger_s = from->linger_s;
+	s->rule = from->rule;
 }
 
 /* The number first: without one the connection waits on, as on Linux. */
@@ -272,7 +273,7 @@ accept_carried(const struct sock *l, int fd, struct sockaddr *addr, socklen_t *l
 {
 	int ret = os.accept4(fd, addr, len, flags);
 
-	if (ret >= 0 && l->rule != 0)
+	if (ret >= 0 && l->reason == REASON_RULE)
 		explain_remember_rule(ret, l->rule);
 	else if (ret >= 0)
 		explain_remember(ret, REASON_LISTENER);

@@ -115,6 +115,18 @@ stream_guard(struct stream *s, int fd)
 	stream_control_unlock();
 }
 
+void
+stream_foreach_flow(struct stream *s, void (*cb)(struct flow *flow, void *ctx), void *ctx)
+{
+	stream_control_lock();
+	for (unsigned int i = 0; i < s->n_seats; i++)
+		cb(s->seats[i]->flow, ctx);
+	if (s->phase == STREAM_CONNECTING || s->phase == STREAM_CONNECTED)
+		if (s->flow != NULL && s->flow->flow != NULL)
+			cb(s->flow->flow, ctx);
+	stream_control_unlock();
+}
+
 static bool
 listened(const struct lport *lp)
 {

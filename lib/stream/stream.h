@@ -201,6 +201,8 @@ int stream_init(void);
  * is forgotten.
  */
 void stream_fini(void);
+/** The flows that bring the socket its segments, for display; the control lock is held. */
+void stream_foreach_flow(struct stream *s, void (*cb)(struct flow *flow, void *ctx), void *ctx);
 /** Each engine's counters and connections, for display. The label is as text. */
 void stream_foreach_engine(void (*cb)(const struct ring *ring, const struct tcp_stats *stats,
 					   unsigned int conns, void *ctx),

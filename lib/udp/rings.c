@@ -75,6 +75,32 @@ rings_update(struct udp_sock *s)
 	return rc;
 }
 
+static void
+show_cell(const struct cell *c, const struct udp_sock *s, void (*cb)(struct flow *flow, void *ctx),
+		void *ctx)
+{
+	const struct udp_flow *f;
+
+	LIST_FOREACH (f, &c->flows, next)
+		if (f->flow != NULL && cell_device_fits(s, f->port, f->key.vlan_id))
+			cb(f->flow, ctx);
+}
+
+void
+udp_foreach_flow(struct udp_sock *s, void (*cb)(struct flow *flow, void *ctx), void *ctx)
+{
+	const struct cell *c;
+
+	control_lock();
+	if (s->cell != NULL && s->kind != LOCAL_ANY)
+		show_cell(s->cell, s, cb, ctx);
+	else if (s->cell != NULL)
+		LIST_FOREACH (c, &s->cell->lp->cells, same_port)
+			if (c->rport == 0)
+				show_cell(c, s, cb, ctx);
+	control_unlock();
+}
+
 void
 flows_forget_rings(struct udp_sock *s)
 {

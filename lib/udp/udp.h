@@ -173,6 +173,8 @@ void udp_set_recverr(struct udp_sock *sock, net_report_cb cb);
 unsigned int udp_rings(struct udp_sock *sock, struct ring **rings, unsigned int n);
 /** The same with a reference of each ring, which is ring_release()'s to drop; of @p n at most. */
 unsigned int udp_hold_rings(struct udp_sock *sock, struct ring **rings, unsigned int n);
+/** The flows that bring the socket its datagrams, for display; the control lock is held. */
+void udp_foreach_flow(struct udp_sock *sock, void (*cb)(struct flow *flow, void *ctx), void *ctx);
 /** The ring that sends to the peer, or that sent last; NULL when nothing was sent yet. */
 struct ring *udp_tx_ring(struct udp_sock *sock);
 

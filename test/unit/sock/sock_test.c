@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The stack and the wire behind the tests of sockets. */
 #include <limits.h>
+#include <sys/un.h>
 
 #include <rte_eal.h>
 #include <rte_errno.h>
@@ -18,6 +19,7 @@
 	}
 
 char test_log[8192];
+bool test_telemetry;
 static struct rte_ring *to_port, *from_port;
 static struct rte_mempool *pool;
 static uint16_t ethdev;
@@ -37,12 +39,34 @@ start_eal(void)
 {
 	char prefix[64];
 	char *args[] = { (char *)"sock_test", (char *)"--no-huge", (char *)"--no-pci",
-		(char *)"--no-shconf", (char *)"--no-telemetry", (char *)"-m", (char *)"256",
-		(char *)"-l", (char *)"0", (char *)"--log-level=4", prefix };
+		(char *)"--no-shconf", (char *)(test_telemetry ? "--telemetry" : "--no-telemetry"),
+		(char *)"-m", (char *)"256", (char *)"-l", (char *)"0", (char *)"--log-level=4",
+		prefix };
 
 	snprintf(prefix, sizeof(prefix), "--file-prefix=sock_test_%d", (int)getpid());
 	assert_true(rte_eal_init(RTE_DIM(args), args) >= 0);
 	snprintf(eal_dir, sizeof(eal_dir), "%s", rte_eal_get_runtime_dir());
+}
+
+const char *
+test_ask(const char *request)
+{
+	static char answer[65536];
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	int s = socket(AF_UNIX, SOCK_SEQPACKET, 0);
+	ssize_t n;
+
+	assert_true((size_t)snprintf(sun.sun_path, sizeof(sun.sun_path), "%.80s/dpdk_telemetry.v2",
+				    eal_dir) < sizeof(sun.sun_path));
+	assert_int_equal(connect(s, (struct sockaddr *)&sun, sizeof(sun)), 0);
+	/* first it says who it is */
+	assert_true(recv(s, answer, sizeof(answer) - 1, 0) > 0);
+	assert_true(send(s, request, strlen(request), 0) > 0);
+	n = recv(s, answer, sizeof(answer) - 1, 0);
+	assert_true(n > 0);
+	answer[n] = '\0';
+	close(s);
+	return answer;
 }
 
 static void

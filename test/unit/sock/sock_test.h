@@ -31,6 +31,11 @@
 #define PEER "10.9.0.2"
 #define PEER_PORT 7777
 
+/** Set before the start: EAL answers telemetry. */
+extern bool test_telemetry;
+/** A request to it and its answer, in static memory. */
+const char *test_ask(const char *request);
+
 /** Start EAL, the wire and dpvma with options "NAME=VALUE" up to NULL, besides those all share. */
 void test_start(const char *first, ...);
 /** EAL and the wire alone, and the options. */
