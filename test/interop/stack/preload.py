@@ -161,4 +161,84 @@ def tcp():
     listener.close()
 
 
-lab.main(udp, tcp)
+def select_and_names():
+    """select over a socket of ours, under another name, and a pipe of the kernel's."""
+    wire = Mlx5Wire()
+    program = Program(wire, f"""
+        import select
+        s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        two = s.dup()
+        s.bind(("{HOST_IP}", 5000))
+        assert explain(two)[0], explain(two)
+        s.close()
+        r, w = os.pipe()
+        say("started")
+        echoes = pipes = 0
+        while echoes < 10 or pipes < 10:
+            ready = select.select([two, r], [], [], {PATIENCE})[0]
+            assert ready
+            if r in ready:
+                say("pipe", os.read(r, 1).decode())
+                pipes += 1
+            if two in ready:
+                data, peer = two.recvfrom(100)
+                two.sendto(data, peer)
+                os.write(w, b"x")
+                echoes += 1
+        assert not select.select([two], [], [], 0.01)[0]
+        """)
+    s = wire.peer.udp(PEER_IP, 6000)
+    for i in range(10):
+        s.sendto(b"%d" % i, (HOST_IP, 5000))
+        equal(s.recv(100), b"%d" % i, "echo")
+        equal(program.expect("pipe"), ["x"], "the pipe")
+    program.end()
+
+
+def events():
+    """asyncio, so epoll, with connections that come and go, and one to itself over loopback."""
+    wire = Mlx5Wire()
+    program = Program(wire, f"""
+        import asyncio
+        async def serve(reader, writer):
+            assert explain(writer.get_extra_info("socket"))[0]
+            while data := await reader.read(65536):
+                writer.write(data)
+                await writer.drain()
+            writer.close()
+        async def itself():
+            async def answer(reader, writer):
+                writer.write(await reader.readexactly(4))
+                writer.close()
+            server = await asyncio.start_server(answer, "127.0.0.1", 0)
+            reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+            writer.write(b"self")
+            assert await reader.read() == b"self"
+            server.close()
+        async def main():
+            await itself()
+            server = await asyncio.start_server(serve, "{HOST_IP}", 5000)
+            say("started")
+            await asyncio.get_running_loop().run_in_executor(None, heard)
+            await itself()
+            server.close()
+        asyncio.run(main())
+        """)
+    for turn in range(3):
+        with wire.peer:
+            clients = [socket.create_connection((HOST_IP, 5000), timeout=PATIENCE)
+                       for _ in range(20)]
+        for i, c in enumerate(clients):
+            c.sendall(lab.pattern(1 + 997 * i, i))
+        for i, c in enumerate(clients):
+            c.shutdown(socket.SHUT_WR)
+            got = b""
+            while data := c.recv(65536):
+                got += data
+            equal(got, lab.pattern(1 + 997 * i, i), f"echo {turn} {i}")
+            c.close()
+    program.tell("end")
+    program.end()
+
+
+lab.main(udp, tcp, select_and_names, events)
