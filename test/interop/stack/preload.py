@@ -241,4 +241,37 @@ def events():
     program.end()
 
 
-lab.main(udp, tcp, select_and_names, events)
+def early_connections():
+    """Clients that ask before a server listens: whoever is accepted is served to the end."""
+    wire = Mlx5Wire()
+    program = Program(wire, f"""
+        first = socket.create_server(("{HOST_IP}", 4999))
+        say("started")
+        for port in range(5000, 5020):
+            heard()
+            l = socket.create_server(("{HOST_IP}", port))
+            c = l.accept()[0]
+            # by now the flows of the listener are there, whoever made the connection
+            say("accepted")
+            data = c.recv(100)
+            c.sendall(data)
+            c.close()
+            l.close()
+        """)
+    for port in range(5000, 5020):
+        program.tell("listen")
+        while True:
+            try:
+                with wire.peer:
+                    c = socket.create_connection((HOST_IP, port), timeout=PATIENCE)
+                break
+            except ConnectionRefusedError:
+                pass
+        program.expect("accepted")
+        c.sendall(b"served")
+        equal(c.recv(100), b"served", f"the first connection of number {port}")
+        c.close()
+    program.end()
+
+
+lab.main(udp, tcp, select_and_names, events, early_connections)
