@@ -95,6 +95,7 @@ attach(const struct core *found, const char *cause)
 	static const struct sock_host host = {
 		.os = &os,
 		.marks = preload_marks,
+		.epoll_waiters = preload_waiters,
 		.signals = preload_signals,
 		.adopt = candidate_adopt,
 	};

@@ -49,7 +49,6 @@
 			(struct pollfd * fds, nfds_t n, const struct timespec *timeout,            \
 					const sigset_t *sigmask, size_t room))                     \
 	X(int, epoll_create, (int size))                                                           \
-	X(int, epoll_wait, (int epfd, struct epoll_event *events, int n, int timeout_ms))          \
 	X(int, epoll_pwait2,                                                                       \
 			(int epfd, struct epoll_event *events, int n,                              \
 					const struct timespec *timeout, const sigset_t *sigmask))  \
@@ -75,6 +74,8 @@ extern struct preload_libc libc;
 /** @name Marks (marks.c) */
 /** @{ */
 extern uint8_t preload_marks[SOCK_MARKS];
+/** Threads in the kernel's epoll_wait(2) that began before there was libdpvma.so, by epoll. */
+extern uint16_t preload_waiters[SOCK_MARKS];
 
 static inline enum sock_mark
 mark_of(int fd)
@@ -162,7 +163,15 @@ bool candidate_loopback(const struct sockaddr *addr, socklen_t len);
 					const sigset_t *sigmask))                                  \
 	X(int, dup, (int fd))                                                                      \
 	X(int, dup2, (int fd, int to))                                                             \
-	X(int, dup3, (int fd, int to, int flags))
+	X(int, dup3, (int fd, int to, int flags))                                                  \
+	X(int, epoll_ctl, (int epfd, int op, int fd, struct epoll_event *event))                   \
+	X(int, epoll_pwait,                                                                        \
+			(int epfd, struct epoll_event *events, int n, int timeout_ms,              \
+					const sigset_t *sigmask))                                  \
+	X(int, epoll_pwait2,                                                                       \
+			(int epfd, struct epoll_event *events, int n,                              \
+					const struct timespec *timeout, const sigset_t *sigmask))  \
+	X(int, epoll_called_out, (int epfd, struct epoll_event *events, int n))
 
 struct core {
 #define CORE_MEMBER(ret, name, params) ret(*name) params;

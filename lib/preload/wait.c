@@ -100,15 +100,3 @@ pselect(int n, fd_set *r, fd_set *w, fd_set *e, const struct timespec *timeout,
 	return c != NULL ? c->pselect(n, r, w, e, timeout, sigmask)
 			 : os.pselect(n, r, w, e, timeout, sigmask);
 }
-
-EXPORT int
-epoll_create(int size)
-{
-	return fresh(libc.epoll_create(size));
-}
-
-EXPORT int
-epoll_create1(int flags)
-{
-	return fresh(os.epoll_create1(flags));
-}

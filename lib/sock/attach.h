@@ -107,6 +107,9 @@ struct sock_signals {
 struct sock_host {
 	const struct sock_os *os;
 	uint8_t *marks; /**< SOCK_MARKS of them */
+	/** Threads that wait in a kernel's epoll and began before dpvma came: SOCK_MARKS of them.
+	 */
+	const uint16_t *epoll_waiters;
 	/** Those of the calling thread; NULL: signals are seen by sleeping calls only. */
 	const struct sock_signals *(*signals)(void);
 	/** Whether handlers of bad addresses are in place, so that EFAULT can be told. */
@@ -142,6 +145,13 @@ DPVMA_API int dpvma_adopt(int fd);
  * not asked again, as one option may change what another has set.
  */
 DPVMA_API void dpvma_option_taken(int fd, int level, int name, const void *val, socklen_t len);
+
+/**
+ * What the kernel gave to one of the epoll_waiters of host, which was called out if the epoll is
+ * dpvma's now. It has taken itself off that count.
+ * @return events that are the program's; 0: call dpvma_epoll_pwait() for the rest of the time
+ */
+DPVMA_API int dpvma_epoll_called_out(int epfd, struct epoll_event *events, int n);
 
 /** The number is another file's now, that was opened behind our back: forget what it was. */
 DPVMA_API void dpvma_forget(int fd);

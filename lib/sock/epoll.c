@@ -45,10 +45,22 @@ kick(int epfd)
 		os.epoll_ctl(epfd, EPOLL_CTL_MOD, kick_fd, &ev);
 }
 
+/* Counted here, or by who interposes libc's calls. */
+static bool
+any_in_kernel(int epfd)
+{
+	if ((uint32_t)epfd >= SOCK_MARKS)
+		return false;
+	return __atomic_load_n(&in_kernel[epfd], __ATOMIC_SEQ_CST) != 0 ||
+			(sock_epoll_waiters != NULL &&
+					__atomic_load_n(&sock_epoll_waiters[epfd],
+							__ATOMIC_SEQ_CST) != 0);
+}
+
 void
 epoll_kicked(int epfd)
 {
-	if ((uint32_t)epfd < SOCK_MARKS && __atomic_load_n(&in_kernel[epfd], __ATOMIC_SEQ_CST) != 0)
+	if (any_in_kernel(epfd))
 		kick(epfd);
 	else
 		os.epoll_ctl(epfd, EPOLL_CTL_DEL, kick_fd, NULL);
@@ -66,6 +78,14 @@ drop_kick(int epfd, struct epoll_event *events, int n, bool *kicked)
 			epoll_kicked(epfd);
 		}
 	return n;
+}
+
+int
+dpvma_epoll_called_out(int epfd, struct epoll_event *events, int n)
+{
+	bool kicked = false;
+
+	return drop_kick(epfd, events, n, &kicked);
 }
 /** @} */
 
@@ -249,7 +269,7 @@ attach(int epfd)
 		return -ENOMEM;
 	sock_publish(e);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	if (__atomic_load_n(&in_kernel[epfd], __ATOMIC_SEQ_CST) != 0)
+	if (any_in_kernel(epfd))
 		kick(epfd);
 	return 0;
 }
@@ -410,8 +430,8 @@ dpvma_epoll_ctl(int epfd, int op, int fd, struct epoll_event *ev)
 	bool ours = is_ours(epfd);
 	int ret = 0, err = errno;
 
-	if (s == NULL && op == EPOLL_CTL_ADD && epfd != fd && is_kernels_epoll(fd) &&
-			(ours || probe(epfd, fd) == 0))
+	if (s == NULL && op == EPOLL_CTL_ADD && sock_is_started() && epfd != fd &&
+			is_kernels_epoll(fd) && (ours || probe(epfd, fd) == 0))
 		s = epoll_get(fd, &ret);
 	if (ret == 0 && s != NULL && (sock_has_events(s) || has(epfd, s, fd)))
 		ret = ours ? control(epfd, op, fd, s, ev) : control_first(epfd, op, fd, s, ev);
@@ -486,7 +506,7 @@ wait_until(int epfd, struct epoll_event *events, int n, uint64_t deadline, const
 {
 	bool kicked = true;
 	struct sock *e;
-	int ret = 0;
+	int ret = 0, err = errno;
 
 	while (kicked && ret == 0) {
 		e = sock_get(epfd);
@@ -502,6 +522,8 @@ wait_until(int epfd, struct epoll_event *events, int n, uint64_t deadline, const
 		if (e != NULL)
 			sock_put(e);
 	}
+	if (ret >= 0)
+		errno = err;
 	return ret;
 }
 

@@ -17,6 +17,7 @@ static uint8_t *marks;
 static bool (*adopt_candidate)(int fd);
 static const struct sock_signals *(*signals_of)(void);
 bool sock_faults;
+const uint16_t *sock_epoll_waiters;
 
 void
 sock_mark(int fd, enum sock_mark mark)
@@ -59,5 +60,6 @@ dpvma_attach(const struct sock_host *host)
 	signals_of = host->signals;
 	adopt_candidate = host->adopt;
 	sock_faults = host->faults;
+	sock_epoll_waiters = host->epoll_waiters;
 	return 0;
 }

@@ -200,7 +200,8 @@ enum sock_mark sock_marked(int fd);
 struct sock *sock_get_named(int fd);
 /** Of the calling thread; the same address in every call of it. */
 const struct sock_signals *sock_signals(void);
-extern bool sock_faults; /**< see struct sock_host */
+extern const uint16_t *sock_epoll_waiters; /**< see struct sock_host; NULL: there is none */
+extern bool sock_faults;		   /**< see struct sock_host */
 
 /* fdtable.c */
 int sock_table_init(void);

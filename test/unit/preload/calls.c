@@ -11,6 +11,7 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdint.h>
@@ -574,6 +575,110 @@ child_of_a_stack(void)
 	DO(close(fd));
 }
 
+/* Until another thread is in a system call of that family, or has left. */
+static void
+wait_asleep(volatile pid_t *tid)
+{
+	char path[64], line[64];
+	long number = -1;
+	FILE *f;
+
+	while (*tid == 0)
+		sched_yield();
+	snprintf(path, sizeof(path), "/proc/self/task/%d/syscall", *tid);
+	while (number != SYS_epoll_wait && number != SYS_epoll_pwait &&
+			number != SYS_epoll_pwait2) {
+		f = fopen(path, "r");
+		if (f == NULL)
+			return;
+		line[0] = '\0';
+		if (fgets(line, sizeof(line), f) == NULL || sscanf(line, "%ld", &number) != 1)
+			number = -1;
+		fclose(f);
+		sched_yield();
+	}
+}
+
+static struct {
+	int ep;
+	volatile pid_t tid;
+	bool precise;
+	uint64_t data;
+} waiter;
+
+static void *
+wait_in_epoll(void *ctx)
+{
+	struct epoll_event event = { 0 };
+	long ret;
+
+	(void)ctx;
+	waiter.tid = gettid();
+	ret = waiter.precise ? epoll_pwait2(waiter.ep, &event, 1, &(struct timespec){ 20, 0 }, NULL)
+			     : epoll_wait(waiter.ep, &event, 1, -1);
+	waiter.data = event.data.u64;
+	return (void *)ret;
+}
+
+/* A socket comes to an epoll in which a thread sleeps already, and to one in another. */
+static void
+epolls(bool precise)
+{
+	struct sockaddr_in any = in("0.0.0.0", 0), to;
+	struct epoll_event event = { .events = EPOLLIN, .data.u64 = 77 };
+	int outer = OPEN(epoll_create(1)), inner, fd, plain[2];
+	pthread_t thread;
+	void *ret;
+
+	printf("# epoll\n");
+	DO(pipe(plain));
+	waiter.ep = OPEN(epoll_create1(EPOLL_CLOEXEC));
+	DO(epoll_ctl(waiter.ep, EPOLL_CTL_ADD, plain[0], &event));
+	waiter.precise = precise;
+	waiter.tid = 0;
+	pthread_create(&thread, NULL, wait_in_epoll, NULL);
+	wait_asleep(&waiter.tid);
+	fd = OPEN(socket(AF_INET, SOCK_DGRAM, 0));
+	DO(bind(fd, ADDR(any)));
+	to = bound_name(fd);
+	to.sin_addr.s_addr = inet_addr("127.0.0.1");
+	event.data.u64 = 78;
+	DO(epoll_ctl(waiter.ep, EPOLL_CTL_ADD, fd, &event));
+	DO(epoll_ctl(waiter.ep, EPOLL_CTL_ADD, fd, &event));
+	DO(sendto(fd, "x", 1, 0, ADDR(to)));
+	pthread_join(thread, &ret);
+	DO((long)ret);
+	DO(waiter.data);
+	DO(epoll_wait(waiter.ep, &event, 1, 0));
+	DO(event.data.u64);
+	DO(epoll_ctl(waiter.ep, EPOLL_CTL_DEL, fd, NULL));
+	DO(epoll_wait(waiter.ep, &event, 1, 1));
+	DO(write(plain[1], "y", 1));
+	DO(epoll_wait(waiter.ep, &event, 1, -1));
+	DO(event.data.u64);
+	DO(close(waiter.ep));
+	DO(epoll_wait(waiter.ep, &event, 1, 0));
+	/* a candidate, and nested */
+	inner = OPEN(epoll_create1(0));
+	event = (struct epoll_event){ .events = EPOLLIN, .data.u64 = 5 };
+	DO(epoll_ctl(outer, EPOLL_CTL_ADD, inner, &event));
+	DO(epoll_ctl(inner, EPOLL_CTL_ADD, fd, &event));
+	DO(epoll_ctl(inner, EPOLL_CTL_ADD, inner, &event));
+	DO(epoll_wait(outer, &event, 1, -1));
+	DO(event.data.u64);
+	DO(close(fd));
+	DO(epoll_wait(outer, &event, 1, 0));
+	fd = OPEN(socket(AF_INET, SOCK_STREAM, 0));
+	DO(epoll_ctl(outer, EPOLL_CTL_ADD, fd, &event));
+	DO(epoll_wait(outer, &event, 1, -1));
+	DO((long)event.events);
+	DO(close(inner));
+	DO(close(outer));
+	DO(close(fd));
+	DO(close(plain[0]));
+	DO(close(plain[1]));
+}
+
 static bool
 loaded(const char *library)
 {
@@ -622,6 +727,8 @@ main(int argc, char **argv)
 	not_loaded("for loopback");
 	if (!whole)
 		return 0;
+	epolls(false);
+	epolls(true);
 	kernels_sockets();
 	options(SOCK_DGRAM);
 	options(SOCK_STREAM);
