@@ -194,28 +194,47 @@ show(const struct run_args *a, const char *answer, const char *value)
 	putchar('\n');
 }
 
-/* The first answer lists descriptors, of which each is asked for then. */
-static int
-ask_and_show(const struct run_args *a, int s, char *answer)
+/* Asks for each descriptor of a list; the last one of it, -1 for an empty list. */
+static long
+show_list(const struct run_args *a, int s, const char *list, char *answer)
 {
-	const char *value = ask(s, "/dpvma/explain", answer), *item;
-	char *list, request[64];
-	long fd;
+	const char *item, *value;
+	char request[64];
+	long fd, last = -1;
 
-	if (value == NULL || strncmp(value, "null", 4) == 0)
-		return -1;
-	list = strdup(value);
-	for (item = list != NULL ? json_first(list) : NULL; item != NULL; item = json_next(item)) {
+	for (item = json_first(list); item != NULL; item = json_next(item)) {
 		if (!json_number(item, &fd))
 			continue;
+		last = fd;
 		snprintf(request, sizeof(request), "/dpvma/explain,%ld", fd);
 		value = ask(s, request, answer);
 		/* one that was closed meanwhile has no answer */
 		if (value != NULL && *value == '{')
 			show(a, answer, value);
 	}
-	free(list);
-	return 0;
+	return last;
+}
+
+/* An answer has room for some hundred descriptors: the next one goes on behind the last of them. */
+static int
+ask_and_show(const struct run_args *a, int s, char *answer)
+{
+	char request[64] = "/dpvma/explain", *list;
+	const char *value;
+	long last, before = -1;
+
+	for (;;) {
+		value = ask(s, request, answer);
+		if (value == NULL || *value != '[')
+			return -1;
+		list = strdup(value);
+		last = list != NULL ? show_list(a, s, list, answer) : -1;
+		free(list);
+		if (last <= before)
+			return 0;
+		before = last;
+		snprintf(request, sizeof(request), "/dpvma/explain,after,%ld", last);
+	}
 }
 
 int

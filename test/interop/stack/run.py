@@ -6,7 +6,9 @@ both, a kernel at the other; the order in which they start, their signals, their
 that nothing stays.
 """
 import glob
+import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -298,6 +300,41 @@ def signals():
             shutil.rmtree(path, ignore_errors=True)
 
 
+def explain():
+    """Of each descriptor, at the end and while it runs."""
+    run = Run("--sim", "--explain", f"--peer={python(script('client', CLIENT))}", "--",
+              sys.executable, script("server", SERVER))
+    run.end()
+    report = run.said()
+    check(re.search("^process [0-9]+:$", report, re.M), report)
+    check(re.search(f"offloaded.*{HOST_IP}.*7000", report), report)
+    path = fifo("end")
+    run = Run("--sim", "--", sys.executable, script("explained", f"""
+        l = socket.create_server((ADDR, 7000))
+        u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        u.bind(("127.0.0.1", 7001))
+        say(os.getpid(), l.fileno(), u.fileno())
+        open({path!r}).read()
+        """))
+    pid, tcp, udp = (int(x) for x in run.line().split())
+    asked = subprocess.run([PROGRAMS["run"], "--explain", f"--pid={pid}", "--json"], timeout=60,
+                           capture_output=True, text=True, check=False)
+    equal(asked.returncode, 0, asked.stderr)
+    told = {x["fd"]: x for x in (next(iter(json.loads(line).values()))
+                                 for line in asked.stdout.splitlines())}
+    equal(told[tcp]["carrier"], "offloaded", told)
+    check("7000" in told[tcp]["local"], told)
+    equal(told[udp]["carrier"], "kernel", told)
+    check("127" in told[udp]["why"], told)
+    text = subprocess.run([PROGRAMS["run"], "--explain", f"--pid={pid}"], timeout=60,
+                          capture_output=True, text=True, check=True).stdout
+    check(re.search(f"^fd: {tcp}$.*?^carrier: offloaded$", text, re.M | re.S), text)
+    wait_for(lambda: opened("end"), "the program waits")
+    os.close(held.pop("end"))
+    run.end()
+    equal(traces([pid]), [], "left behind")
+
+
 def tree():
     """The build directory as far as it is needed, where everybody may read it."""
     os.chmod(lab.scratch, 0o711)
@@ -344,4 +381,4 @@ def nobody():
 lab.need_tun()
 NAMES = os.listdir("/run/netns") if os.path.isdir("/run/netns") else []
 lab.main(server, client, addresses, cable, memif, netdev, codes, stays, signals,
-         nobody)
+         nobody, explain)
