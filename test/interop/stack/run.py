@@ -302,7 +302,7 @@ def signals():
 
 def explain():
     """Of each descriptor, at the end and while it runs."""
-    run = Run("--sim", "--explain", f"--peer={python(script('client', CLIENT))}", "--",
+    run = Run("--sim", "--stay", "--explain", f"--peer={python(script('client', CLIENT))}", "--",
               sys.executable, script("server", SERVER))
     run.end()
     report = run.said()
