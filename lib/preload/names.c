@@ -38,13 +38,18 @@ socket(int domain, int type, int protocol)
 EXPORT int
 close(int fd)
 {
-	const struct core *c;
+	const struct core *c = core_loaded();
+	int err = errno;
 
 	if (likely(mark_of(fd) == SOCK_MARK_NONE))
 		return os.close(fd);
-	c = core_for_call(fd);
-	if (c != NULL)
+	/* also of what libc carries: DPVMA_EXPLAIN tells of it */
+	if (c != NULL) {
+		if (core_for_call(fd) == NULL)
+			candidate_forget(fd);
+		errno = err;
 		return c->close(fd);
+	}
 	/* before the number can be another's */
 	mark_gone(fd);
 	return os.close(fd);

@@ -228,6 +228,7 @@ keep(char *line)
 void
 report_closing(int fd)
 {
+	enum sock_reason reason = explain_reason(fd);
 	struct facts *x;
 	int err = errno;
 
@@ -240,8 +241,9 @@ report_closing(int fd)
 		return;
 	}
 	x = malloc(sizeof(*x));
-	if (x != NULL && (sock_is_ours(fd) || explain_reason(fd) != REASON_NONE) &&
-			facts_get(fd, x))
+	/* of one that was never used there is nothing to tell */
+	if (x != NULL && facts_get(fd, x) &&
+			(x->table || (reason != REASON_NONE && reason != REASON_IDLE)))
 		keep(closed_line(x));
 	free(x);
 	errno = err;
