@@ -256,6 +256,24 @@ sock_of(int epfd, struct epoll *ep)
 	return NULL;
 }
 
+/* What was put there before it was ours, /proc tells; if it does not, there may be something. */
+static bool
+kernel_has_any(int epfd)
+{
+	char path[40], line[128];
+	bool any = false;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", epfd);
+	f = fopen(path, "re");
+	if (f == NULL)
+		return true;
+	while (!any && fgets(line, sizeof(line), f) != NULL)
+		any = strncmp(line, "tfd:", 4) == 0;
+	fclose(f);
+	return any;
+}
+
 static int
 attach(int epfd)
 {
@@ -267,6 +285,7 @@ attach(int epfd)
 	e = sock_of(epfd, ep);
 	if (e == NULL)
 		return -ENOMEM;
+	ep->kernel_used = kernel_has_any(epfd);
 	sock_publish(e);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if (any_in_kernel(epfd))
@@ -423,6 +442,19 @@ control_first(int epfd, int op, int fd, struct sock *s, struct epoll_event *ev)
 	return ret != 0 ? ret : control(epfd, op, fd, s, ev);
 }
 
+/* Who waits is woken by the kernel, and must ask it from then on. */
+static int
+control_kernels(int epfd, int op, int fd, struct epoll_event *ev, bool ours)
+{
+	struct sock *e = ours ? sock_get(epfd) : NULL;
+
+	if (e != NULL && e->epoll != NULL)
+		__atomic_store_n(&e->epoll->kernel_used, true, __ATOMIC_SEQ_CST);
+	if (e != NULL)
+		sock_put(e);
+	return os.epoll_ctl(epfd, op, fd, ev) == 0 ? 0 : -errno;
+}
+
 int
 dpvma_epoll_ctl(int epfd, int op, int fd, struct epoll_event *ev)
 {
@@ -436,7 +468,7 @@ dpvma_epoll_ctl(int epfd, int op, int fd, struct epoll_event *ev)
 	if (ret == 0 && s != NULL && (sock_has_events(s) || has(epfd, s, fd)))
 		ret = ours ? control(epfd, op, fd, s, ev) : control_first(epfd, op, fd, s, ev);
 	else if (ret == 0)
-		ret = os.epoll_ctl(epfd, op, fd, ev) == 0 ? 0 : -errno;
+		ret = control_kernels(epfd, op, fd, ev, ours);
 	if (s != NULL)
 		sock_put(s);
 	errno = err;

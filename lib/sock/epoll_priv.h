@@ -64,6 +64,8 @@ struct epoll {
 	struct sock *s;
 	pthread_mutex_t lock; /**< control calls, and looking at what is ready */
 
+	bool kernel_used; /**< there may be something in the kernel's */
+
 	/* under lock */
 	struct watch **table; /**< by fd */
 	unsigned int n_buckets, n_watches;

@@ -22,7 +22,7 @@ struct call {
 	uint64_t deadline;
 	const sigset_t *sigmask;
 	struct ring_snap *snap;
-	uint32_t signals; /**< handled by this thread before */
+	struct sock_wait wait;
 };
 
 /** @name Turns */
@@ -164,6 +164,8 @@ ask_kernel(struct call *c)
 		{ .fd = c->ep->own_fd, .events = POLLIN } };
 	static const struct timespec none;
 
+	if (!c->ep->kernel_used && c->ep->n_halves == 0 && c->sigmask == NULL)
+		return 0;
 	if (os.ppoll(fds, RTE_DIM(fds), &none, c->sigmask) < 0)
 		return -errno;
 	if (fds[1].revents != 0)
@@ -192,12 +194,6 @@ first_turn(struct call *c)
 	return asked < 0 ? asked : collect(c, asked != 0);
 }
 
-static bool
-interrupted(const struct call *c)
-{
-	return sock_signals()->all != c->signals;
-}
-
 static int
 spin(struct call *c, uint64_t end, uint64_t now)
 {
@@ -219,7 +215,7 @@ spin(struct call *c, uint64_t end, uint64_t now)
 		ret = asked < 0 ? asked : collect(c, asked != 0);
 		if (ret == 0 && c->ep->s->closing)
 			ret = -EBADF;
-		else if (ret == 0 && interrupted(c))
+		else if (ret == 0 && sock_interrupted(&c->wait))
 			ret = -EINTR;
 		if (++turns % CHECK_CLOCK == 0)
 			now = clock_ns();
@@ -298,8 +294,9 @@ sleep_long(struct call *c)
 
 	signals_hold(&before);
 	do {
-		ret = interrupted(c) ? -EINTR
-				     : sleep_once(c, c->sigmask != NULL ? c->sigmask : &before);
+		ret = sock_interrupted(&c->wait)
+				? -EINTR
+				: sleep_once(c, c->sigmask != NULL ? c->sigmask : &before);
 		if (ret < 0)
 			break;
 		turn_rings(c);
@@ -339,14 +336,17 @@ int
 epoll_wait_ours(struct sock *e, struct epoll_event *events, int n, uint64_t deadline,
 		const sigset_t *sigmask)
 {
-	struct call c = { .ep = e->epoll,
+	struct call c = {
+		.ep = e->epoll,
 		.events = events,
 		.n = n,
 		.deadline = deadline,
 		.sigmask = sigmask,
-		.signals = sock_signals()->all };
-	int ret = first_turn(&c);
+	};
+	int ret;
 
+	sock_wait_begin(&c.wait);
+	ret = first_turn(&c);
 	if (ret == 0 && deadline != 0)
 		ret = wait_longer(&c);
 	rings_put(c.snap);

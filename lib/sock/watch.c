@@ -218,7 +218,7 @@ to_kernel(struct watch *w)
 {
 	struct epoll_event ev = { .events = w->events, .data.u64 = w->data };
 
-	w->in_kernel = true;
+	w->in_kernel = w->ep->kernel_used = true;
 	w->ep->n_ours--;
 	if (os.epoll_ctl(w->ep->s->fd, EPOLL_CTL_ADD, w->fd, &ev) != 0 && errno != EEXIST)
 		LOG_WARNING("fd %d: the kernel did not take it into epoll %d: %s", w->fd,

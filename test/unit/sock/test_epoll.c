@@ -363,7 +363,8 @@ nested(void)
 static void
 mixed(void)
 {
-	int ep = api->create(0), c, s, ev = eventfd(0, EFD_NONBLOCK), file = fileno(stdin), pipes[2];
+	int ep = api->create(0), c, s, ev = eventfd(0, EFD_NONBLOCK), file = fileno(stdin),
+	    pipes[2];
 	struct epoll_event got[4];
 	uint64_t n = 1;
 

@@ -6,9 +6,11 @@
  */
 #include <poll.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 
 #include <rte_common.h>
 
+#include "sock/epoll_priv.h"
 #include "sock_test.h"
 
 #define EPOLLS 3
@@ -263,6 +265,48 @@ as_the_kernel(void **state)
 	dpvma_close(helper);
 }
 
+/* Idle ones are not looked at: one ring is polled, and what is ready is all that is listed. */
+static void
+ten_thousand(void **state)
+{
+	int ep = dpvma_epoll_create1(0), n = 10000, *fds, i;
+	struct epoll_event ev = { .events = EPOLLIN };
+	struct rlimit lim;
+	struct sock *e;
+	uint16_t port = 0, middle = 0;
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &lim), 0);
+	lim.rlim_cur = lim.rlim_max;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &lim), 0);
+	n = (int)RTE_MIN((rlim_t)n, lim.rlim_cur - 100);
+	fds = calloc((size_t)n, sizeof(*fds));
+	assert_non_null(fds);
+	for (i = 0; i < n; i++) {
+		fds[i] = test_bound(&port);
+		middle = i == n / 2 ? port : middle;
+		ev.data.fd = i;
+		assert_int_equal(dpvma_epoll_ctl(ep, EPOLL_CTL_ADD, fds[i], &ev), 0);
+	}
+	e = sock_get(ep);
+	assert_non_null(e);
+	assert_int_equal(e->epoll->n_watches, n);
+	assert_int_equal(e->epoll->snap->n, 1);
+	assert_int_equal(dpvma_epoll_wait(ep, &ev, 1, 0), 0);
+	assert_int_equal(e->epoll->n_ready, 0);
+	test_inject_text(middle, "x");
+	assert_int_equal(dpvma_epoll_wait(ep, &ev, 1, -1), 1);
+	assert_int_equal(ev.data.fd, n / 2);
+	assert_int_equal(e->epoll->n_ready, 1);
+	sock_put(e);
+	for (i = 0; i < n; i++)
+		dpvma_close(fds[i]);
+	assert_int_equal(e->epoll->n_watches, 0);
+	assert_int_equal(e->epoll->snap->n, 0);
+	dpvma_close(ep);
+	free(fds);
+}
+
 static int
 start(void **state)
 {
@@ -284,6 +328,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(as_the_kernel),
+		cmocka_unit_test(ten_thousand),
 	};
 
 	return cmocka_run_group_tests(tests, start, stop);
