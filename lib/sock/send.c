@@ -76,8 +76,12 @@ send_all(struct sock *s, const struct udp_out *out, unsigned int n, int flags)
 	if (unlikely(ret == -EAGAIN)) {
 		if (!s->nonblock && !(flags & MSG_DONTWAIT))
 			ret = send_blocking(s, out, n);
-		if (ret == -EAGAIN)
+		if (ret == -EAGAIN) {
 			STAT_INC(udp_stats(s->udp), SOCK, tx_eagain);
+			/* nobody says when there is room again: who waits for that edge tries again
+			 */
+			epoll_no_room(s);
+		}
 	}
 	return ret;
 }

@@ -444,6 +444,8 @@ sock_has_events(const struct sock *s)
 void epoll_notify(struct sock *s, unsigned int events);
 /** Who carries the socket, or its kernel half, is another now: for epolls to follow. */
 void epoll_follow(struct sock *s);
+/** A send found no room in a queue of the device's, which drains in microseconds. */
+void epoll_no_room(struct sock *s);
 /** Its last name is gone: out of all epolls with it. */
 void epoll_forget(struct sock *s);
 int epolls_init(void);

@@ -209,6 +209,12 @@ epoll_follow(struct sock *s)
 	if (__atomic_load_n(&s->watched, __ATOMIC_ACQUIRE) != 0)
 		epoll_notify(s, RING_CHANGED);
 }
+void
+epoll_no_room(struct sock *s)
+{
+	if (__atomic_load_n(&s->watched, __ATOMIC_ACQUIRE) != 0)
+		epoll_notify(s, POLLOUT | POLLWRNORM | POLLWRBAND);
+}
 /** @} */
 
 /** @name Whose the socket is, and its kernel half */

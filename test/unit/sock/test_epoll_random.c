@@ -307,11 +307,39 @@ ten_thousand(void **state)
 	free(fds);
 }
 
+/* A send that found no room is followed by an edge. */
+static void
+room_again(void **state)
+{
+	struct sockaddr_in to = test_addr(PEER, PEER_PORT);
+	int ep = dpvma_epoll_create1(0), fd, n = 0;
+	struct epoll_event ev = { .events = EPOLLOUT | EPOLLET };
+	uint16_t port;
+
+	(void)state;
+	fd = test_bound(&port);
+	assert_int_equal(dpvma_connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
+	assert_int_equal(dpvma_epoll_ctl(ep, EPOLL_CTL_ADD, fd, &ev), 0);
+	assert_int_equal(dpvma_epoll_wait(ep, &ev, 1, 0), 1);
+	assert_int_equal(dpvma_epoll_wait(ep, &ev, 1, 0), 0);
+	/* the wire takes some thousands, and nobody takes them off */
+	while (n < 100000 && dpvma_send(fd, "x", 1, MSG_DONTWAIT) == 1)
+		n++;
+	assert_int_equal(errno, EAGAIN);
+	assert_int_equal(dpvma_epoll_wait(ep, &ev, 1, 0), 1);
+	assert_int_equal(ev.events, EPOLLOUT);
+	assert_int_equal(dpvma_epoll_wait(ep, &ev, 1, 0), 0);
+	test_drain();
+	assert_int_equal(dpvma_send(fd, "x", 1, MSG_DONTWAIT), 1);
+	dpvma_close(fd);
+	dpvma_close(ep);
+}
+
 static int
 start(void **state)
 {
 	(void)state;
-	test_start("VMA_SELECT_SKIP_OS=0", NULL);
+	test_start("VMA_SELECT_SKIP_OS=0", "VMA_TX_NONBLOCKED_EAGAINS=1", NULL);
 	return 0;
 }
 
@@ -329,6 +357,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(as_the_kernel),
 		cmocka_unit_test(ten_thousand),
+		cmocka_unit_test(room_again),
 	};
 
 	return cmocka_run_group_tests(tests, start, stop);
