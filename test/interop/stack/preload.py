@@ -247,7 +247,7 @@ def early_connections():
     program = Program(wire, f"""
         first = socket.create_server(("{HOST_IP}", 4999))
         say("started")
-        for port in range(5000, 5020):
+        for port in range(5000, 5010):
             heard()
             l = socket.create_server(("{HOST_IP}", port))
             c = l.accept()[0]
@@ -258,7 +258,7 @@ def early_connections():
             c.close()
             l.close()
         """)
-    for port in range(5000, 5020):
+    for port in range(5000, 5010):
         program.tell("listen")
         while True:
             try:
