@@ -4,8 +4,8 @@
  * the result counts bits. The sets may be larger than an fd_set, as programs with many descriptors
  * make them. Without a descriptor of ours in them the call is the kernel's.
  */
+#include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <sys/select.h>
 #include <unistd.h>
 
@@ -62,15 +62,40 @@ any_ours(const struct sets *sets)
 	return false;
 }
 
-/* The kernel looks at no bit that no descriptor can have; beyond may be no memory. */
+/* How many descriptors the kernel's table has room for now: 64, 256, 512 and so on. */
+static int
+table_size(void)
+{
+	FILE *f = fopen("/proc/self/status", "re");
+	char line[128];
+	int size = FD_SETSIZE;
+
+	while (f != NULL && fgets(line, sizeof(line), f) != NULL)
+		if (sscanf(line, "FDSize: %d", &size) == 1)
+			break;
+	if (f != NULL)
+		fclose(f);
+	return size;
+}
+
+/*
+ * The kernel looks at no bit beyond its table, and programs rely on that: they give
+ * getdtablesize() with an fd_set. The table never shrinks.
+ */
 static int
 clip(int n)
 {
-	struct rlimit limit;
+	static int known;
+	int err = errno, size;
 
-	if (n > FD_SETSIZE && getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < (rlim_t)n)
-		return (int)limit.rlim_cur;
-	return n;
+	if (n <= FD_SETSIZE || n <= __atomic_load_n(&known, __ATOMIC_RELAXED))
+		return n;
+	size = table_size();
+	__atomic_store_n(&known, size, __ATOMIC_RELAXED);
+	errno = err;
+	if (n <= size)
+		return n;
+	return size < FD_SETSIZE ? FD_SETSIZE : size;
 }
 
 static unsigned int

@@ -20,6 +20,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/select.h>
 #include <sys/sendfile.h>
@@ -440,6 +441,37 @@ duplicates(void)
 	DO(select(-1, NULL, NULL, NULL, NULL));
 }
 
+/* A number far beyond the set: behind the set there is no memory. */
+static void
+select_beyond(void)
+{
+	struct sockaddr_in any = in("0.0.0.0", 0);
+	struct timeval tv = { 0, 1000 };
+	struct rlimit before, limit;
+	long page = sysconf(_SC_PAGESIZE);
+	char *two = mmap(NULL, 2 * (size_t)page, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	fd_set *set = (fd_set *)(void *)(two + page - (long)sizeof(*set));
+	int fd = OPEN(socket(AF_INET, SOCK_DGRAM, 0));
+
+	printf("# select\n");
+	DO(mprotect(two + page, (size_t)page, PROT_NONE));
+	getrlimit(RLIMIT_NOFILE, &before);
+	limit = before;
+	limit.rlim_cur = limit.rlim_max < 100000 ? limit.rlim_max : 100000;
+	DO(setrlimit(RLIMIT_NOFILE, &limit));
+	DO(bind(fd, ADDR(any)));
+	FD_ZERO(set);
+	FD_SET(fd, set);
+	DO(select((int)limit.rlim_cur, set, NULL, NULL, &tv));
+	FD_SET(fd, set);
+	DO(select((int)limit.rlim_cur, NULL, set, NULL, &tv));
+	DO(FD_ISSET(fd, set) != 0);
+	DO(close(fd));
+	DO(setrlimit(RLIMIT_NOFILE, &before));
+	munmap(two, 2 * (size_t)page);
+}
+
 static void
 many(void)
 {
@@ -736,6 +768,7 @@ main(int argc, char **argv)
 	tcp_between("0.0.0.0");
 	behind_our_back();
 	duplicates();
+	select_beyond();
 	many();
 	processes();
 	child_of_a_stack();
