@@ -171,7 +171,7 @@ candidate_loopback(const struct sockaddr *addr, socklen_t len)
 {
 	struct sockaddr_in in;
 
-	if (addr == NULL || len < sizeof(in))
+	if (!maybe_memory(addr) || len < sizeof(in))
 		return false;
 	memcpy(&in, addr, sizeof(in));
 	return in.sin_family == AF_INET && ntohl(in.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;

@@ -125,7 +125,7 @@ sendmsg(int fd, const struct msghdr *msg, int flags)
 	enum sock_mark mark = mark_of(fd);
 	const struct core *c;
 
-	if (likely(mark < SOCK_MARK_CANDIDATE) || msg == NULL ||
+	if (likely(mark < SOCK_MARK_CANDIDATE) || !maybe_memory(msg) ||
 			first_to(fd, mark, msg->msg_name, msg->msg_namelen))
 		return os.sendmsg(fd, msg, flags);
 	c = core_for_data(fd, mark);
@@ -138,7 +138,7 @@ sendmmsg(int fd, struct mmsghdr *vec, unsigned int n, int flags)
 	enum sock_mark mark = mark_of(fd);
 	const struct core *c;
 
-	if (likely(mark < SOCK_MARK_CANDIDATE) || vec == NULL || n == 0 ||
+	if (likely(mark < SOCK_MARK_CANDIDATE) || !maybe_memory(vec) || n == 0 ||
 			first_to(fd, mark, vec->msg_hdr.msg_name, vec->msg_hdr.msg_namelen))
 		return os.sendmmsg(fd, vec, n, flags);
 	c = core_for_data(fd, mark);

@@ -96,6 +96,13 @@ stays_on_loopback(int fd, const struct sockaddr *addr, socklen_t len)
 	return mark_of(fd) == SOCK_MARK_CANDIDATE && candidate_loopback(addr, len);
 }
 
+/* No address at all, the kernel will say. */
+static bool
+stays_unnamed(int fd, const struct sockaddr *addr)
+{
+	return mark_of(fd) == SOCK_MARK_CANDIDATE && !maybe_memory(addr);
+}
+
 static void
 leave_on_loopback(int fd)
 {
@@ -116,7 +123,7 @@ bind(int fd, const struct sockaddr *addr, socklen_t len)
 			leave_on_loopback(fd);
 		return ret;
 	}
-	c = for_port(fd);
+	c = stays_unnamed(fd, addr) ? NULL : for_port(fd);
 	return c != NULL ? c->bind(fd, addr, len) : os.bind(fd, addr, len);
 }
 
@@ -129,7 +136,7 @@ connect(int fd, const struct sockaddr *addr, socklen_t len)
 		leave_on_loopback(fd);
 		return os.connect(fd, addr, len);
 	}
-	c = for_port(fd);
+	c = stays_unnamed(fd, addr) ? NULL : for_port(fd);
 	return c != NULL ? c->connect(fd, addr, len) : os.connect(fd, addr, len);
 }
 ALIAS(__connect, connect);

@@ -101,6 +101,16 @@ fresh(int fd)
 }
 /** @} */
 
+/**
+ * Whether the program's memory may be there, by the address alone. What cannot be is libc's to
+ * complain of.
+ */
+static inline bool
+maybe_memory(const void *at)
+{
+	return (uintptr_t)at >= 4096 && (intptr_t)at > 0;
+}
+
 /** @name Candidates (candidate.c) */
 /** @{ */
 /** @return true: it is dpvma's now, or was already; false: libc's */

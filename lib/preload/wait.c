@@ -13,7 +13,7 @@ for_any(struct pollfd *fds, nfds_t n)
 	const struct core *c = core_loaded();
 	nfds_t i;
 
-	if (likely(c == NULL) || fds == NULL)
+	if (likely(c == NULL) || !maybe_memory(fds))
 		return NULL;
 	for (i = 0; i < n; i++)
 		if (mark_of(fds[i].fd) == SOCK_MARK_OURS)
@@ -57,6 +57,12 @@ __ppoll_chk(struct pollfd *fds, nfds_t n, const struct timespec *timeout, const 
 						: libc.__ppoll_chk(fds, n, timeout, sigmask, room);
 }
 
+static bool
+maybe_set(const fd_set *set)
+{
+	return set == NULL || maybe_memory(set);
+}
+
 /*
  * Only the bits of our own descriptors are looked at: a program may give a number that is far
  * beyond its sets, which the kernel cuts to the descriptors there are.
@@ -67,7 +73,7 @@ for_any_of(int n, const fd_set *r, const fd_set *w, const fd_set *e)
 	const struct core *c = core_loaded();
 	int fd;
 
-	if (likely(c == NULL))
+	if (likely(c == NULL) || !maybe_set(r) || !maybe_set(w) || !maybe_set(e))
 		return NULL;
 	for (fd = 0; (fd = mark_next(fd)) < n; fd++) {
 		const fd_mask bit = (fd_mask)(UINT64_C(1) << fd % NFDBITS);

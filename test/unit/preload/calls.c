@@ -441,6 +441,32 @@ duplicates(void)
 	DO(select(-1, NULL, NULL, NULL, NULL));
 }
 
+/* Addresses where nothing can be. */
+static void
+bad_addresses(int type)
+{
+	void *bad[] = { NULL, (void *)(uintptr_t)8, (void *)(UINTPTR_MAX - 4095) };
+	int fd = OPEN(socket(AF_INET, type, 0));
+	unsigned int i;
+
+	printf("# bad addresses\n");
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		DO(bind(fd, bad[i], 16));
+		DO(connect(fd, bad[i], 16));
+		DO(bind(fd, bad[i], 4));
+		DO(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, bad[i], 4));
+		DO(getsockname(fd, bad[i], bad[i]));
+		if (i != 0 || type == SOCK_DGRAM) {
+			DO(sendmsg(fd, bad[i], MSG_NOSIGNAL));
+			DO(sendmmsg(fd, bad[i], 1, MSG_NOSIGNAL));
+		}
+		DO(poll(bad[i], 1, 0));
+		if (i != 0)
+			DO(select(fd + 1, bad[i], NULL, NULL, NULL));
+	}
+	DO(close(fd));
+}
+
 /* A number far beyond the set: behind the set there is no memory. */
 static void
 select_beyond(void)
@@ -768,6 +794,8 @@ main(int argc, char **argv)
 	tcp_between("0.0.0.0");
 	behind_our_back();
 	duplicates();
+	bad_addresses(SOCK_DGRAM);
+	bad_addresses(SOCK_STREAM);
 	select_beyond();
 	many();
 	processes();
