@@ -207,6 +207,8 @@ check_link(struct port *port)
 	if (up == port->up)
 		return;
 	port->up = up;
+	if (up)
+		port_fork_connected(port);
 	LOG_DEBUG("port %s: link %s", port->name, up ? "up" : "down");
 	port_changed(port);
 }

@@ -262,4 +262,21 @@ void port_eal_stop(void);
 /** What EAL, huge pages and memory amount to, one info line at start. */
 void port_memory_report(void);
 
+/** @name Children of fork(), unless VMA_FORK=0 (fork.c) */
+/** @{ */
+/** Around calls into EAL and PMDs that may open files or map them; may be nested. */
+void port_fork_watch(void);
+/** What was opened since is closed by exec and in a child, and no mapping of it is inherited. */
+void port_fork_keep(void);
+/** The same of one file. */
+void port_fork_own(int fd);
+/** EAL's memory is not inherited; of an EAL that is ours. */
+void port_fork_spare_memory(void);
+/** For pthread_atfork(): nothing is opened between these, and the child closes what is known. */
+void port_fork_prepare(void);
+void port_fork_parent(void);
+/** Makes no call that is not async-signal-safe. */
+void port_fork_child(void);
+/** @} */
+
 #endif

@@ -103,6 +103,9 @@ void port_restarting(struct port *port, bool up);
 /** Stop, and start again; callbacks before and after. Lock held. */
 int port_restart(struct port *port, bool reset);
 
+/** A PMD that opens files when its peer comes: look for them. */
+void port_fork_connected(const struct port *port);
+
 /** Put the multicast state back after a start. */
 void port_mc_restore(struct port *port);
 

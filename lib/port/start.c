@@ -190,10 +190,12 @@ port_start(struct port *port)
 	struct port_queues *qs = port->queues;
 	int ret;
 
+	port_fork_watch();
 	ret = configure_and_start(port, true);
 	/* some PMDs refuse a configuration with interrupts; memory and owner would not change */
 	if (ret != 0 && ret != -ENOMEM && ret != -EBUSY)
 		ret = configure_and_start(port, false);
+	port_fork_keep();
 	if (ret != 0)
 		return ret;
 	port->started = true;

@@ -131,6 +131,7 @@ bool candidate_loopback(const struct sockaddr *addr, socklen_t len);
 	X(void, opened, (int fd))                                                                  \
 	X(int, adopt, (int fd))                                                                    \
 	X(void, option_taken, (int fd, int level, int name, const void *val, socklen_t len))       \
+	X(void, inherit, (void))                                                                   \
 	X(void, forget, (int fd))                                                                  \
 	X(int, close, (int fd))                                                                    \
 	X(int, shutdown, (int fd, int how))                                                        \

@@ -26,5 +26,8 @@ daemon(int nochdir, int noclose)
 
 	for (fd = 0; ret == 0 && noclose == 0 && fd <= 2; fd++)
 		fresh(fd);
+	/* libc's _exit() of the parent went by us */
+	if (ret == 0 && core_loaded() != NULL)
+		core_loaded()->inherit();
 	return ret;
 }

@@ -188,3 +188,10 @@ ring_thread_register(void)
 	else
 		pthread_setspecific(thread_end, &thread_tried);
 }
+
+void
+ring_thread_forget(void)
+{
+	if (thread_tried)
+		pthread_setspecific(thread_end, NULL);
+}

@@ -326,6 +326,8 @@ ring_rx_unlock(struct ring *ring)
  * for another. Called by ring_rx() and ring_tx_alloc().
  */
 void ring_thread_register(void);
+/** In a child of fork(): the thread has nothing to give back when it ends. */
+void ring_thread_forget(void);
 
 static inline void
 ring_thread(void)

@@ -131,6 +131,10 @@ ring_fd(struct ring *ring)
 	if (ring->fd < 0)
 		ret = open_fd(ring_ctl(ring));
 	table_unlock();
+	if (ret == 0) {
+		port_fork_own(ring->fd);
+		port_fork_own(ring_ctl(ring)->wake_fd);
+	}
 	return ret == 0 ? ring->fd : ret;
 }
 

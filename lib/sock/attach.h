@@ -153,6 +153,12 @@ DPVMA_API void dpvma_option_taken(int fd, int level, int name, const void *val, 
  */
 DPVMA_API int dpvma_epoll_called_out(int epfd, struct epoll_event *events, int n);
 
+/**
+ * In a child of fork() whose parent has ended without a word, as in daemon(): the sockets that it
+ * has from its parent hear what the kernel was kept from for the parent's sake.
+ */
+DPVMA_API void dpvma_inherit(void);
+
 /** The number is another file's now, that was opened behind our back: forget what it was. */
 DPVMA_API void dpvma_forget(int fd);
 

@@ -21,8 +21,9 @@
 #define TABLE_SIZE SOCK_MARKS
 
 static struct sock **table;
-static uint32_t table_size; /**< 0 until there is a table */
-static uint32_t table_top;  /**< no entry at or above it */
+static uint32_t table_size;    /**< 0 until there is a table */
+static uint32_t table_top;     /**< no entry at or above it */
+static uint32_t inherited_top; /**< the same when this process was forked */
 static uint32_t alive;
 static uint32_t serial; /**< of the last socket made */
 static bool single;
@@ -53,11 +54,30 @@ sock_table_forget(void)
 {
 	uint32_t fd;
 
-	for (fd = 0; fd < table_top; fd++)
-		if (table[fd] != NULL)
-			sock_mark((int)fd, SOCK_MARK_NONE);
+	for (fd = 0; fd < table_top; fd++) {
+		if (table[fd] == NULL)
+			continue;
+		sock_mark((int)fd, SOCK_MARK_NONE);
+		if (table[fd]->wake_fd >= 0)
+			os.close(table[fd]->wake_fd);
+		/* it may have other names */
+		table[fd]->wake_fd = -1;
+	}
+	inherited_top = table_top;
 	table_size = 0;
 	table_top = 0;
+}
+
+/* The table is as the parent's was. */
+void
+dpvma_inherit(void)
+{
+	uint32_t fd;
+
+	for (fd = 0; fd < inherited_top; fd++)
+		if (table[fd] != NULL)
+			kernel_leave(table[fd]);
+	inherited_top = 0;
 }
 
 static struct sock *

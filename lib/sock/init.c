@@ -16,7 +16,9 @@
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static int state; /**< 0 not started, 1 started, < 0 the errno of a start that failed */
 static bool own_eal;
+bool sock_shared, sock_ending;
 static __thread bool starting; /**< a start opens files itself */
+static __thread bool changing; /**< this thread has the lock */
 
 /*
  * Rooms that start on a running EAL; each says in one line why it cannot. The first has nothing to
@@ -46,26 +48,89 @@ stop_rooms(unsigned int n)
 	own_eal = false;
 }
 
+/** @name fork() */
+/** @{ */
+/* No child of half a start or half an end. */
+static void
+before_fork(void)
+{
+	if (!changing)
+		pthread_mutex_lock(&lock);
+	port_fork_prepare();
+}
+
+static void
+in_parent(void)
+{
+	sock_shared |= state == 1;
+	port_fork_parent();
+	if (!changing)
+		pthread_mutex_unlock(&lock);
+}
+
 /*
- * A child of fork() shares the device's memory with its parent and must not touch it: to it all
- * descriptors are the kernel's, and so are sockets that it opens.
+ * The devices are its parent's, and so is their memory: to a child all descriptors are the
+ * kernel's, and so are sockets that it opens. What is called here is what a signal handler may
+ * call.
  */
 static void
 in_child(void)
 {
-	if (state == 0)
-		return;
-	sock_table_forget();
-	report_forget();
-	state = -ENOTSUP;
-	own_eal = false;
+	pthread_mutex_init(&lock, NULL);
+	if (state != 0 || changing) {
+		sock_table_forget();
+		report_forget();
+		ring_thread_forget();
+		state = -ENOTSUP;
+		own_eal = false;
+	}
+	port_fork_child();
+	changing = starting = false;
+}
+/** @} */
+
+static void
+take_lock(void)
+{
+	pthread_mutex_lock(&lock);
+	changing = true;
+}
+
+static void
+give_lock(void)
+{
+	changing = false;
+	pthread_mutex_unlock(&lock);
+}
+
+static int
+start_rooms(void)
+{
+	unsigned int i;
+	int ret;
+
+	ret = port_eal_start(program_invocation_name);
+	if (ret != 0 && ret != -EALREADY)
+		return ret;
+	own_eal = ret == 0;
+	if (own_eal)
+		port_fork_spare_memory();
+	for (i = 0; i < RTE_DIM(rooms); i++) {
+		ret = rooms[i].init != NULL ? rooms[i].init() : 0;
+		/* ports_init() tells how many there are */
+		if (ret < 0) {
+			LOG_DEBUG("dpvma did not start: %s: %s", rooms[i].name, strerror(-ret));
+			stop_rooms(i);
+			return ret;
+		}
+	}
+	return 0;
 }
 
 static int
 start(void)
 {
 	static bool once;
-	unsigned int i;
 	int ret;
 
 	ret = conf_load();
@@ -78,21 +143,13 @@ start(void)
 	if (ret != 0)
 		return ret;
 	if (!once)
-		once = pthread_atfork(NULL, NULL, in_child) == 0;
+		once = pthread_atfork(before_fork, in_parent, in_child) == 0;
 	LOG_INFO("dpvma %s", DPVMA_VERSION);
-	ret = port_eal_start(program_invocation_name);
-	if (ret != 0 && ret != -EALREADY)
+	port_fork_watch();
+	ret = start_rooms();
+	port_fork_keep();
+	if (ret != 0)
 		return ret;
-	own_eal = ret == 0;
-	for (i = 0; i < RTE_DIM(rooms); i++) {
-		ret = rooms[i].init != NULL ? rooms[i].init() : 0;
-		/* ports_init() tells how many there are */
-		if (ret < 0) {
-			LOG_DEBUG("dpvma did not start: %s: %s", rooms[i].name, strerror(-ret));
-			stop_rooms(i);
-			return ret;
-		}
-	}
 	dump_export();
 	conf_log();
 	port_memory_report();
@@ -108,7 +165,7 @@ dpvma_init(void)
 		return 0;
 	if (starting)
 		return fail(-EINPROGRESS);
-	pthread_mutex_lock(&lock);
+	take_lock();
 	if (state == 0) {
 		starting = true;
 		ret = start();
@@ -120,7 +177,7 @@ dpvma_init(void)
 			_exit(EXIT_FAILURE);
 	}
 	ret = state;
-	pthread_mutex_unlock(&lock);
+	give_lock();
 	return ret == 1 ? 0 : fail(ret);
 }
 
@@ -138,6 +195,7 @@ sock_start_error(void)
 	return now < 0 ? now : 0;
 }
 
+/* A child that outlives us has the kernel's sockets, which are to hear what was ours so far. */
 static void
 close_one(struct sock *s, void *ctx)
 {
@@ -145,6 +203,8 @@ close_one(struct sock *s, void *ctx)
 	/* an epoll is the kernel's again, with what else the program has in it */
 	while (__atomic_load_n(&s->names, __ATOMIC_ACQUIRE) != 0 && s->epoll != NULL)
 		dpvma_forget(s->fd);
+	if (sock_shared)
+		kernel_leave(s);
 	while (__atomic_load_n(&s->names, __ATOMIC_ACQUIRE) != 0)
 		dpvma_close(s->fd);
 }
@@ -167,7 +227,7 @@ void
 dpvma_exit(void)
 {
 	report_write();
-	pthread_mutex_lock(&lock);
+	take_lock();
 	if (state == 1) {
 		sock_foreach(close_one, NULL);
 		if (all_left()) {
@@ -183,7 +243,7 @@ dpvma_exit(void)
 	/* what came to life by fork() cannot start */
 	if (state != -ENOTSUP)
 		__atomic_store_n(&state, 0, __ATOMIC_RELEASE);
-	pthread_mutex_unlock(&lock);
+	give_lock();
 }
 
 /*
@@ -192,6 +252,7 @@ dpvma_exit(void)
  */
 static void __attribute__((destructor)) end_of_process(void)
 {
+	sock_ending = true;
 	if (sock_is_started() && own_eal)
 		dpvma_exit();
 	else

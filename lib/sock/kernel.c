@@ -261,6 +261,19 @@ kernel_unlisten(struct sock *s)
 		os.shutdown(s->fd, SHUT_RDWR);
 }
 
+/* A filter of the program's own is on no socket that is offloaded. */
+void
+kernel_leave(struct sock *s)
+{
+	int none = 0, err = errno;
+
+	if (s->offloaded && s->kernel_bound &&
+			(s->udp != NULL || stream_phase(s->stream) == STREAM_LISTENING))
+		os.setsockopt(s->fd, SOL_SOCKET, SO_DETACH_FILTER, &none, sizeof(none));
+	/* there may be none */
+	errno = err;
+}
+
 /*
  * A kernel that sees segments for a number on which nobody listens resets the connection. One that
  * listens and drops everything says nothing.

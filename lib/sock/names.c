@@ -23,6 +23,8 @@ last_close(struct sock *s)
 	sock_wake_all(s);
 	if (s->stream != NULL && s->offloaded)
 		stream_sock_linger(s);
+	else if (sock_shared && s->udp != NULL)
+		kernel_leave(s);
 }
 
 int

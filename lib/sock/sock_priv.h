@@ -292,6 +292,8 @@ void dgram_warm_up(struct sock *s);
 bool sock_is_started(void);
 /** The errno of a start that failed, 0: none did. */
 int sock_start_error(void);
+/** A child of fork() has copies of descriptors; the process ends. */
+extern bool sock_shared, sock_ending;
 
 /* explain.c */
 /** Why a descriptor that never came into the table is not offloaded. */
@@ -334,6 +336,8 @@ void kernel_unlisten(struct sock *s);
 void kernel_guard(struct sock *s, const struct ip_addr *addr);
 /** Whether it sees copies of what comes to this address. */
 bool kernel_sees(const struct ip_addr *addr);
+/** We leave it to whoever shares it: it hears what it was kept from, for our sake. */
+void kernel_leave(struct sock *s);
 /** Take the binding back, after room udp refused it. */
 void kernel_unbind(struct sock *s);
 int kernel_connect(struct sock *s, const struct ip_addr *peer, uint16_t port_be);

@@ -50,10 +50,12 @@ stream_sock_linger(struct sock *s)
 	struct sock_wait w = { 0 };
 	struct stream_queued q;
 
-	if (stream_phase(s->stream) == STREAM_LISTENING)
+	/* a child that has it, too, listens on */
+	if (stream_phase(s->stream) == STREAM_LISTENING && !sock_shared)
 		kernel_unlisten(s);
-	if (!s->linger || s->linger_s == 0 || stream_queued(s->stream, &q) != 0 || q.rx != 0 ||
-			stream_shutdown(s->stream, SHUT_WR) != 0)
+	/* as on Linux, a process that ends does not wait */
+	if (sock_ending || !s->linger || s->linger_s == 0 || stream_queued(s->stream, &q) != 0 ||
+			q.rx != 0 || stream_shutdown(s->stream, SHUT_WR) != 0)
 		return;
 	w.deadline_ns = clock_ns() + s->linger_s * UINT64_C(1000000000);
 	sock_wait_begin(&w);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "port/port.h"
 #include "stream/stream_priv.h"
 
 static SLIST_HEAD(, stream_flow) dead = SLIST_HEAD_INITIALIZER(dead);
@@ -100,8 +101,12 @@ unguard(struct stream_flow *f)
 static void
 guard(struct stream_flow *f, int fd)
 {
-	if (f->guard < 0)
-		f->guard = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (f->guard >= 0)
+		return;
+	f->guard = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	/* a child would keep the number from being bound again */
+	if (f->guard >= 0)
+		port_fork_own(f->guard);
 }
 
 void
