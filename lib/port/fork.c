@@ -221,19 +221,23 @@ make_tables(void)
 void
 port_fork_watch(void)
 {
+	int err = errno;
+
 	if (depth++ > 0)
 		return;
 	pthread_mutex_lock(&lock);
 	make_tables();
-	if (!is_watched())
-		return;
-	memset(before, 0, top * sizeof(*before));
-	each_file(note);
+	if (is_watched()) {
+		memset(before, 0, top * sizeof(*before));
+		each_file(note);
+	}
+	errno = err;
 }
 
 void
 port_fork_keep(void)
 {
+	int err = errno;
 	unsigned int fd;
 
 	if (--depth > 0)
@@ -246,12 +250,14 @@ port_fork_keep(void)
 		keep_mappings();
 	}
 	pthread_mutex_unlock(&lock);
+	errno = err;
 }
 
 void
 port_fork_own(int fd)
 {
 	char target[LINK_MAX_BYTES];
+	int err = errno;
 
 	pthread_mutex_lock(&lock);
 	if (is_watched() && (unsigned int)fd < FILES && link_of(fd, target)) {
@@ -259,6 +265,7 @@ port_fork_own(int fd)
 		own(fd, target);
 	}
 	pthread_mutex_unlock(&lock);
+	errno = err;
 }
 /** @} */
 

@@ -139,14 +139,13 @@ start(void)
 	ret = sock_table_init();
 	if (ret != 0)
 		return ret;
-	ret = epolls_init();
-	if (ret != 0)
-		return ret;
 	if (!once)
 		once = pthread_atfork(before_fork, in_parent, in_child) == 0;
 	LOG_INFO("dpvma %s", DPVMA_VERSION);
 	port_fork_watch();
-	ret = start_rooms();
+	ret = epolls_init();
+	if (ret == 0)
+		ret = start_rooms();
 	port_fork_keep();
 	if (ret != 0)
 		return ret;
