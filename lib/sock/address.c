@@ -8,14 +8,28 @@
 #include "net/net.h"
 #include "port/port.h"
 #include "sock_priv.h"
+#include "user.h"
+
+int
+sock_name_given(const struct sockaddr *sa, socklen_t len)
+{
+	/* as move_addr_to_kernel() does it */
+	if (unlikely(len > sizeof(struct sockaddr_storage)))
+		return -EINVAL;
+	return likely(user_in(sa, len)) ? 0 : -EFAULT;
+}
 
 int
 sock_address(const struct sockaddr *sa, socklen_t len, struct ip_addr *addr, uint16_t *port_be)
 {
 	struct sockaddr_in sin;
 
-	if (sa == NULL)
-		return -EFAULT;
+	int ret = sock_name_given(sa, len);
+
+	if (unlikely(ret != 0))
+		return ret;
+	if (unlikely(len < sizeof(sin)))
+		return -EINVAL;
 	if (len >= sizeof(sin) && sa->sa_family == AF_UNSPEC) {
 		memcpy(&sin, sa, sizeof(sin));
 		*addr = ip_from_v4(sin.sin_addr.s_addr);
@@ -95,7 +109,9 @@ dpvma_connect(int fd, const struct sockaddr *sa, socklen_t len)
 
 	if (s == NULL)
 		return os.connect(fd, sa, len);
-	ret = s->offloaded || s->sends ? s->ops->connect(s, sa, len) : -EREMOTE;
+	ret = s->offloaded || s->sends ? sock_name_given(sa, len) : -EREMOTE;
+	if (ret == 0)
+		ret = s->ops->connect(s, sa, len);
 	if (ret == -EREMOTE)
 		ret = os.connect(fd, sa, len);
 	else if (ret != 0)
@@ -109,10 +125,12 @@ sock_give_name(const struct ip_addr *addr, uint16_t port_be, struct sockaddr *sa
 {
 	struct sockaddr_in sin;
 
-	if (sa == NULL || len == NULL)
+	if (!user_out(len, sizeof(*len)))
 		return fail(-EFAULT);
 	if ((int)*len < 0)
 		return fail(-EINVAL);
+	if (!user_out(sa, RTE_MIN(*len, (socklen_t)sizeof(sin))))
+		return fail(-EFAULT);
 	ip_to_sockaddr(addr, port_be, &sin);
 	memcpy(sa, &sin, RTE_MIN(*len, (socklen_t)sizeof(sin)));
 	*len = sizeof(sin);

@@ -159,6 +159,14 @@ DPVMA_API int dpvma_epoll_called_out(int epfd, struct epoll_event *events, int n
  */
 DPVMA_API void dpvma_inherit(void);
 
+/**
+ * For handlers of SIGSEGV and SIGBUS, before anybody else's: whether dpvma was looking if an
+ * address of the program is good. If so the handler returns, and the call that was given it gives
+ * EFAULT. Safe in a handler, at any time. struct sock_host.faults says that such handlers are
+ * there.
+ */
+DPVMA_API bool dpvma_fault(void *ucontext);
+
 /** The number is another file's now, that was opened behind our back: forget what it was. */
 DPVMA_API void dpvma_forget(int fd);
 

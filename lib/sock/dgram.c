@@ -9,6 +9,7 @@
 #include "net/net.h"
 #include "port/port.h"
 #include "sock_priv.h"
+#include "user.h"
 
 /* A rule says that the kernel receives: our half has the number only, to send from. */
 static int
@@ -143,7 +144,7 @@ connect_offloaded(struct sock *s, const struct sockaddr *sa, socklen_t len)
 	uint16_t port_be;
 	int ret;
 
-	if (sa != NULL && len >= sizeof(sa->sa_family) && sa->sa_family == AF_UNSPEC)
+	if (len >= sizeof(sa->sa_family) && sa->sa_family == AF_UNSPEC)
 		return dissolve(s);
 	ret = sock_address(sa, len, &addr, &port_be);
 	if (ret != 0)
@@ -315,7 +316,7 @@ control(struct sock *s, unsigned long request, void *arg)
 	udp_queued(s->udp, &pkts, &bytes, &first);
 	if (pkts == 0 && udp_poll(s->udp) != 0)
 		udp_queued(s->udp, &pkts, &bytes, &first);
-	if (arg == NULL)
+	if (!user_out(arg, sizeof(int)))
 		return -EFAULT;
 	if (pkts == 0 && s->os_pollable)
 		return -EREMOTE;

@@ -18,7 +18,9 @@
  * - The time of recvmmsg() bounds the wait for the first datagram, too; what is left of it is
  * stored.
  * - SO_RCVBUF has a floor, VMA_RX_BYTES_MIN, and not the kernel's limit.
- * - MSG_MORE and MSG_OOB are EOPNOTSUPP on an offloaded datagram socket.
+ * - MSG_MORE is EOPNOTSUPP on an offloaded datagram socket.
+ * - A bad address is EFAULT, and not a crash, where the host of attach.h catches faults; without
+ *   that, NULL, the first page and what no program can have are.
  * - SO_SNDBUF and SO_RCVBUF of a stream socket are what it has: neither grows by itself.
  * - close() of a stream socket leaves the connection to dpvma, which ends it as TCP asks. What is
  *   not sent when dpvma_exit() has waited for 0.2 s is lost.

@@ -12,6 +12,7 @@
 
 #include "port/port.h"
 #include "errqueue.h"
+#include "user.h"
 
 /* Old names for both sizes of time_t; on 64-bit machines they are the same structures. */
 #ifndef SO_RCVTIMEO_NEW
@@ -45,11 +46,14 @@ option_of(int fd, int level, int name, int *value)
 int
 option_give(void *val, socklen_t *len, const void *from, socklen_t size)
 {
-	if (val == NULL || len == NULL)
+	if (!user_out(len, sizeof(*len)))
 		return -EFAULT;
 	if ((int)*len < 0)
 		return -EINVAL;
-	*len = RTE_MIN(*len, size);
+	size = RTE_MIN(*len, size);
+	if (!user_out(val, size))
+		return -EFAULT;
+	*len = size;
 	memcpy(val, from, *len);
 	return 0;
 }
@@ -183,12 +187,18 @@ alone(const struct sock *s)
 					stream_phase(s->stream) == STREAM_CONNECTED);
 }
 
+/** Bytes of a value that are looked at here, at most: a group_source_req has 264. */
+#define OPTION_MAX ((socklen_t)264)
+
 static int
 set_locked(struct sock *s, int level, int name, const void *val, socklen_t len)
 {
 	const struct option *o = find(s, level, name);
 	int ret, value;
 
+	/* what the kernel reads it looks at itself */
+	if ((int)len >= (int)sizeof(value) && !user_in(val, RTE_MIN(len, OPTION_MAX)))
+		val = NULL;
 	if (level == SOL_SOCKET && (ret = vma_option_set(s, name, val, len)) != -EREMOTE)
 		return ret;
 	if (s->udp != NULL && s->offloaded && membership_name(level, name))
@@ -214,6 +224,8 @@ get_locked(struct sock *s, int level, int name, void *val, socklen_t *len)
 	const struct option *o = find(s, level, name);
 	int ret;
 
+	if (!user_out(len, sizeof(*len)))
+		return -EFAULT;
 	if (level == SOL_SOCKET && (ret = vma_option_get(s, name, val, len)) != -EREMOTE)
 		return ret;
 	if (o != NULL && o->get != NULL)
@@ -230,7 +242,9 @@ dpvma_setsockopt(int fd, int level, int name, const void *val, socklen_t len)
 	if (s == NULL)
 		return os.setsockopt(fd, level, name, val, len);
 	/* what is sent by our ports obeys its options, whoever receives */
-	if (!s->offloaded && !s->sends) {
+	if ((int)len < 0) {
+		ret = fail(-EINVAL);
+	} else if (!s->offloaded && !s->sends) {
 		ret = os.setsockopt(fd, level, name, val, len);
 	} else {
 		rte_spinlock_lock(&s->lock);

@@ -11,6 +11,7 @@
 
 #include "net/net.h"
 #include "sock_priv.h"
+#include "user.h"
 
 #define ON_STACK 128   /**< descriptors of a call that needs no allocation */
 #define CHECK_CLOCK 16 /**< turns between looks at the clock */
@@ -358,19 +359,37 @@ poll_wait(struct pollfd *fds, nfds_t n, uint64_t deadline, const sigset_t *sigma
 }
 
 int
+poll_timeout(const struct timespec *timeout)
+{
+	if (!user_in(timeout, sizeof(*timeout)))
+		return -EFAULT;
+	return timeout->tv_sec < 0 || timeout->tv_nsec < 0 || timeout->tv_nsec > 999999999 ? -EINVAL
+											   : 0;
+}
+
+int
 poll_deadline(const struct timespec *timeout, uint64_t *deadline)
 {
 	const time_t forever = INT64_MAX / 1000000000;
+	int ret;
 
 	*deadline = UINT64_MAX;
 	if (timeout == NULL)
 		return 0;
-	if (timeout->tv_sec < 0 || timeout->tv_nsec < 0 || timeout->tv_nsec > 999999999)
-		return -EINVAL;
+	ret = poll_timeout(timeout);
+	if (ret != 0)
+		return ret;
 	if (timeout->tv_sec < forever)
 		*deadline = clock_ns() + (uint64_t)timeout->tv_sec * 1000000000u +
 				(uint64_t)timeout->tv_nsec;
 	return 0;
+}
+
+/* What cannot be an array of them is the kernel's to complain of. */
+static bool
+user_fds(struct pollfd *fds, nfds_t n)
+{
+	return n <= SOCK_MARKS && user_out(fds, n * sizeof(*fds));
 }
 
 static bool
@@ -390,7 +409,7 @@ dpvma_poll(struct pollfd *fds, nfds_t n, int timeout_ms)
 	uint64_t deadline = UINT64_MAX;
 	int ret = -EREMOTE;
 
-	if (fds != NULL && any_ours(fds, n)) {
+	if (user_fds(fds, n) && any_ours(fds, n)) {
 		if (timeout_ms >= 0)
 			deadline = timeout_ms == 0 ? 0
 						   : clock_ns() + (uint64_t)timeout_ms * 1000000u;
@@ -407,8 +426,10 @@ dpvma_ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout, const 
 	uint64_t deadline;
 	int ret = -EREMOTE;
 
-	if (fds != NULL && any_ours(fds, n)) {
+	if (user_fds(fds, n) && any_ours(fds, n)) {
 		ret = poll_deadline(timeout, &deadline);
+		if (ret == 0 && sigmask != NULL && !user_in(sigmask, sizeof(*sigmask)))
+			ret = -EFAULT;
 		if (ret == 0)
 			ret = poll_wait(fds, n, deadline, sigmask, false);
 	}

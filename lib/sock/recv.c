@@ -12,6 +12,7 @@
 #include <rte_prefetch.h>
 
 #include "errqueue.h"
+#include "user.h"
 
 static struct sock_wait
 wait_of(const struct sock *s, int flags)
@@ -141,17 +142,21 @@ sock_take(struct sock *s, struct rte_mbuf **pkts, unsigned int n, int flags, str
 	return -EAGAIN;
 }
 
-/** Copy a datagram out; bytes copied. */
-static size_t
+/** Copy a datagram out; bytes copied, or -EFAULT. */
+static ssize_t
 copy_out(const struct rte_mbuf *m, const struct iovec *iov, size_t iovcnt)
 {
 	size_t left = m->pkt_len, done = 0, seg_off = 0, i;
 
 	if (likely(iovcnt == 1 && m->nb_segs == 1)) {
 		done = RTE_MIN(left, iov->iov_len);
+		if (unlikely(!user_out(iov->iov_base, done)))
+			return -EFAULT;
 		rte_memcpy(iov->iov_base, rte_pktmbuf_mtod(m, const void *), done);
-		return done;
+		return (ssize_t)done;
 	}
+	if (unlikely(!user_iov_out(iov, iovcnt, left)))
+		return -EFAULT;
 	for (i = 0; i < iovcnt && left != 0; i++) {
 		size_t room = iov[i].iov_len;
 		uint8_t *to = iov[i].iov_base;
@@ -171,10 +176,10 @@ copy_out(const struct rte_mbuf *m, const struct iovec *iov, size_t iovcnt)
 			}
 		}
 	}
-	return done;
+	return (ssize_t)done;
 }
 
-static void
+static int
 write_name(struct msghdr *msg, const struct rte_mbuf *m)
 {
 	struct sockaddr_in sin = {
@@ -183,28 +188,37 @@ write_name(struct msghdr *msg, const struct rte_mbuf *m)
 		.sin_addr.s_addr = udp_packet_ip(m)->src_addr,
 	};
 
-	memcpy(msg->msg_name, &sin, RTE_MIN(msg->msg_namelen, (socklen_t)sizeof(sin)));
+	socklen_t len = RTE_MIN(msg->msg_namelen, (socklen_t)sizeof(sin));
+
+	if (unlikely(!user_out(msg->msg_name, len)))
+		return -EFAULT;
+	memcpy(msg->msg_name, &sin, len);
 	msg->msg_namelen = sizeof(sin);
+	return 0;
 }
 
-/** Fill one message; what recvmsg() returns for it. */
-static inline size_t
+/** Fill one message; what recvmsg() returns for it, or -EFAULT. */
+static inline ssize_t
 fill(struct sock *s, struct msghdr *msg, const struct rte_mbuf *m, int flags)
 {
-	size_t len = copy_out(m, msg->msg_iov, msg->msg_iovlen);
+	ssize_t len = copy_out(m, msg->msg_iov, msg->msg_iovlen);
 
+	if (unlikely(len < 0))
+		return len;
 	msg->msg_flags = 0;
-	if (unlikely(len < m->pkt_len)) {
+	if (unlikely((size_t)len < m->pkt_len)) {
 		msg->msg_flags |= MSG_TRUNC;
 		STAT_INC(udp_stats(s->udp), SOCK, rx_truncated);
 		if (flags & MSG_TRUNC)
 			len = m->pkt_len;
 	}
-	if (msg->msg_name != NULL)
-		write_name(msg, m);
-	if (unlikely(s->wants != 0))
+	if (msg->msg_name != NULL && unlikely(write_name(msg, m) != 0))
+		return -EFAULT;
+	if (unlikely(s->wants != 0)) {
+		if (!user_out(msg->msg_control, msg->msg_control == NULL ? 0 : msg->msg_controllen))
+			return -EFAULT;
 		cmsg_write(s, msg, m);
-	else
+	} else
 		msg->msg_controllen = 0;
 	return len;
 }
@@ -225,14 +239,8 @@ recv_one(struct sock *s, struct msghdr *msg, int flags, struct sock_wait *w)
 	ssize_t len;
 	int ret;
 
-	if (unlikely(msg == NULL || (msg->msg_iov == NULL && msg->msg_iovlen != 0)))
-		return -EFAULT;
-	if (unlikely(msg->msg_iovlen > IOV_MAX))
-		return -EMSGSIZE;
 	if (unlikely(flags & MSG_ERRQUEUE))
 		return recv_error(s, msg);
-	if (unlikely(flags & MSG_OOB))
-		return -EOPNOTSUPP;
 	ret = sock_take(s, &m, 1, flags, w);
 	if (unlikely(ret <= 0)) {
 		if (ret == 0) {
@@ -242,7 +250,7 @@ recv_one(struct sock *s, struct msghdr *msg, int flags, struct sock_wait *w)
 		}
 		return ret;
 	}
-	len = (ssize_t)fill(s, msg, m, flags);
+	len = fill(s, msg, m, flags);
 	rte_pktmbuf_free(m);
 	return len;
 }
@@ -281,19 +289,34 @@ recvmsg_offloaded(struct sock *s, struct msghdr *msg, int flags)
 	return ret;
 }
 
-ssize_t
-dpvma_recvmsg(int fd, struct msghdr *msg, int flags)
+static __rte_noinline ssize_t
+kernels_recv(int fd, struct msghdr *msg, int flags, enum user_given given)
+{
+	if (given != USER_BUF)
+		return os.recvmsg(fd, msg, flags);
+	return os.recv(fd, msg->msg_iov->iov_base, msg->msg_iov->iov_len, flags);
+}
+
+/** A message that the program gave, or one that we made of what it gave. */
+static inline ssize_t
+receive(int fd, struct msghdr *msg, int flags, enum user_given given)
 {
 	struct sock *s = sock_get(fd);
 	ssize_t ret;
 
 	if (s == NULL)
-		return os.recvmsg(fd, msg, flags);
+		return kernels_recv(fd, msg, flags, given);
 	if (unlikely(!s->offloaded)) {
 		sock_put(s);
-		return os.recvmsg(fd, msg, flags);
+		return kernels_recv(fd, msg, flags, given);
 	}
-	if (likely(s->udp != NULL))
+	if (given == USER_MSG && unlikely(!user_out(msg, sizeof(*msg))))
+		ret = -EFAULT;
+	else
+		ret = user_given(msg, given);
+	if (unlikely(ret != 0))
+		ret = fail((int)ret);
+	else if (likely(s->udp != NULL))
 		ret = recvmsg_offloaded(s, msg, flags);
 	else
 		ret = stream_sock_recvmsg(s, msg, flags);
@@ -302,20 +325,50 @@ dpvma_recvmsg(int fd, struct msghdr *msg, int flags)
 }
 
 ssize_t
-dpvma_recvfrom(int fd, void *buf, size_t len, int flags, struct sockaddr *from, socklen_t *fromlen)
+dpvma_recvmsg(int fd, struct msghdr *msg, int flags)
 {
-	struct iovec iov = { .iov_base = buf, .iov_len = len };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	return receive(fd, msg, flags, USER_MSG);
+}
+
+/* Linux looks for room for the address after it has received. */
+static __rte_noinline ssize_t
+receive_named(int fd, struct msghdr *msg, int flags, struct sockaddr *from, socklen_t *fromlen)
+{
+	struct sock *s = sock_get(fd);
+	bool offloaded = s != NULL && s->offloaded;
+	struct sockaddr_storage name;
 	ssize_t ret;
 
-	if (from != NULL && fromlen != NULL) {
-		msg.msg_name = from;
-		msg.msg_namelen = *fromlen;
-	}
-	ret = dpvma_recvmsg(fd, &msg, flags);
-	if (ret >= 0 && from != NULL && fromlen != NULL)
-		*fromlen = msg.msg_namelen;
+	if (s != NULL)
+		sock_put(s);
+	if (!offloaded)
+		return os.recvfrom(fd, msg->msg_iov->iov_base, msg->msg_iov->iov_len, flags, from,
+				fromlen);
+	msg->msg_name = &name;
+	msg->msg_namelen = sizeof(name);
+	ret = receive(fd, msg, flags, USER_BUF);
+	if (ret < 0)
+		return ret;
+	if (!user_out(fromlen, sizeof(*fromlen)))
+		return fail(-EFAULT);
+	if ((int)*fromlen < 0)
+		return fail(-EINVAL);
+	if (!user_out(from, RTE_MIN(*fromlen, msg->msg_namelen)))
+		return fail(-EFAULT);
+	memcpy(from, &name, RTE_MIN(*fromlen, msg->msg_namelen));
+	*fromlen = msg->msg_namelen;
 	return ret;
+}
+
+ssize_t
+dpvma_recvfrom(int fd, void *buf, size_t len, int flags, struct sockaddr *from, socklen_t *fromlen)
+{
+	struct iovec iov = { .iov_base = buf, .iov_len = user_length(len) };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+	if (from != NULL)
+		return receive_named(fd, &msg, flags, from, fromlen);
+	return receive(fd, &msg, flags, USER_BUF);
 }
 
 ssize_t
@@ -328,9 +381,11 @@ dpvma_recv(int fd, void *buf, size_t len, int flags)
 ssize_t
 dpvma_read(int fd, void *buf, size_t len)
 {
-	struct iovec iov = { .iov_base = buf, .iov_len = len };
-
-	return dpvma_readv(fd, &iov, 1);
+	if (!sock_is_ours(fd))
+		return os.read(fd, buf, len);
+	if (unlikely(!user_range(buf, len)))
+		return fail(-EFAULT);
+	return dpvma_recvfrom(fd, buf, len, 0, NULL, NULL);
 }
 
 ssize_t
@@ -338,30 +393,40 @@ dpvma_readv(int fd, const struct iovec *iov, int iovcnt)
 {
 	struct msghdr msg = { .msg_iov = (struct iovec *)(uintptr_t)iov,
 		.msg_iovlen = (size_t)iovcnt };
-	struct sock *s = sock_get(fd);
 
-	if (s == NULL)
+	if (!sock_is_ours(fd))
 		return os.readv(fd, iov, iovcnt);
-	sock_put(s);
 	if (iovcnt < 0 || iovcnt > IOV_MAX)
 		return fail(-EINVAL);
-	return dpvma_recvmsg(fd, &msg, 0);
+	return receive(fd, &msg, 0, USER_IOV);
 }
 
-static unsigned int
+/* @return messages filled; what comes after one that has no room is lost with it, as on Linux */
+static int
 fill_batch(struct sock *s, struct mmsghdr *vec, struct rte_mbuf **pkts, unsigned int n, int flags)
 {
-	unsigned int i;
+	unsigned int i, done = 0;
+	int bad = 0;
 
 	for (i = 0; i < n && i < 4; i++)
 		rte_prefetch0(rte_pktmbuf_mtod(pkts[i], const void *));
 	for (i = 0; i < n; i++) {
+		ssize_t len;
+
 		if (i + 4 < n)
 			rte_prefetch0(rte_pktmbuf_mtod(pkts[i + 4], const void *));
-		vec[i].msg_len = (unsigned int)fill(s, &vec[i].msg_hdr, pkts[i], flags);
+		len = user_out(&vec[i], sizeof(vec[i])) ? user_msg(&vec[i].msg_hdr) : -EFAULT;
+		if (likely(len == 0))
+			len = fill(s, &vec[i].msg_hdr, pkts[i], flags);
+		if (unlikely(len < 0)) {
+			bad = (int)len;
+			break;
+		}
+		vec[i].msg_len = (unsigned int)len;
+		done++;
 	}
 	rte_pktmbuf_free_bulk(pkts, n);
-	return n;
+	return done != 0 ? (int)done : bad;
 }
 
 static int
@@ -369,7 +434,7 @@ recv_many(struct sock *s, struct mmsghdr *vec, unsigned int n, int flags, struct
 {
 	struct rte_mbuf *pkts[SOCK_BATCH];
 	unsigned int done = 0;
-	int ret = 0;
+	int ret = 0, ask;
 
 	while (done < n) {
 		bool wait = done == 0 || !(flags & MSG_WAITFORONE);
@@ -379,7 +444,11 @@ recv_many(struct sock *s, struct mmsghdr *vec, unsigned int n, int flags, struct
 		if (ret <= 0)
 			break;
 		w->restarts = false;
-		done += fill_batch(s, vec + done, pkts, (unsigned int)ret, flags);
+		ask = ret;
+		ret = fill_batch(s, vec + done, pkts, (unsigned int)ask, flags);
+		done += ret > 0 ? (unsigned int)ret : 0;
+		if (unlikely(ret != ask))
+			break;
 	}
 	return done != 0 ? (int)done : ret;
 }
@@ -388,7 +457,11 @@ recv_many(struct sock *s, struct mmsghdr *vec, unsigned int n, int flags, struct
 static int
 recv_singly(struct sock *s, struct mmsghdr *vec, int flags)
 {
-	ssize_t ret = recvmsg_offloaded(s, &vec[0].msg_hdr, flags);
+	ssize_t ret = user_out(vec, sizeof(*vec)) ? user_msg(&vec[0].msg_hdr) : -EFAULT;
+
+	if (ret != 0)
+		return (int)ret;
+	ret = recvmsg_offloaded(s, &vec[0].msg_hdr, flags);
 
 	if (ret < 0)
 		return -errno;
@@ -403,9 +476,10 @@ recvmmsg_stream(struct sock *s, struct mmsghdr *vec, unsigned int n, int flags)
 	unsigned int i;
 	ssize_t ret;
 
-	if (vec == NULL && n != 0)
-		return -EFAULT;
 	for (i = 0; i < RTE_MIN(n, (unsigned int)SOCK_MSGS_MAX); i++) {
+		ret = user_out(&vec[i], sizeof(vec[i])) ? user_msg(&vec[i].msg_hdr) : -EFAULT;
+		if (ret != 0)
+			return i != 0 ? (int)i : (int)ret;
 		ret = stream_sock_recvmsg(s, &vec[i].msg_hdr,
 				(flags & MSG_WAITFORONE) && i != 0 ? flags | MSG_DONTWAIT : flags);
 		if (ret < 0)
@@ -423,9 +497,11 @@ recvmmsg_offloaded(
 
 	if (n == 0)
 		return 0;
-	if (unlikely(vec == NULL))
-		return -EFAULT;
-	if (unlikely(flags & (MSG_PEEK | MSG_ERRQUEUE | MSG_OOB)))
+	/* before anything is waited for, as Linux does */
+	ret = user_out(vec, sizeof(*vec)) ? user_msg(&vec[0].msg_hdr) : -EFAULT;
+	if (unlikely(ret != 0))
+		return ret;
+	if (unlikely(flags & (MSG_PEEK | MSG_ERRQUEUE)))
 		return recv_singly(s, vec, flags);
 	do {
 		ret = recv_many(s, vec, RTE_MIN(n, (unsigned int)SOCK_MSGS_MAX), flags, w);
@@ -454,11 +530,10 @@ dpvma_recvmmsg(int fd, struct mmsghdr *vec, unsigned int n, int flags, struct ti
 	if (s == NULL)
 		return os.recvmmsg(fd, vec, n, flags, timeout);
 	if (likely(s->offloaded)) {
-		if (timeout != NULL &&
-				(timeout->tv_sec < 0 || timeout->tv_nsec < 0 ||
-						timeout->tv_nsec > 999999999)) {
+		ret = timeout == NULL ? 0 : poll_timeout(timeout);
+		if (ret != 0) {
 			sock_put(s);
-			return fail(-EINVAL);
+			return fail(ret);
 		}
 		w = wait_of(s, flags);
 		if (timeout != NULL)

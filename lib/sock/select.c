@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "sock_priv.h"
+#include "user.h"
 
 #define WORD ((int)(8 * sizeof(fd_mask)))
 #define ON_STACK 64 /**< descriptors of a call that needs no allocation */
@@ -60,6 +61,19 @@ any_ours(const struct sets *sets)
 			if (sock_is_ours(word * WORD + __builtin_ctzll(bits)))
 				return true;
 	return false;
+}
+
+/* What cannot be sets is the kernel's to complain of. */
+static bool
+user_sets(const struct sets *sets)
+{
+	size_t bytes = sets->n <= 0 ? 0 : ((size_t)sets->n + WORD - 1) / WORD * sizeof(fd_mask);
+	unsigned int i;
+
+	for (i = 0; i < SETS; i++)
+		if (sets->words[i] != NULL && !user_out(sets->words[i], bytes))
+			return false;
+	return true;
 }
 
 /* How many descriptors the kernel's table has room for now: 64, 256, 512 and so on. */
@@ -195,6 +209,8 @@ sets_of(int n, fd_set *r, fd_set *w, fd_set *e)
 static int
 time_of(const struct timeval *timeout, struct timespec *ts)
 {
+	if (!user_out((void *)(uintptr_t)timeout, sizeof(*timeout)))
+		return -EFAULT;
 	if (timeout->tv_sec < 0 || timeout->tv_usec < 0)
 		return -EINVAL;
 	ts->tv_sec = timeout->tv_sec;
@@ -212,7 +228,7 @@ dpvma_select(int n, fd_set *r, fd_set *w, fd_set *e, struct timeval *timeout)
 	struct timespec ts;
 	int ret = 0;
 
-	if (!any_ours(&sets))
+	if (!user_sets(&sets) || !any_ours(&sets))
 		return os.select(n, r, w, e, timeout);
 	if (timeout != NULL) {
 		ret = time_of(timeout, &ts);
@@ -239,9 +255,11 @@ dpvma_pselect(int n, fd_set *r, fd_set *w, fd_set *e, const struct timespec *tim
 	uint64_t deadline;
 	int ret;
 
-	if (!any_ours(&sets))
+	if (!user_sets(&sets) || !any_ours(&sets))
 		return os.pselect(n, r, w, e, timeout, sigmask);
 	ret = poll_deadline(timeout, &deadline);
+	if (ret == 0 && sigmask != NULL && !user_in(sigmask, sizeof(*sigmask)))
+		ret = -EFAULT;
 	if (ret == 0)
 		ret = select_until(&sets, deadline, sigmask);
 	if (ret == -EREMOTE)

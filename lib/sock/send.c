@@ -4,11 +4,19 @@
 #include <unistd.h>
 
 #include "errqueue.h"
+#include "user.h"
 
 /** The addresses a datagram refers to, beside it. */
 struct out_addrs {
 	struct ip_addr to, src;
 };
+
+/* sendmsg() takes what is too long for what it may be, where sendto() refuses it. */
+static socklen_t
+name_length(const struct msghdr *msg)
+{
+	return RTE_MIN(msg->msg_namelen, (socklen_t)sizeof(struct sockaddr_storage));
+}
 
 static int
 from_message(struct sock *s, const struct msghdr *msg, struct udp_out *out, struct out_addrs *addrs,
@@ -23,12 +31,13 @@ from_message(struct sock *s, const struct msghdr *msg, struct udp_out *out, stru
 		.tos = -1,
 		.ttl = -1,
 	};
-	if (unlikely(msg->msg_iov == NULL && msg->msg_iovlen != 0))
-		return -EFAULT;
-	if (unlikely(msg->msg_iovlen > IOV_MAX))
-		return -EMSGSIZE;
+	/* Linux looks for the way first */
+	if (unlikely(!user_iov_in(msg->msg_iov, msg->msg_iovlen, SIZE_MAX)))
+		return msg->msg_name == NULL && !udp_peer(s->udp, &addrs->to, &out->port_be)
+				? -EDESTADDRREQ
+				: -EFAULT;
 	if (msg->msg_name != NULL) {
-		ret = sock_address(msg->msg_name, msg->msg_namelen, &addrs->to, &out->port_be);
+		ret = sock_address(msg->msg_name, name_length(msg), &addrs->to, &out->port_be);
 		if (unlikely(ret != 0))
 			return ret;
 		if (unlikely(out->port_be == 0))
@@ -45,6 +54,8 @@ from_message(struct sock *s, const struct msghdr *msg, struct udp_out *out, stru
 	} else if (unlikely(s->peer_os)) {
 		return -EREMOTE;
 	}
+	if (unlikely(msg->msg_controllen != 0 && !user_in(msg->msg_control, msg->msg_controllen)))
+		return -EFAULT;
 	if (unlikely(msg->msg_controllen != 0))
 		return cmsg_read(s, msg, out, &addrs->src, stamping);
 	return 0;
@@ -157,8 +168,18 @@ check_flags(int flags)
 	return unlikely(flags & (MSG_OOB | MSG_MORE)) ? -EOPNOTSUPP : 0;
 }
 
-ssize_t
-dpvma_sendmsg(int fd, const struct msghdr *msg, int flags)
+/* By the call that the program made, as they differ in what they refuse. */
+static __rte_noinline ssize_t
+kernels_send(int fd, const struct msghdr *msg, int flags, enum user_given given)
+{
+	if (given != USER_BUF)
+		return os.sendmsg(fd, msg, flags);
+	return os.sendto(fd, msg->msg_iov->iov_base, msg->msg_iov->iov_len, flags, msg->msg_name,
+			msg->msg_namelen);
+}
+
+static inline ssize_t
+transmit(int fd, const struct msghdr *msg, int flags, enum user_given given)
 {
 	struct sock *s = sock_get(fd);
 	struct out_addrs addrs;
@@ -170,14 +191,23 @@ dpvma_sendmsg(int fd, const struct msghdr *msg, int flags)
 		if (s != NULL)
 			sock_put(s);
 		/* a dummy never reaches the kernel, which would send it */
-		return flags & SOCK_SEND_DUMMY ? fail(-EINVAL) : os.sendmsg(fd, msg, flags);
+		return flags & SOCK_SEND_DUMMY ? fail(-EINVAL)
+					       : kernels_send(fd, msg, flags, given);
 	}
+	ret = user_given(msg, given);
+	if (unlikely(given == USER_BUF && msg->msg_name != NULL &&
+			    msg->msg_namelen > sizeof(struct sockaddr_storage)))
+		ret = -EINVAL;
 	if (unlikely(s->udp == NULL)) {
-		ret = stream_sock_sendmsg(s, msg, flags);
+		/* of no use, and looked at all the same */
+		if (unlikely(ret == 0 && msg->msg_name != NULL))
+			ret = sock_name_given(msg->msg_name, name_length(msg));
+		ret = ret == 0 ? stream_sock_sendmsg(s, msg, flags) : fail((int)ret);
 		sock_put(s);
 		return ret;
 	}
-	ret = unlikely(msg == NULL) ? -EFAULT : check_flags(flags);
+	if (likely(ret == 0))
+		ret = check_flags(flags);
 	if (ret == 0)
 		ret = from_message(s, msg, &out, &addrs, &stamping);
 	if (ret == 0)
@@ -193,10 +223,16 @@ dpvma_sendmsg(int fd, const struct msghdr *msg, int flags)
 }
 
 ssize_t
+dpvma_sendmsg(int fd, const struct msghdr *msg, int flags)
+{
+	return transmit(fd, msg, flags, USER_MSG);
+}
+
+ssize_t
 dpvma_sendto(int fd, const void *buf, size_t len, int flags, const struct sockaddr *to,
 		socklen_t tolen)
 {
-	struct iovec iov = { .iov_base = (void *)(uintptr_t)buf, .iov_len = len };
+	struct iovec iov = { .iov_base = (void *)(uintptr_t)buf, .iov_len = user_length(len) };
 	struct msghdr msg = {
 		.msg_name = (void *)(uintptr_t)to,
 		.msg_namelen = tolen,
@@ -204,7 +240,7 @@ dpvma_sendto(int fd, const void *buf, size_t len, int flags, const struct sockad
 		.msg_iovlen = 1,
 	};
 
-	return dpvma_sendmsg(fd, &msg, flags);
+	return transmit(fd, &msg, flags, USER_BUF);
 }
 
 ssize_t
@@ -216,9 +252,11 @@ dpvma_send(int fd, const void *buf, size_t len, int flags)
 ssize_t
 dpvma_write(int fd, const void *buf, size_t len)
 {
-	struct iovec iov = { .iov_base = (void *)(uintptr_t)buf, .iov_len = len };
-
-	return dpvma_writev(fd, &iov, 1);
+	if (!sock_is_ours(fd))
+		return os.write(fd, buf, len);
+	if (unlikely(!user_range(buf, len)))
+		return fail(-EFAULT);
+	return dpvma_sendto(fd, buf, len, 0, NULL, 0);
 }
 
 /* What is no socket of ours is written as what it is: a file, a pipe. */
@@ -232,7 +270,7 @@ dpvma_writev(int fd, const struct iovec *iov, int iovcnt)
 		return os.writev(fd, iov, iovcnt);
 	if (iovcnt < 0 || iovcnt > IOV_MAX)
 		return fail(-EINVAL);
-	return dpvma_sendmsg(fd, &msg, 0);
+	return transmit(fd, &msg, 0, USER_IOV);
 }
 
 /**
@@ -249,8 +287,11 @@ send_batch(struct sock *s, struct mmsghdr *vec, unsigned int n, int flags)
 	int ret = 0, i;
 
 	for (made = 0; made < n; made++) {
-		ret = from_message(
-				s, &vec[made].msg_hdr, &out[made], &addrs[made], &stamping[made]);
+		ret = user_out(&vec[made], sizeof(vec[made])) ? user_msg(&vec[made].msg_hdr)
+							      : -EFAULT;
+		if (likely(ret == 0))
+			ret = from_message(s, &vec[made].msg_hdr, &out[made], &addrs[made],
+					&stamping[made]);
 		if (unlikely(ret != 0))
 			break;
 	}
@@ -290,7 +331,8 @@ sendmmsg_stream(struct sock *s, struct mmsghdr *vec, unsigned int n, int flags)
 	ssize_t ret;
 
 	for (i = 0; i < n; i++) {
-		ret = stream_sock_sendmsg(s, &vec[i].msg_hdr, flags);
+		ret = user_out(&vec[i], sizeof(vec[i])) ? user_msg(&vec[i].msg_hdr) : -EFAULT;
+		ret = ret == 0 ? stream_sock_sendmsg(s, &vec[i].msg_hdr, flags) : fail((int)ret);
 		if (ret < 0)
 			return i != 0 ? (int)i : -errno;
 		vec[i].msg_len = (unsigned int)ret;
@@ -309,9 +351,7 @@ dpvma_sendmmsg(int fd, struct mmsghdr *vec, unsigned int n, int flags)
 			sock_put(s);
 		return flags & SOCK_SEND_DUMMY ? fail(-EINVAL) : os.sendmmsg(fd, vec, n, flags);
 	}
-	if (vec == NULL && n != 0)
-		ret = -EFAULT;
-	else if (unlikely(s->udp == NULL))
+	if (unlikely(s->udp == NULL))
 		ret = sendmmsg_stream(s, vec, RTE_MIN(n, (unsigned int)SOCK_MSGS_MAX), flags);
 	else
 		ret = send_many(s, vec, RTE_MIN(n, (unsigned int)SOCK_MSGS_MAX), flags);

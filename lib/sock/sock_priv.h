@@ -272,6 +272,8 @@ int sock_dup(int fd, int cmd, int from);
 /* address.c */
 /** Where an address is that is none of ours. */
 enum sock_reason sock_elsewhere(const struct ip_addr *addr, enum sock_reason otherwise);
+/** Whether it can be a name at all: 0, -EINVAL, -EFAULT */
+int sock_name_given(const struct sockaddr *sa, socklen_t len);
 /** As ip_from_sockaddr(); AF_UNSPEC counts as AF_INET, as Linux does for UDP. */
 int sock_address(const struct sockaddr *sa, socklen_t len, struct ip_addr *addr, uint16_t *port_be);
 int sock_autobind(struct sock *s);
@@ -434,7 +436,9 @@ struct timespec timespec_until(uint64_t deadline_ns, bool nap);
  */
 int poll_wait(struct pollfd *fds, nfds_t n, uint64_t deadline, const sigset_t *sigmask,
 		bool only_asked);
-/** When a timeout ends, ns of clock_ns(); NULL: never. 0, -EINVAL */
+/** 0, -EINVAL, -EFAULT: a time as ppoll(2) takes it. */
+int poll_timeout(const struct timespec *timeout);
+/** When a timeout ends, ns of clock_ns(); NULL: never. 0, -EINVAL, -EFAULT */
 int poll_deadline(const struct timespec *timeout, uint64_t *deadline);
 
 /* epoll.c, watch.c */

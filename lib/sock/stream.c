@@ -12,6 +12,7 @@
 #include "net/net.h"
 #include "port/port.h"
 #include "sock_priv.h"
+#include "user.h"
 
 #define TRIES 8		 /**< numbers of the kernel's that may be taken by connections of ours */
 #define LINGER_NAP 50000 /**< ns between looks while close() lingers */
@@ -421,11 +422,11 @@ connect_offloaded(struct sock *s, const struct sockaddr *sa, socklen_t len)
 	uint16_t port_be;
 	int ret;
 
-	if (sa != NULL && len >= sizeof(sa->sa_family) && sa->sa_family == AF_UNSPEC)
+	if (len >= sizeof(sa->sa_family) && sa->sa_family == AF_UNSPEC)
 		return dissolve(s);
-	ret = sock_address(sa, len, &addr, &port_be);
-	if (ret != 0)
-		return ret;
+	if (len < sizeof(sa->sa_family))
+		return -EINVAL;
+	/* Linux looks where it is before it looks at the address */
 	switch (stream_phase(s->stream)) {
 	case STREAM_CONNECTED:
 	case STREAM_LISTENING:
@@ -437,6 +438,9 @@ connect_offloaded(struct sock *s, const struct sockaddr *sa, socklen_t len)
 	default:
 		break;
 	}
+	ret = sock_address(sa, len, &addr, &port_be);
+	if (ret != 0)
+		return ret;
 	rte_spinlock_lock(&s->lock);
 	ret = begin(s, &addr, port_be);
 	rte_spinlock_unlock(&s->lock);
@@ -548,7 +552,7 @@ control(struct sock *s, unsigned long request, void *arg)
 	ret = stream_queued(s->stream, &q);
 	if (ret != 0 && request != SIOCATMARK)
 		return ret;
-	if (arg == NULL)
+	if (!user_out(arg, sizeof(int)))
 		return -EFAULT;
 	value = request == SIOCINQ		 ? (int)q.rx
 			: request == SIOCOUTQ	 ? (int)q.tx

@@ -6,8 +6,10 @@
 #include <unistd.h>
 
 #include "errqueue.h"
+#include "user.h"
 
 #define OS_ROUNDS 100	 /**< turns between looks at the kernel's socket of a listener */
+#define WINDOW 65536	 /**< bytes of a buffer that are made sure of, asked for or not */
 #define FILE_CHUNK 65536 /**< bytes of a file that are read at once */
 
 static bool
@@ -63,14 +65,6 @@ stream_sock_wait(struct sock *s, short want, struct sock_wait *w)
 	return s->closing ? -EBADF : ret;
 }
 
-static int
-check(const struct msghdr *msg)
-{
-	if (msg == NULL || (msg->msg_iov == NULL && msg->msg_iovlen != 0))
-		return -EFAULT;
-	return msg->msg_iovlen > IOV_MAX ? -EMSGSIZE : 0;
-}
-
 static size_t
 length(const struct msghdr *msg)
 {
@@ -92,8 +86,46 @@ struct receive {
 	size_t done;
 };
 
+/* Only what would have been stored is a fault: else it says what there is instead. */
+static __rte_noinline ssize_t
+take_fault(struct receive *r)
+{
+	char byte;
+	struct iovec iov = { .iov_base = &byte, .iov_len = 1 };
+	ssize_t ret = stream_recv(r->s->stream, &iov, 1, 0, TCP_RECV_PEEK);
+
+	return ret > 0 ? -EFAULT : ret;
+}
+
+/*
+ * A buffer of which the pages are not all there may do for what has come, and those of a large one
+ * may never have been touched: what is queued is looked for room for, a vector's part at a time.
+ */
+static __rte_noinline ssize_t
+take_queued(struct receive *r)
+{
+	const struct iovec *iov = r->msg->msg_iov;
+	size_t skip = r->flags & TCP_RECV_PEEK ? 0 : r->done;
+	struct stream_queued q;
+	struct iovec part;
+	ssize_t ret;
+
+	for (; skip >= iov->iov_len; iov++)
+		skip -= iov->iov_len;
+	if (stream_queued(r->s->stream, &q) != 0 || q.rx == 0)
+		return take_fault(r);
+	part.iov_base = (char *)iov->iov_base + skip;
+	part.iov_len = RTE_MIN(iov->iov_len - skip, (size_t)q.rx);
+	if (!user_out(part.iov_base, part.iov_len))
+		return take_fault(r);
+	ret = stream_recv(r->s->stream, &part, 1, 0, r->flags);
+	if (ret > 0)
+		r->done = (r->flags & TCP_RECV_PEEK) ? (size_t)ret : r->done + (size_t)ret;
+	return ret;
+}
+
 static ssize_t
-take(struct receive *r)
+take_all(struct receive *r)
 {
 	ssize_t ret = stream_recv(r->s->stream, r->msg->msg_iov, (int)r->msg->msg_iovlen,
 			r->flags & TCP_RECV_PEEK ? 0 : r->done, r->flags);
@@ -101,6 +133,17 @@ take(struct receive *r)
 	if (ret > 0)
 		r->done = (r->flags & TCP_RECV_PEEK) ? (size_t)ret : r->done + (size_t)ret;
 	return ret;
+}
+
+static ssize_t
+take(struct receive *r)
+{
+	if (unlikely(r->flags & TCP_RECV_TRUNC))
+		return take_all(r);
+	if (likely((r->len <= WINDOW || !sock_faults) &&
+			    user_iov_out(r->msg->msg_iov, r->msg->msg_iovlen, r->len)))
+		return take_all(r);
+	return take_queued(r);
 }
 
 /* What it has may not be passed over: an error, the end, the urgent mark are for the next call. */
@@ -144,14 +187,12 @@ receive_nothing(struct sock *s, int flags)
 
 	stream_poll(s->stream);
 	if (!s->ops->awaited(s, POLLIN)) {
-		if (stream_phase(s->stream) == STREAM_IDLE)
-			return -ENOTCONN;
 		ret = sock_dont_wait(s, flags) ? -EAGAIN : stream_sock_wait(s, POLLIN, &w);
 		if (ret != 0)
 			return ret;
 	}
 	err = stream_error(s->stream, true);
-	return -err;
+	return err == 0 && stream_phase(s->stream) == STREAM_IDLE ? -ENOTCONN : -err;
 }
 
 static ssize_t
@@ -181,21 +222,28 @@ receive_urgent(struct sock *s, struct msghdr *msg, int flags)
 {
 	ssize_t ret;
 
+	char byte;
+	struct iovec one = { .iov_base = &byte, .iov_len = 1 };
+
 	stream_poll(s->stream);
-	ret = stream_recv(s->stream, msg->msg_iov, (int)msg->msg_iovlen, 0,
-			TCP_RECV_OOB | (flags & MSG_PEEK ? TCP_RECV_PEEK : 0));
+	if (unlikely(!user_iov_out(msg->msg_iov, msg->msg_iovlen, 1))) {
+		ret = stream_recv(s->stream, &one, 1, 0, TCP_RECV_OOB | TCP_RECV_PEEK);
+		ret = ret > 0 ? -EFAULT : ret;
+	} else {
+		ret = stream_recv(s->stream, msg->msg_iov, (int)msg->msg_iovlen, 0,
+				TCP_RECV_OOB | (flags & MSG_PEEK ? TCP_RECV_PEEK : 0));
+	}
 	if (ret > 0)
 		msg->msg_flags |= MSG_OOB;
-	return ret;
+	/* Linux asks for the byte before it asks for a connection */
+	return ret == -ENOTCONN ? -EINVAL : ret;
 }
 
 ssize_t
 stream_sock_recvmsg(struct sock *s, struct msghdr *msg, int flags)
 {
-	ssize_t ret = check(msg);
+	ssize_t ret;
 
-	if (unlikely(ret != 0))
-		return fail((int)ret);
 	if (unlikely(flags & MSG_ERRQUEUE)) {
 		ret = errqueue_recv(s, msg);
 		return ret < 0 ? fail((int)ret) : ret;
@@ -273,8 +321,12 @@ send_noted(struct sock *s, const struct msghdr *msg, int flags)
 ssize_t
 stream_sock_sendmsg(struct sock *s, const struct msghdr *msg, int flags)
 {
-	ssize_t ret = check(msg);
+	ssize_t ret = 0;
 
+	if (unlikely(!user_iov_in(msg->msg_iov, msg->msg_iovlen, SIZE_MAX))) {
+		ret = stream_send(s->stream, NULL, 0, 0, 0);
+		ret = ret < 0 ? ret : -EFAULT;
+	}
 	/* VMA_SND_FLAGS_DUMMY: a stream sends nothing that is not sent */
 	if (unlikely(ret == 0 && (flags & SOCK_SEND_DUMMY)))
 		ret = -EINVAL;
