@@ -105,9 +105,9 @@ take_ours(struct epoll *ep, struct epoll_event *events, int n)
 		got = watch_revents(w);
 		if (got == 0)
 			continue;
-		if (unlikely(events == NULL)) {
+		if (unlikely(events == NULL || !user_out(&events[taken], sizeof(*events)))) {
 			watch_ready_again(w, true);
-			taken = -EFAULT;
+			taken = taken != 0 ? taken : -EFAULT;
 			break;
 		}
 		give(w, &events[taken++], got);
