@@ -10,6 +10,7 @@
 
 #include "epoll_priv.h"
 #include "net/net.h"
+#include "user.h"
 
 #define CHECK_CLOCK 16 /**< turns between looks at the clock */
 #define MASK_TURNS 100 /**< the same for a mask's signals, if VMA_SELECT_POLL_OS_RATIO is 0 */
