@@ -231,6 +231,11 @@ dpvma_exit(void)
 		sock_foreach(close_one, NULL);
 		if (all_left()) {
 			stop_rooms(RTE_DIM(rooms));
+		} else if (sock_ending) {
+			/* exit() in a signal handler, or while threads run: nobody's mistake */
+			LOG_INFO("%u sockets are in use at the end: the ports end with the process",
+					sock_alive());
+			engine_stop();
 		} else {
 			LOG_ERROR("%u sockets are in use by other threads still: the ports are "
 				  "left "
