@@ -92,7 +92,7 @@ resolve(void *library, struct core *to, const char **cause)
 static void
 attach(const struct core *found, const char *cause)
 {
-	static const struct sock_host host = {
+	static struct sock_host host = {
 		.os = &os,
 		.marks = preload_marks,
 		.epoll_waiters = preload_waiters,
@@ -102,6 +102,7 @@ attach(const struct core *found, const char *cause)
 
 	pthread_mutex_lock(&attaching);
 	if (loaded == NULL && !failed) {
+		host.faults = cause == NULL && fault_guard();
 		if (cause == NULL && found->attach(&host) != 0)
 			cause = "it has sockets already, opened before this library came";
 		if (cause == NULL) {

@@ -131,6 +131,7 @@ bool candidate_loopback(const struct sockaddr *addr, socklen_t len);
 	X(void, opened, (int fd))                                                                  \
 	X(int, adopt, (int fd))                                                                    \
 	X(void, option_taken, (int fd, int level, int name, const void *val, socklen_t len))       \
+	X(bool, fault, (void *context))                                                            \
 	X(void, inherit, (void))                                                                   \
 	X(void, forget, (int fd))                                                                  \
 	X(int, close, (int fd))                                                                    \
@@ -218,6 +219,10 @@ const struct core *core_for_duplicate(int fd);
 /** @name Signals (signals.c) */
 /** @{ */
 const struct sock_signals *preload_signals(void);
+/** As sigaction(), for the kernel; of SIGSEGV and SIGBUS what stands behind ours (fault.c). */
+int fault_action(int sig, const struct sigaction *act, struct sigaction *old);
+/** Handlers of ours for bad addresses; false: there are none. */
+bool fault_guard(void);
 /** @} */
 
 #endif

@@ -113,7 +113,7 @@ set(int sig, const struct sigaction *act, struct sigaction *old)
 		__atomic_store_n(&handlers[sig], act->sa_handler, __ATOMIC_RELEASE);
 		act = &counted;
 	}
-	ret = libc.sigaction(sig, act, old);
+	ret = fault_action(sig, act, old);
 	if (ret != 0)
 		__atomic_store_n(&handlers[sig], before, __ATOMIC_RELEASE);
 	else if (old != NULL && is_ours(old->sa_handler))
