@@ -12,15 +12,11 @@
 #include "net/net.h"
 #include "user.h"
 
-#define CHECK_CLOCK 16 /**< turns between looks at the clock */
-#define MASK_TURNS 100 /**< the same for a mask's signals, if VMA_SELECT_POLL_OS_RATIO is 0 */
-
 /** One call. */
 struct call {
 	struct epoll *ep;
 	struct epoll_event *events;
 	int n;
-	uint64_t deadline;
 	const sigset_t *sigmask;
 	struct ring_snap *snap;
 	struct sock_wait wait;
@@ -196,33 +192,16 @@ first_turn(struct call *c)
 }
 
 static int
-spin(struct call *c, uint64_t end, uint64_t now)
+turn(void *call, bool ask)
 {
-	int ratio = conf()->select_poll_os_ratio, countdown, turns = 0, ret = 0;
+	struct call *c = call;
+	int asked = 0, ret;
 
-	/* it is the kernel that lets signals through */
-	if (c->sigmask != NULL && ratio == 0)
-		ratio = MASK_TURNS;
-	countdown = ratio;
-
-	while (now < end && ret == 0) {
-		int asked = 0;
-
-		turn_rings(c);
-		if (ratio != 0 && --countdown <= 0) {
-			countdown = ratio;
-			asked = ask_kernel(c);
-		}
-		ret = asked < 0 ? asked : collect(c, asked != 0);
-		if (ret == 0 && c->ep->s->closing)
-			ret = -EBADF;
-		else if (ret == 0 && sock_interrupted(&c->wait))
-			ret = -EINTR;
-		if (++turns % CHECK_CLOCK == 0)
-			now = clock_ns();
-		rte_pause();
-	}
-	return ret;
+	turn_rings(c);
+	if (ask)
+		asked = ask_kernel(c);
+	ret = asked < 0 ? asked : collect(c, asked != 0);
+	return ret == 0 && c->ep->s->closing ? -EBADF : ret;
 }
 
 static bool
@@ -262,7 +241,7 @@ sleep_once(struct call *c, const sigset_t *sigmask)
 {
 	struct pollfd fds[SOCK_RINGS + 2];
 	struct ring_set set = { 0 };
-	uint64_t until = c->deadline;
+	uint64_t until = c->wait.deadline_ns;
 	struct timespec left;
 	nfds_t n = 0;
 	int ret;
@@ -288,8 +267,9 @@ sleep_once(struct call *c, const sigset_t *sigmask)
 
 /* With signals held back between the sleeps. */
 static int
-sleep_long(struct call *c)
+sleep_long(void *call)
 {
+	struct call *c = call;
 	sigset_t before;
 	int ret;
 
@@ -302,34 +282,8 @@ sleep_long(struct call *c)
 			break;
 		turn_rings(c);
 		ret = c->ep->s->closing ? -EBADF : collect(c, ret != 0);
-	} while (ret == 0 && clock_ns() < c->deadline);
+	} while (ret == 0 && clock_ns() < c->wait.deadline_ns);
 	signals_release(&before);
-	return ret;
-}
-
-static int
-wait_longer(struct call *c)
-{
-	uint64_t now = clock_ns(), spin_end = UINT64_MAX;
-	int spin_us = conf()->select_poll, ret = 0;
-	sigset_t before;
-
-	if (now >= c->deadline)
-		return 0;
-	if (spin_us >= 0)
-		spin_end = now + (uint64_t)spin_us * 1000;
-	/* what the call's mask holds back must not come while it spins; what it lets through comes
-	 * when the kernel is asked */
-	if (c->sigmask != NULL)
-		pthread_sigmask(SIG_BLOCK, c->sigmask, &before);
-	__atomic_fetch_add(&c->ep->waiting, 1, __ATOMIC_SEQ_CST);
-	if (c->ep->n_ours != 0)
-		ret = spin(c, RTE_MIN(spin_end, c->deadline), now);
-	if (ret == 0 && clock_ns() < c->deadline)
-		ret = sleep_long(c);
-	__atomic_fetch_sub(&c->ep->waiting, 1, __ATOMIC_SEQ_CST);
-	if (c->sigmask != NULL)
-		pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return ret;
 }
 
@@ -337,19 +291,18 @@ int
 epoll_wait_ours(struct sock *e, struct epoll_event *events, int n, uint64_t deadline,
 		const sigset_t *sigmask)
 {
-	struct call c = {
-		.ep = e->epoll,
-		.events = events,
-		.n = n,
-		.deadline = deadline,
-		.sigmask = sigmask,
-	};
+	static const struct wait_calls calls = { .turn = turn, .sleep = sleep_long };
+	struct call c = { .ep = e->epoll, .events = events, .n = n, .sigmask = sigmask };
 	int ret;
 
+	c.wait.deadline_ns = deadline;
 	sock_wait_begin(&c.wait);
 	ret = first_turn(&c);
-	if (ret == 0 && deadline != 0)
-		ret = wait_longer(&c);
+	if (ret == 0 && deadline != 0) {
+		__atomic_fetch_add(&c.ep->waiting, 1, __ATOMIC_SEQ_CST);
+		ret = wait_longer(&calls, &c, &c.wait, sigmask, c.ep->n_ours != 0);
+		__atomic_fetch_sub(&c.ep->waiting, 1, __ATOMIC_SEQ_CST);
+	}
 	rings_put(c.snap);
 	/* there is more than was asked for, and who sleeps has not been told */
 	if (__atomic_load_n(&c.ep->n_ready, __ATOMIC_ACQUIRE) != 0)

@@ -13,10 +13,7 @@
 #include "sock_priv.h"
 #include "user.h"
 
-#define ON_STACK 128   /**< descriptors of a call that needs no allocation */
-#define CHECK_CLOCK 16 /**< turns between looks at the clock */
-#define MASK_TURNS                                                                                 \
-	100 /**< the same for a ppoll's signals, if VMA_SELECT_POLL_OS_RATIO says never */
+#define ON_STACK 128 /**< descriptors of a call that needs no allocation */
 
 /** One call's view of its descriptors. */
 struct view {
@@ -29,7 +26,6 @@ struct view {
 	nfds_t os_n; /**< descriptors that the kernel has a say in */
 	const sigset_t *sigmask;
 	struct sock_wait wait;
-	int os_ratio;	 /**< turns between looks at the kernel, 0: none */
 	bool only_asked; /**< POLLERR and POLLHUP count where they are asked for, as in select */
 	bool hushed;  /**< the kernel tells only of what does not count, and would at once again */
 	bool streams; /**< some are TCP's, which has timers */
@@ -89,10 +85,6 @@ view_open(struct view *v, struct pollfd *fds, nfds_t n, const sigset_t *sigmask)
 	v->offloaded = v->os_n = 0;
 	v->sigmask = sigmask;
 	v->wait = (struct sock_wait){ 0 };
-	v->os_ratio = conf()->select_poll_os_ratio;
-	/* it is the kernel that lets signals through */
-	if (sigmask != NULL && v->os_ratio == 0)
-		v->os_ratio = MASK_TURNS;
 	v->migrating = v->streams = false;
 	v->set.n = 0;
 	v->set.nap = false;
@@ -177,18 +169,15 @@ ask_kernel(struct view *v)
 }
 
 static int
-turn(struct view *v, int *countdown)
+turn(void *view, bool ask)
 {
+	struct view *v = view;
 	int asked = 0;
 
 	poll_rings(v);
-	if (v->os_ratio != 0 && --*countdown <= 0) {
-		*countdown = v->os_ratio;
+	if (ask)
 		asked = ask_kernel(v);
-		if (asked < 0)
-			return asked;
-	}
-	return collect(v, asked != 0);
+	return asked < 0 ? asked : collect(v, asked != 0);
 }
 
 /*
@@ -277,8 +266,10 @@ sleep_on(struct view *v, uint64_t deadline, const sigset_t *sigmask)
 
 /* Sleeps and single turns, with signals held back between the sleeps. */
 static int
-poll_sleeping(struct view *v, uint64_t deadline)
+poll_sleeping(void *view)
 {
+	struct view *v = view;
+	uint64_t deadline = v->wait.deadline_ns;
 	sigset_t before;
 	int ret, ready;
 
@@ -300,48 +291,16 @@ poll_sleeping(struct view *v, uint64_t deadline)
 	return ret;
 }
 
-/* Until @p now reaches @p end, which is the time after the last turn. As poll(2), 0: nothing. */
-static int
-poll_spinning(struct view *v, uint64_t end, uint64_t now)
-{
-	int countdown = v->os_ratio, turns = 0, ready = 0;
-
-	while (now < end && ready == 0) {
-		ready = turn(v, &countdown);
-		if (ready == 0 && sock_interrupted(&v->wait))
-			ready = -EINTR;
-		if (++turns % CHECK_CLOCK == 0)
-			now = clock_ns();
-		rte_pause();
-	}
-	return ready;
-}
-
 static int
 poll_offloaded(struct view *v, uint64_t deadline)
 {
-	int spin_us = conf()->select_poll, ready;
-	uint64_t now, spin_end;
-	sigset_t before;
+	static const struct wait_calls calls = { .turn = turn, .sleep = poll_sleeping };
+	int ready;
 
+	v->wait.deadline_ns = deadline;
 	sock_wait_begin(&v->wait);
 	ready = first_turn(v);
-	if (ready != 0)
-		return ready;
-	now = clock_ns();
-	if (now >= deadline)
-		return 0;
-	spin_end = spin_us < 0 ? UINT64_MAX : now + (uint64_t)spin_us * 1000;
-	/* what the call's mask holds back must not come while it spins; what it lets through, that
-	 * was held back, comes when the kernel is asked */
-	if (v->sigmask != NULL)
-		pthread_sigmask(SIG_BLOCK, v->sigmask, &before);
-	ready = poll_spinning(v, RTE_MIN(spin_end, deadline), now);
-	if (ready == 0 && clock_ns() < deadline)
-		ready = poll_sleeping(v, deadline);
-	if (v->sigmask != NULL)
-		pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return ready;
+	return ready != 0 ? ready : wait_longer(&calls, v, &v->wait, v->sigmask, true);
 }
 
 int

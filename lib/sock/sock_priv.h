@@ -423,6 +423,21 @@ void ring_set_add_ring(struct ring_set *set, struct ring *ring);
 bool ring_set_arm(struct ring_set *set, struct pollfd *fds, nfds_t *n);
 void ring_set_disarm(struct ring_set *set);
 
+/** What a wait for many descriptors does between looks at the clock. */
+struct wait_calls {
+	/** Turn the rings, look; @p ask: at the kernel's, too. Events, 0, or a negative errno. */
+	int (*turn)(void *ctx, bool ask);
+	/** Sleep till something is there, or the deadline; the same. */
+	int (*sleep)(void *ctx);
+};
+/**
+ * After a first look found nothing: turns for VMA_SELECT_POLL, if it @p spins at all, then sleep.
+ * @param w begun
+ * @param sigmask the call's, NULL: none
+ */
+int wait_longer(const struct wait_calls *calls, void *ctx, struct sock_wait *w,
+		const sigset_t *sigmask, bool spins);
+
 /** Hold signals back but for the faults, so that one that comes between two naps is not missed. */
 void signals_hold(sigset_t *before);
 void signals_release(const sigset_t *before);

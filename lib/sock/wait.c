@@ -17,6 +17,9 @@
 #include "epoll_priv.h"
 #include "sock_priv.h"
 
+#define CHECK_CLOCK 16 /**< turns between looks at the clock */
+#define MASK_TURNS 100 /**< between looks for signals, if VMA_SELECT_POLL_OS_RATIO says never */
+
 void
 sock_wake(void *sock, unsigned int events)
 {
@@ -207,6 +210,56 @@ timespec_until(uint64_t deadline_ns, bool nap)
 		left = RTE_MIN(left, (uint64_t)conf()->nap_usec * 1000);
 	return (struct timespec){ .tv_sec = (time_t)(left / 1000000000u),
 		.tv_nsec = (long)(left % 1000000000u) };
+}
+
+/* Until @p now reaches @p end. */
+static int
+spin(const struct wait_calls *calls, void *ctx, struct sock_wait *w, int ratio, uint64_t end,
+		uint64_t now)
+{
+	int countdown = ratio, turns = 0, ret = 0;
+
+	while (now < end && ret == 0) {
+		bool ask = ratio != 0 && --countdown <= 0;
+
+		if (ask)
+			countdown = ratio;
+		ret = calls->turn(ctx, ask);
+		if (ret == 0 && sock_interrupted(w))
+			ret = -EINTR;
+		if (++turns % CHECK_CLOCK == 0)
+			now = clock_ns();
+		rte_pause();
+	}
+	return ret;
+}
+
+int
+wait_longer(const struct wait_calls *calls, void *ctx, struct sock_wait *w, const sigset_t *sigmask,
+		bool spins)
+{
+	int spin_us = conf()->select_poll, ratio = conf()->select_poll_os_ratio, ret = 0;
+	uint64_t now = clock_ns(), end = UINT64_MAX;
+	sigset_t before;
+
+	if (now >= w->deadline_ns)
+		return 0;
+	if (spin_us >= 0)
+		end = now + (uint64_t)spin_us * 1000;
+	/* it is the kernel that lets signals through */
+	if (sigmask != NULL && ratio == 0)
+		ratio = MASK_TURNS;
+	/* what the call's mask holds back must not come while it spins; what it lets through, that
+	 * was held back, comes when the kernel is asked */
+	if (sigmask != NULL)
+		pthread_sigmask(SIG_BLOCK, sigmask, &before);
+	if (spins)
+		ret = spin(calls, ctx, w, ratio, RTE_MIN(end, w->deadline_ns), now);
+	if (ret == 0 && clock_ns() < w->deadline_ns)
+		ret = calls->sleep(ctx);
+	if (sigmask != NULL)
+		pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return ret;
 }
 
 int
