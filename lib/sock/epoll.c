@@ -97,7 +97,7 @@ epolls_init(void)
 	if (kick_fd < 0)
 		kick_fd = eventfd(1, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (probe_fd < 0)
-		__atomic_store_n(&probe_fd, eventfd(0, EFD_CLOEXEC), __ATOMIC_RELEASE);
+		probe_fd = eventfd(0, EFD_CLOEXEC);
 	return kick_fd < 0 || probe_fd < 0 ? -errno : 0;
 }
 
@@ -409,7 +409,8 @@ probe(int epfd, int fd)
 static bool
 is_kernels_epoll(int fd)
 {
-	return __atomic_load_n(&probe_fd, __ATOMIC_ACQUIRE) >= 0 && probe(fd, probe_fd) == 0;
+	/* in the child of a fork() the number may be another's */
+	return sock_is_started() && probe(fd, probe_fd) == 0;
 }
 
 static bool

@@ -16,6 +16,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "epoll_priv.h"
 #include "errqueue.h"
 
 #define TABLE_SIZE SOCK_MARKS
@@ -60,8 +61,12 @@ sock_table_forget(void)
 		sock_mark((int)fd, SOCK_MARK_NONE);
 		if (table[fd]->wake_fd >= 0)
 			os.close(table[fd]->wake_fd);
+		if (table[fd]->epoll != NULL && table[fd]->epoll->own_fd >= 0)
+			os.close(table[fd]->epoll->own_fd);
 		/* it may have other names */
 		table[fd]->wake_fd = -1;
+		if (table[fd]->epoll != NULL)
+			table[fd]->epoll->own_fd = -1;
 	}
 	inherited_top = table_top;
 	table_size = 0;
