@@ -203,6 +203,7 @@ start(struct sock *s)
 		o->ttl = (uint8_t)value;
 	value = o->mc_loop;
 	os.setsockopt(s->fd, IPPROTO_IP, IP_MULTICAST_LOOP, &value, sizeof(value));
+	carry_note(s, IPPROTO_IP, IP_MULTICAST_LOOP);
 }
 
 static int

@@ -174,6 +174,19 @@ get_mc_if(struct sock *s, int name, void *val, socklen_t *len)
 	return option_give(val, len, &addr, sizeof(addr));
 }
 
+/* Sends would go at once that were to be one datagram. */
+static int
+set_cork(struct sock *s, int name, const void *val, socklen_t len)
+{
+	int ret = os.setsockopt(s->fd, IPPROTO_UDP, name, val, len) == 0 ? 0 : -errno;
+	int off = 0;
+
+	if (ret != 0 || option_held(s, IPPROTO_UDP, name) == 0)
+		return ret;
+	os.setsockopt(s->fd, IPPROTO_UDP, name, &off, sizeof(off));
+	return -EOPNOTSUPP;
+}
+
 /* Of the way to the peer. */
 static int
 get_mtu(struct sock *s, int name, void *val, socklen_t *len)
@@ -225,5 +238,6 @@ const struct option dgram_options[] = {
 	{ IPPROTO_IP, IP_MTU, NULL, NULL, get_mtu },
 
 	OPTION_MIRROR(IPPROTO_UDP, UDP_SEGMENT, mirror_gso),
+	{ IPPROTO_UDP, UDP_CORK, NULL, set_cork, NULL },
 	{ 0 },
 };

@@ -17,6 +17,7 @@
  *   poll.
  * - The time of recvmmsg() bounds the wait for the first datagram, too; what is left of it is
  * stored.
+ * - What each socket option does: doc/options.md.
  * - SO_RCVBUF has a floor, VMA_RX_BYTES_MIN, and not the kernel's limit.
  * - MSG_MORE is EOPNOTSUPP on an offloaded datagram socket.
  * - A bad address is EFAULT, and not a crash, where the host of attach.h catches faults; without

@@ -135,6 +135,8 @@ sock_new(int fd)
 	s->os_pollable = s->kernel_bound = s->mc_kernel = false;
 	s->wants = s->stamping = s->notes = s->errors_queued = s->stamp_key = 0;
 	s->errqueue = NULL;
+	s->carried[0] = s->carried[1] = 0;
+	s->untold = false;
 	s->os_countdown = conf()->rx_udp_poll_os_ratio;
 	s->rcv_timeout_ns = s->snd_timeout_ns = 0;
 	s->drained_tsc = 0;

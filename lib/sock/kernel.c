@@ -289,19 +289,6 @@ kernel_guard(struct sock *s, const struct ip_addr *addr)
 				strerror(errno));
 }
 
-/* Options that a later binding depends on, or a later read of the kernel's socket. */
-static const struct {
-	int level, name;
-} kept[] = {
-	{ SOL_SOCKET, SO_REUSEADDR },
-	{ SOL_SOCKET, SO_REUSEPORT },
-	{ SOL_SOCKET, SO_BROADCAST },
-	{ IPPROTO_IP, IP_TTL },
-	{ IPPROTO_IP, IP_TOS },
-	{ IPPROTO_IP, IP_MULTICAST_TTL },
-	{ IPPROTO_IP, IP_MULTICAST_LOOP },
-};
-
 static void
 exchange(int name, void *ctx)
 {
@@ -330,18 +317,12 @@ exchange_all(struct sock *s, int fd)
 void
 kernel_unbind(struct sock *s)
 {
-	int modes = os.fcntl(s->fd, F_GETFL), value;
+	int modes = os.fcntl(s->fd, F_GETFL);
 	int fd = os.socket(AF_INET, s->ops->type | SOCK_CLOEXEC, 0);
-	socklen_t len;
-	unsigned int i;
 
 	if (fd < 0)
 		return;
-	for (i = 0; i < RTE_DIM(kept); i++) {
-		len = sizeof(value);
-		if (os.getsockopt(s->fd, kept[i].level, kept[i].name, &value, &len) == 0)
-			os.setsockopt(fd, kept[i].level, kept[i].name, &value, len);
-	}
+	carry_along(s, fd);
 	if (exchange_all(s, fd)) {
 		os.fcntl(s->fd, F_SETFL, modes);
 		s->kernel_bound = false;

@@ -222,8 +222,9 @@ membership_set(struct sock *s, int name, const void *val, socklen_t len)
 	ret = read_request(requests[i].shape, val, len, &r);
 	if (ret != 0)
 		return ret;
+	/* Linux looks among the memberships first */
 	if (!ip_is_multicast(&r.group))
-		return -EINVAL;
+		return requests[i].op == UDP_MC_LEAVE ? -EADDRNOTAVAIL : -EINVAL;
 	ret = by_rule(s, requests[i].op, &r.group, name, val, len);
 	if (ret != 0)
 		return ret < 0 ? ret : 0;

@@ -88,3 +88,35 @@ note_sent(struct sock *s, const struct udp_out *out, const uint32_t *stamping, u
 			stamp(s, &out[i], stamping[i], before, after);
 	}
 }
+
+void
+note_written(struct sock *s, size_t len)
+{
+	unsigned int want = 0;
+
+	s->stamp_key += (uint32_t)len;
+	if (s->stamping & (SOF_TIMESTAMPING_TX_SCHED | SOF_TIMESTAMPING_TX_SOFTWARE))
+		want |= TCP_MARK_SENT;
+	if (s->stamping & SOF_TIMESTAMPING_TX_ACK)
+		want |= TCP_MARK_ACKED;
+	if (stream_mark(s->stream, want,
+			    s->stamping & SOF_TIMESTAMPING_OPT_ID ? s->stamp_key - 1 : 0) ==
+			-ENOBUFS)
+		STAT_INC(stream_counters(s->stream), SOCK, err_drop);
+}
+
+void
+note_mark(void *sock, unsigned int what, uint32_t key)
+{
+	struct sock *s = sock;
+	uint64_t now = note_now();
+
+	if (what == TCP_MARK_ACKED) {
+		errqueue_stamp(s, SCM_TSTAMP_ACK, key, now, NULL, 0);
+		return;
+	}
+	if (s->stamping & SOF_TIMESTAMPING_TX_SCHED)
+		errqueue_stamp(s, SCM_TSTAMP_SCHED, key, now, NULL, 0);
+	if (s->stamping & SOF_TIMESTAMPING_TX_SOFTWARE)
+		errqueue_stamp(s, SCM_TSTAMP_SND, key, now, NULL, 0);
+}

@@ -76,7 +76,7 @@ mirror_timeout(struct sock *s, int value)
 static int
 bound_to_ifindex(struct sock *s, const char *name, uint32_t ifindex)
 {
-	struct port *port = port_by_ifindex(ifindex);
+	struct port *port = ifindex != 0 ? port_by_ifindex(ifindex) : NULL;
 
 	s->bind_device[0] = '\0';
 	if (ifindex != 0 && port == NULL) {
@@ -150,7 +150,41 @@ mirror_zerocopy(struct sock *s, int value)
 		s->notes &= ~(uint32_t)NOTE_ZEROCOPY;
 }
 
+/* MSG_PEEK begins at the first byte: a place to begin at is refused as by protocols without one. */
+static int
+set_peek_off(struct sock *s, int name, const void *val, socklen_t len)
+{
+	int value;
+
+	if (val != NULL && len >= sizeof(value)) {
+		memcpy(&value, val, sizeof(value));
+		if (value >= 0)
+			return -EOPNOTSUPP;
+	}
+	return os.setsockopt(s->fd, SOL_SOCKET, name, val, len) == 0 ? 0 : -errno;
+}
+
+static int
+get_peer_name(struct sock *s, int name, void *val, socklen_t *len)
+{
+	struct sockaddr_in sin;
+	struct ip_addr addr;
+	uint16_t port_be;
+
+	(void)name;
+	if (len == NULL)
+		return -EFAULT;
+	if (!s->ops->peer(s, &addr, &port_be))
+		return -ENOTCONN;
+	if (*len > sizeof(sin))
+		return -EINVAL;
+	ip_to_sockaddr(&addr, port_be, &sin);
+	return option_give(val, len, &sin, sizeof(sin));
+}
+
 static const struct option options[] = {
+	{ SOL_SOCKET, SO_PEERNAME, NULL, NULL, get_peer_name },
+	{ SOL_SOCKET, SO_PEEK_OFF, NULL, set_peek_off, NULL },
 	OPTION_MIRROR(SOL_SOCKET, SO_ZEROCOPY, mirror_zerocopy),
 	OPTION_MIRROR(SOL_SOCKET, SO_RCVTIMEO, mirror_timeout),
 	OPTION_MIRROR(SOL_SOCKET, SO_SNDTIMEO, mirror_timeout),
@@ -176,6 +210,14 @@ find(const struct sock *s, int level, int name)
 	const struct option *o = find_in(s->ops->options, level, name);
 
 	return o != NULL ? o : find_in(options, level, name);
+}
+
+const struct option *
+option_ours(const struct sock *s, int level, int name)
+{
+	const struct option *o = find(s, level, name);
+
+	return o != NULL && o->get != NULL && (o->mirror != NULL || o->set != NULL) ? o : NULL;
 }
 
 /* VMA_AVOID_SYS_CALLS_ON_TCP_FD: nobody will ask the kernel's socket of a connection any more. */
@@ -209,6 +251,7 @@ set_locked(struct sock *s, int level, int name, const void *val, socklen_t len)
 			    alone(s))) {
 		memcpy(&value, val, sizeof(value));
 		o->mirror(s, value);
+		s->untold = true;
 		return 0;
 	}
 	if (os.setsockopt(s->fd, level, name, val, len) != 0)
@@ -237,7 +280,7 @@ int
 dpvma_setsockopt(int fd, int level, int name, const void *val, socklen_t len)
 {
 	struct sock *s = sock_get(fd);
-	int ret;
+	int ret, err = errno;
 
 	if (s == NULL)
 		return os.setsockopt(fd, level, name, val, len);
@@ -249,7 +292,11 @@ dpvma_setsockopt(int fd, int level, int name, const void *val, socklen_t len)
 	} else {
 		rte_spinlock_lock(&s->lock);
 		ret = set_locked(s, level, name, val, len);
+		if (ret == 0)
+			carry_note(s, level, name);
 		rte_spinlock_unlock(&s->lock);
+		/* what the kernel was asked in between is nobody's business */
+		errno = err;
 		ret = ret == 0 ? 0 : fail(ret);
 	}
 	sock_put(s);
@@ -260,7 +307,7 @@ int
 dpvma_getsockopt(int fd, int level, int name, void *val, socklen_t *len)
 {
 	struct sock *s;
-	int ret;
+	int ret, err = errno;
 
 	/* the question whether the library is there comes without a socket */
 	if (unlikely(fd == -1) && vma_option_api(fd, level, name, val, len))
@@ -274,6 +321,8 @@ dpvma_getsockopt(int fd, int level, int name, void *val, socklen_t *len)
 		rte_spinlock_lock(&s->lock);
 		ret = get_locked(s, level, name, val, len);
 		rte_spinlock_unlock(&s->lock);
+		/* what the kernel was asked in between is nobody's business */
+		errno = err;
 		ret = ret == 0 ? 0 : fail(ret);
 	}
 	sock_put(s);

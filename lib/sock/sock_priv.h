@@ -29,6 +29,7 @@
 
 #define SOCK_BATCH 64	      /**< datagrams a call handles at once */
 #define SOCK_RINGS 64	      /**< rings of one wait: two a port */
+#define SOCK_CARRIED 128      /**< options that follow from one kernel's socket to another */
 #define SOCK_WHY 320	      /**< bytes of an explanation */
 #define SOCK_SENT_BITS 3      /**< destinations whose rule is remembered, as a power of two */
 #define SOCK_OS_GROUPS 20     /**< groups that the kernel receives for a socket, by rules */
@@ -44,6 +45,7 @@ enum {
 	WANT_TIME_NS = 0x10,
 	WANT_STAMPING = 0x20,
 	WANT_ORIGDST = 0x40,
+	WANT_INQ = 0x80,
 };
 
 /** What of a send is noted in the error queue. */
@@ -149,7 +151,7 @@ struct sock {
 	uint32_t wants;		   /**< WANT_* */
 	uint32_t stamping;	   /**< SOF_TIMESTAMPING_* */
 	uint32_t notes;		   /**< NOTE_* */
-	uint32_t stamp_key;	   /**< SOF_TIMESTAMPING_OPT_ID of the next datagram */
+	uint32_t stamp_key;	   /**< SOF_TIMESTAMPING_OPT_ID of the next datagram or byte */
 	uint32_t errors_queued;	   /**< entries of the error queue */
 	struct errqueue *errqueue; /**< NULL until an option asks for it */
 	int os_countdown;	   /**< receives until the kernel's socket is looked at */
@@ -172,6 +174,8 @@ struct sock {
 	bool linger; /**< SO_LINGER */
 	uint32_t linger_s;
 	bool profile_set[2];	       /**< SO_VMA_RING_ALLOC_LOGIC gave one, by enum ring_dir */
+	uint64_t carried[2];	       /**< options that the program set, see carry.c */
+	bool untold;		       /**< the kernel's socket lacks some of them */
 	char bind_device[IF_NAMESIZE]; /**< SO_BINDTODEVICE of a port the kernel does not know */
 	char why[SOCK_WHY];	       /**< why the kernel carries it */
 	enum sock_reason reason;       /**< the same in a word */
@@ -529,6 +533,11 @@ int note_before(struct sock *s, int flags);
 void note_sent(struct sock *s, const struct udp_out *out, const uint32_t *stamping, unsigned int n,
 		int flags, uint64_t before);
 
+/** Bytes were written to a stream: when the last goes and is acknowledged is noted then. */
+void note_written(struct sock *s, size_t len);
+/** stream_mark_cb */
+void note_mark(void *sock, unsigned int what, uint32_t key);
+
 /* cmsg.c */
 /** Append one; a control buffer that is too small sets MSG_CTRUNC and loses only this one. */
 void cmsg_put(struct msghdr *msg, size_t room, size_t *used, int level, int type, const void *data,
@@ -543,6 +552,16 @@ int cmsg_read(struct sock *s, const struct msghdr *msg, struct udp_out *out, str
 /* membership.c */
 bool membership_name(int level, int name);
 int membership_set(struct sock *s, int name, const void *val, socklen_t len);
+
+/* carry.c: options that outlive the kernel's socket that they were set on */
+/** The program set it. */
+void carry_note(struct sock *s, int level, int name);
+/** Another kernel's socket is to take the place of this one's. */
+void carry_along(struct sock *s, int fd);
+/** A connection was accepted: Linux has it inherit what the listener has. */
+void carry_inherit(struct sock *s, const struct sock *listener);
+/** The kernel is to carry it: what only ours holds it learns now. */
+void carry_tell(struct sock *s);
 
 /* options.c */
 /** One option that dpvma itself acts on. A member that is NULL: the kernel's call alone. */
@@ -559,6 +578,8 @@ struct option {
 		level, name, mirror, NULL, NULL                                                    \
 	}
 extern const struct option dgram_options[], stream_sock_options[];
+/** The option if ours is the socket that says what it is, else NULL. */
+const struct option *option_ours(const struct sock *s, int level, int name);
 /** What a descriptor holds. False: it does not tell, and 0. */
 bool option_of(int fd, int level, int name, int *value);
 /** What the kernel's socket holds; 0 when it does not tell. */

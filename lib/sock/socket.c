@@ -43,6 +43,8 @@ sock_to_kernel(struct sock *s, const char *fmt, ...)
 	vsnprintf(s->why, sizeof(s->why), fmt, ap);
 	va_end(ap);
 	s->sends = false;
+	if (unlikely(s->untold))
+		carry_tell(s);
 	__atomic_store_n(&s->offloaded, false, __ATOMIC_RELEASE);
 	mark_names(s, SOCK_MARK_KERNEL);
 	epoll_follow(s);

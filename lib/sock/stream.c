@@ -11,7 +11,7 @@
 
 #include "net/net.h"
 #include "port/port.h"
-#include "sock_priv.h"
+#include "errqueue.h"
 #include "user.h"
 
 #define TRIES 8		 /**< numbers of the kernel's that may be taken by connections of ours */
@@ -174,6 +174,15 @@ inherit(struct sock *s, const struct sock *from)
 	s->linger = from->linger;
 	s->linger_s = from->linger_s;
 	s->rule = from->rule;
+	s->wants = from->wants;
+	carry_inherit(s, from);
+	if (unlikely(from->errqueue != NULL) && errqueue_open(s) == 0) {
+		s->notes = from->notes;
+		s->stamping = from->stamping;
+		stream_on_mark(s->stream, note_mark);
+		if (stream_options(s->stream)->tcp.recverr)
+			stream_set_recverr(s->stream, errqueue_icmp);
+	}
 }
 
 /* The number first: without one the connection waits on, as on Linux. */

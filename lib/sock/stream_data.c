@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Data of stream sockets: what of a call waits, how long, and what it says then. */
 #include <limits.h>
+#include <netinet/tcp.h>
 #include <sched.h>
 #include <sys/sendfile.h>
 #include <unistd.h>
@@ -239,6 +240,23 @@ receive_urgent(struct sock *s, struct msghdr *msg, int flags)
 	return ret == -ENOTCONN ? -EINVAL : ret;
 }
 
+/* TCP_INQ: what a next call would get; 1 where that is the end, as on Linux. */
+static __rte_noinline void
+write_queued(struct sock *s, struct msghdr *msg)
+{
+	size_t room = msg->msg_control == NULL ? 0 : msg->msg_controllen, used = 0;
+	struct stream_queued q;
+	int left;
+
+	if (stream_queued(s->stream, &q) != 0)
+		q.rx = 0;
+	left = (int)q.rx;
+	if (left == 0 && (stream_revents(s->stream) & POLLRDHUP))
+		left = 1;
+	cmsg_put(msg, room, &used, IPPROTO_TCP, TCP_CM_INQ, &left, sizeof(left));
+	msg->msg_controllen = used;
+}
+
 ssize_t
 stream_sock_recvmsg(struct sock *s, struct msghdr *msg, int flags)
 {
@@ -261,7 +279,10 @@ stream_sock_recvmsg(struct sock *s, struct msghdr *msg, int flags)
 		return fail((int)ret);
 	}
 	msg->msg_namelen = 0;
-	msg->msg_controllen = 0;
+	if (unlikely((s->wants & WANT_INQ) != 0))
+		write_queued(s, msg);
+	else
+		msg->msg_controllen = 0;
 	return ret;
 }
 /** @} */
@@ -315,6 +336,8 @@ send_noted(struct sock *s, const struct msghdr *msg, int flags)
 		ret = send_all(s, msg, flags);
 	if (ret > 0 && (flags & MSG_ZEROCOPY) && (s->notes & NOTE_ZEROCOPY))
 		errqueue_zerocopy(s);
+	if (ret > 0 && (s->notes & NOTE_STAMP))
+		note_written(s, (size_t)ret);
 	return ret;
 }
 
@@ -330,6 +353,12 @@ stream_sock_sendmsg(struct sock *s, const struct msghdr *msg, int flags)
 	/* VMA_SND_FLAGS_DUMMY: a stream sends nothing that is not sent */
 	if (unlikely(ret == 0 && (flags & SOCK_SEND_DUMMY)))
 		ret = -EINVAL;
+	if (unlikely(ret == 0 && (flags & MSG_FASTOPEN) &&
+			    stream_phase(s->stream) == STREAM_IDLE)) {
+		ret = s->ops->connect(s, msg->msg_name, msg->msg_namelen);
+		if (ret == -EREMOTE)
+			return os.sendmsg(s->fd, msg, flags);
+	}
 	if (unlikely(conf()->rx_poll_on_tx_tcp))
 		stream_poll(s->stream);
 	if (unlikely(ret == 0 && s->notes != 0))

@@ -4,14 +4,17 @@
  * option is now is said by ours, as a connection that was accepted inherits its listener's and the
  * kernel's socket behind it does not.
  */
+#include <linux/net_tstamp.h>
 #include <linux/tcp.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "net/net.h"
-#include "sock_priv.h"
+#include "errqueue.h"
 
 #define USEC 1000u
+/* of Linux 6.7 */
+#define TCP_AO_ADD_KEY_ 38
 
 static struct tcp_options *
 tcp(struct sock *s)
@@ -62,7 +65,6 @@ NUMBER(ttl, stream_options(s->stream)->ttl = (uint8_t)value, stream_options(s->s
 NUMBER(tos, stream_options(s->stream)->tos = (uint8_t)value, stream_options(s->stream)->tos)
 NUMBER(nodelay, tcp(s)->nodelay = value != 0, tcp(s)->nodelay)
 NUMBER(cork, tcp(s)->cork = value != 0, tcp(s)->cork)
-NUMBER(quickack, tcp(s)->quickack = value != 0, tcp(s)->quickack)
 NUMBER(keep_idle, tcp(s)->keep_idle_s = (uint32_t)value, tcp(s)->keep_idle_s)
 NUMBER(keep_interval, tcp(s)->keep_interval_s = (uint32_t)value, tcp(s)->keep_interval_s)
 NUMBER(keep_count, tcp(s)->keep_count = (uint8_t)value, tcp(s)->keep_count)
@@ -76,6 +78,42 @@ mirror_defer_accept(struct sock *s, int value)
 {
 	tcp(s)->defer_accept = value != 0;
 	apply(s);
+}
+
+static void
+mirror_notsent_lowat(struct sock *s, int value)
+{
+	/* all ones: no limit, as zero is one of the system's, which has none */
+	tcp(s)->notsent_lowat = value == -1 ? 0 : (uint32_t)value;
+	apply(s);
+}
+
+static void
+mirror_quickack(struct sock *s, int value)
+{
+	tcp(s)->quickack = value != 0;
+	apply(s);
+}
+
+static void
+mirror_linger2(struct sock *s, int value)
+{
+	tcp(s)->fin_wait_s = value;
+	apply(s);
+}
+
+static void
+mirror_inq(struct sock *s, int value)
+{
+	s->wants = value != 0 ? s->wants | WANT_INQ : s->wants & ~(uint32_t)WANT_INQ;
+}
+
+static void
+mirror_recverr(struct sock *s, int value)
+{
+	if (value != 0 && errqueue_open(s) != 0)
+		return;
+	stream_set_recverr(s->stream, value != 0 ? errqueue_icmp : NULL);
 }
 
 static void
@@ -120,8 +158,12 @@ get_buffer(struct sock *s, int name, void *val, socklen_t *len)
 static int
 set_window_clamp(struct sock *s, int name, const void *val, socklen_t len)
 {
-	int value;
+	int value = -1;
 
+	if (val != NULL && len >= sizeof(value))
+		memcpy(&value, val, sizeof(value));
+	if (value == 0 && stream_phase(s->stream) != STREAM_IDLE)
+		return -EINVAL;
 	if (os.setsockopt(s->fd, IPPROTO_TCP, name, val, len) != 0)
 		return -errno;
 	value = option_held(s, IPPROTO_TCP, name);
@@ -161,15 +203,6 @@ set_linger(struct sock *s, int name, const void *val, socklen_t len)
 	return 0;
 }
 
-static int
-get_linger(struct sock *s, int name, void *val, socklen_t *len)
-{
-	struct linger linger = { .l_onoff = s->linger, .l_linger = (int)s->linger_s };
-
-	(void)name;
-	return option_give(val, len, &linger, sizeof(linger));
-}
-
 /* Four bytes or eight; all ones: no limit. */
 static int
 set_pacing_rate(struct sock *s, int name, const void *val, socklen_t len)
@@ -191,18 +224,6 @@ set_pacing_rate(struct sock *s, int name, const void *val, socklen_t len)
 }
 
 static int
-get_pacing_rate(struct sock *s, int name, void *val, socklen_t *len)
-{
-	uint64_t rate = tcp(s)->pacing_rate == 0 ? UINT64_MAX : tcp(s)->pacing_rate;
-	uint32_t small = (uint32_t)RTE_MIN(rate, (uint64_t)UINT32_MAX);
-
-	(void)name;
-	if (len != NULL && *len >= sizeof(rate))
-		return option_give(val, len, &rate, sizeof(rate));
-	return option_give(val, len, &small, sizeof(small));
-}
-
-static int
 get_mtu(struct sock *s, int name, void *val, socklen_t *len)
 {
 	struct tcp_snapshot look;
@@ -211,6 +232,71 @@ get_mtu(struct sock *s, int name, void *val, socklen_t *len)
 	if (stream_look(s->stream, &look) != 0)
 		return -ENOTCONN;
 	return give_int(val, len, look.pmtu);
+}
+/** @} */
+
+/** @name Timestamps of what is sent */
+/** @{ */
+#ifndef SO_TIMESTAMPING_NEW
+#define SO_TIMESTAMPING_NEW 65
+#endif
+#define STAMP_ID_TCP (1u << 16) /* SOF_TIMESTAMPING_OPT_ID_TCP of Linux 6.2 */
+#define STAMP_IDS (SOF_TIMESTAMPING_OPT_ID | STAMP_ID_TCP)
+#define STAMP_TX                                                                                   \
+	(SOF_TIMESTAMPING_TX_SCHED | SOF_TIMESTAMPING_TX_SOFTWARE | SOF_TIMESTAMPING_TX_ACK)
+
+/* Bytes are counted from the first that is not acknowledged, or from the next that is written. */
+static void
+count_from_here(struct sock *s, uint32_t flags)
+{
+	struct stream_queued q;
+
+	s->stamp_key = 0;
+	if (!(flags & STAMP_ID_TCP) && stream_queued(s->stream, &q) == 0)
+		s->stamp_key = q.tx;
+}
+
+/* The kernel counts no bytes of a socket that is not connected, and its own never is. */
+static int
+set_stamping(struct sock *s, int name, const void *val, socklen_t len)
+{
+	enum stream_phase phase = stream_phase(s->stream);
+	bool connected = phase == STREAM_CONNECTING || phase == STREAM_CONNECTED;
+	uint32_t value[2] = { 0 }, flags;
+	const void *told = val;
+
+	if (connected && val != NULL && len >= sizeof(value[0])) {
+		len = len == sizeof(value) ? sizeof(value) : sizeof(value[0]);
+		memcpy(value, val, len);
+		if ((value[0] & STAMP_IDS) == STAMP_ID_TCP)
+			return -EINVAL;
+		told = value;
+	}
+	flags = value[0];
+	value[0] &= ~STAMP_IDS;
+	if (os.setsockopt(s->fd, SOL_SOCKET, name, told, len) != 0)
+		return -errno;
+	if (!connected)
+		flags = (uint32_t)option_held(s, SOL_SOCKET, name);
+	if ((flags & STAMP_TX) != 0 && errqueue_open(s) != 0)
+		return -ENOMEM;
+	if (flags & ~s->stamping & SOF_TIMESTAMPING_OPT_ID)
+		count_from_here(s, flags);
+	s->stamping = flags;
+	s->wants = flags & SOF_TIMESTAMPING_SOFTWARE ? s->wants | WANT_STAMPING
+						     : s->wants & ~(uint32_t)WANT_STAMPING;
+	s->notes = flags & STAMP_TX ? s->notes | NOTE_STAMP : s->notes & ~(uint32_t)NOTE_STAMP;
+	stream_on_mark(s->stream, flags & STAMP_TX ? note_mark : NULL);
+	return 0;
+}
+
+static int
+get_stamping(struct sock *s, int name, void *val, socklen_t *len)
+{
+	if (os.getsockopt(s->fd, SOL_SOCKET, name, val, len) != 0)
+		return -errno;
+	memcpy(val, &s->stamping, RTE_MIN(*len, (socklen_t)sizeof(s->stamping)));
+	return 0;
 }
 /** @} */
 
@@ -272,6 +358,56 @@ get_congestion(struct sock *s, int name, void *val, socklen_t *len)
 	(void)name;
 	strlcpy(text, tcp_cc_name((enum tcp_cc_algo)tcp(s)->cc), sizeof(text));
 	return option_give(val, len, text, sizeof(text));
+}
+
+/*
+ * What our TCP does not do it refuses, though the kernel's would: kTLS falls back to the program's
+ * own, signatures of segments must not silently be missing.
+ */
+static int
+set_ulp(struct sock *s, int name, const void *val, socklen_t len)
+{
+	(void)s;
+	(void)name;
+	return val == NULL ? -EFAULT : len < 1 ? -EINVAL : -ENOENT;
+}
+
+static int
+refuse(struct sock *s, int name, const void *val, socklen_t len)
+{
+	(void)s;
+	(void)val;
+	(void)len;
+	switch (name) {
+	case TCP_REPAIR:
+	case TCP_REPAIR_QUEUE:
+	case TCP_QUEUE_SEQ:
+	case TCP_REPAIR_OPTIONS:
+		return -EPERM;
+	default:
+		return -ENOPROTOOPT;
+	}
+}
+
+static int
+refuse_get(struct sock *s, int name, void *val, socklen_t *len)
+{
+	(void)s;
+	(void)name;
+	(void)val;
+	(void)len;
+	return -ENOPROTOOPT;
+}
+
+/* What the kernel's socket would take at any time, as it is never connected. */
+static int
+set_fast_open(struct sock *s, int name, const void *val, socklen_t len)
+{
+	enum stream_phase phase = stream_phase(s->stream);
+
+	if (phase != STREAM_IDLE && (phase != STREAM_LISTENING || name == TCP_FASTOPEN_CONNECT))
+		return -EINVAL;
+	return os.setsockopt(s->fd, IPPROTO_TCP, name, val, len) == 0 ? 0 : -errno;
 }
 
 /* Linux's numbers of the states. */
@@ -384,25 +520,43 @@ const struct option stream_sock_options[] = {
 	{ SOL_SOCKET, SO_RCVBUF, NULL, set_buffer, get_buffer },
 	{ SOL_SOCKET, SO_SNDBUFFORCE, NULL, set_buffer, NULL },
 	{ SOL_SOCKET, SO_RCVBUFFORCE, NULL, set_buffer, NULL },
-	{ SOL_SOCKET, SO_LINGER, NULL, set_linger, get_linger },
+	{ SOL_SOCKET, SO_LINGER, NULL, set_linger, NULL },
 	{ SOL_SOCKET, SO_ERROR, NULL, NULL, get_error },
+	{ SOL_SOCKET, SO_TIMESTAMPING, NULL, set_stamping, get_stamping },
+	{ SOL_SOCKET, SO_TIMESTAMPING_NEW, NULL, set_stamping, get_stamping },
 	{ SOL_SOCKET, SO_ACCEPTCONN, NULL, NULL, get_accepting },
-	{ SOL_SOCKET, SO_MAX_PACING_RATE, NULL, set_pacing_rate, get_pacing_rate },
+	{ SOL_SOCKET, SO_MAX_PACING_RATE, NULL, set_pacing_rate, NULL },
 
 	BOTH(IPPROTO_IP, IP_TTL, ttl),
 	BOTH(IPPROTO_IP, IP_TOS, tos),
 	OPTION_MIRROR(IPPROTO_IP, IP_MTU_DISCOVER, mirror_df),
+	OPTION_MIRROR(IPPROTO_IP, IP_RECVERR, mirror_recverr),
 	{ IPPROTO_IP, IP_MTU, NULL, NULL, get_mtu },
 
 	BOTH(IPPROTO_TCP, TCP_NODELAY, nodelay),
 	BOTH(IPPROTO_TCP, TCP_CORK, cork),
-	BOTH(IPPROTO_TCP, TCP_QUICKACK, quickack),
+	OPTION_MIRROR(IPPROTO_TCP, TCP_QUICKACK, mirror_quickack),
 	BOTH(IPPROTO_TCP, TCP_KEEPIDLE, keep_idle),
 	BOTH(IPPROTO_TCP, TCP_KEEPINTVL, keep_interval),
 	BOTH(IPPROTO_TCP, TCP_KEEPCNT, keep_count),
 	BOTH(IPPROTO_TCP, TCP_SYNCNT, syn_retries),
 	BOTH(IPPROTO_TCP, TCP_USER_TIMEOUT, user_timeout),
 	OPTION_MIRROR(IPPROTO_TCP, TCP_DEFER_ACCEPT, mirror_defer_accept),
+	OPTION_MIRROR(IPPROTO_TCP, TCP_NOTSENT_LOWAT, mirror_notsent_lowat),
+	OPTION_MIRROR(IPPROTO_TCP, TCP_LINGER2, mirror_linger2),
+	OPTION_MIRROR(IPPROTO_TCP, TCP_INQ, mirror_inq),
+	{ IPPROTO_TCP, TCP_ULP, NULL, set_ulp, NULL },
+	{ IPPROTO_TCP, TCP_REPAIR, NULL, refuse, NULL },
+	{ IPPROTO_TCP, TCP_REPAIR_QUEUE, NULL, refuse, NULL },
+	{ IPPROTO_TCP, TCP_QUEUE_SEQ, NULL, refuse, NULL },
+	{ IPPROTO_TCP, TCP_REPAIR_OPTIONS, NULL, refuse, NULL },
+	{ IPPROTO_TCP, TCP_FASTOPEN, NULL, set_fast_open, NULL },
+	{ IPPROTO_TCP, TCP_FASTOPEN_CONNECT, NULL, set_fast_open, NULL },
+	{ IPPROTO_TCP, TCP_FASTOPEN_NO_COOKIE, NULL, set_fast_open, NULL },
+	{ IPPROTO_TCP, TCP_ZEROCOPY_RECEIVE, NULL, NULL, refuse_get },
+	{ IPPROTO_TCP, TCP_MD5SIG, NULL, refuse, NULL },
+	{ IPPROTO_TCP, TCP_MD5SIG_EXT, NULL, refuse, NULL },
+	{ IPPROTO_TCP, TCP_AO_ADD_KEY_, NULL, refuse, NULL },
 	{ IPPROTO_TCP, TCP_WINDOW_CLAMP, NULL, set_window_clamp, NULL },
 	{ IPPROTO_TCP, TCP_MAXSEG, NULL, set_mss, get_mss },
 	{ IPPROTO_TCP, TCP_CONGESTION, NULL, set_congestion, get_congestion },

@@ -209,6 +209,21 @@ stream_error(struct stream *s, bool take)
 	return err;
 }
 
+int
+stream_mark(struct stream *s, unsigned int want, uint32_t key)
+{
+	struct stream_engine *e = s->engine;
+	int ret = -ENOTCONN;
+
+	if (e == NULL)
+		return ret;
+	engine_enter(e);
+	if (s->conn != NULL)
+		ret = tcp_mark(s->conn, want, key);
+	engine_leave(e);
+	return ret;
+}
+
 void
 stream_put_error(struct stream *s, int err)
 {

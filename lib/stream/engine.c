@@ -87,6 +87,7 @@ configure(const struct ring *ring, struct tcp_config *c)
 
 	c->ops = (struct tcp_ops){ .output = way_output,
 		.event = stream_event,
+		.mark = stream_marked,
 		.gone = flow_conn_gone,
 		.mtu = way_mtu,
 		.reclaim = way_reclaim };

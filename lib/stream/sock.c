@@ -107,6 +107,14 @@ stream_apply(struct stream *s)
 }
 /** @} */
 
+void
+stream_set_recverr(struct stream *s, net_report_cb cb)
+{
+	s->report = cb;
+	s->opt.tcp.recverr = cb != NULL;
+	stream_apply(s);
+}
+
 int
 stream_open(int id, stream_wake_cb wake, void *ctx, struct stream **stream)
 {
@@ -157,6 +165,23 @@ stream_event(void *ctx, void *owner, unsigned int events)
 		events = 0;
 	}
 	s->wake(s->wake_ctx, events);
+}
+
+void
+stream_on_mark(struct stream *s, stream_mark_cb cb)
+{
+	__atomic_store_n(&s->mark, cb, __ATOMIC_RELEASE);
+}
+
+void
+stream_marked(void *ctx, void *owner, unsigned int what, uint32_t key)
+{
+	struct stream *s = owner;
+	stream_mark_cb cb = __atomic_load_n(&s->mark, __ATOMIC_ACQUIRE);
+
+	(void)ctx;
+	if (cb != NULL)
+		cb(s->wake_ctx, what, key);
 }
 
 void
@@ -484,26 +509,36 @@ stream_progress(uint64_t now)
 
 /** @name The room */
 /** @{ */
-static void
-icmp(struct stream_engine *e, void *ctx)
-{
-	const struct trouble *t = ctx;
+struct message {
+	struct tcp_key key;
+	const struct flow_key *about;
+	const struct net_error *e;
+};
 
-	engine_enter(e);
-	tcp_icmp(e->tcp, &t->key, t->seq, t->err, (uint16_t)t->mtu);
-	engine_leave(e);
+static void
+icmp(struct stream_engine *engine, void *ctx)
+{
+	const struct message *m = ctx;
+	struct stream *s;
+
+	engine_enter(engine);
+	s = tcp_icmp_owner(engine->tcp, &m->key, m->e->seq, m->e->err);
+	if (s != NULL && s->report != NULL)
+		s->report(s->wake_ctx, m->about, m->e);
+	tcp_icmp(engine->tcp, &m->key, m->e->seq, m->e->err, (uint16_t)m->e->info);
+	engine_leave(engine);
 }
 
 /* Which engine has the connection is not known here, and there are few of them. */
 static void
 on_icmp(const struct flow_key *key, const struct net_error *e)
 {
-	struct trouble t = { .seq = e->seq, .err = e->err, .mtu = e->info };
+	struct message m = { .about = key, .e = e };
 
-	t.key = (struct tcp_key){
+	m.key = (struct tcp_key){
 		.local = key->local, .remote = key->remote, .lport = key->lport, .rport = key->rport
 	};
-	engine_foreach(icmp, &t);
+	engine_foreach(icmp, &m);
 }
 
 static void

@@ -69,6 +69,14 @@ int stream_open(int id, stream_wake_cb wake, void *ctx, struct stream **s);
 void stream_close(struct stream *s, bool abort);
 struct stream_options *stream_options(struct stream *s);
 void stream_apply(struct stream *s);
+/**
+ * IP_RECVERR: ICMP is told, and is an error at once; NULL: no more. The context is that of the wake
+ * callback. Called with the engine's lock held.
+ */
+void stream_set_recverr(struct stream *s, net_report_cb cb);
+/** Told what stream_mark() asked for, with the engine's lock held. */
+typedef void (*stream_mark_cb)(void *ctx, unsigned int what, uint32_t key);
+void stream_on_mark(struct stream *s, stream_mark_cb cb);
 struct ring_alloc *stream_ring_alloc(struct stream *s);
 /** The socket's counters, brought up to date. */
 struct sock_stats *stream_stats(struct stream *s);
@@ -166,6 +174,8 @@ struct stream_queued {
 int stream_queued(struct stream *s, struct stream_queued *q);
 /** The pending error, an errno or 0; taken when @p take. */
 int stream_error(struct stream *s, bool take);
+/** As tcp_mark(); who is told is stream_on_mark()'s. */
+int stream_mark(struct stream *s, unsigned int want, uint32_t key);
 /** Another pending error, or none with 0. */
 void stream_put_error(struct stream *s, int err);
 /** What TCP_INFO tells. 0, -ENOTCONN */

@@ -175,6 +175,8 @@ struct stream {
 	int error;		      /**< pending without a connection, an errno */
 	stream_wake_cb wake;
 	void *wake_ctx;
+	net_report_cb report; /**< IP_RECVERR */
+	stream_mark_cb mark;
 	struct stream_options opt;
 
 	/* control lock */
@@ -197,6 +199,8 @@ void stream_control_unlock(void);
 
 /** The peer has ended its direction, or there is none any more. */
 bool stream_ended(enum tcp_state state);
+/** tcp_ops.mark */
+void stream_marked(void *ctx, void *owner, unsigned int what, uint32_t key);
 /** tcp_ops.event */
 void stream_event(void *ctx, void *owner, unsigned int events);
 /** The connection is this socket's from now on; engine locked. */

@@ -80,10 +80,27 @@ send_refused(struct tcp_conn *conn)
 	}
 }
 
+/* TCP_NOTSENT_LOWAT: a segment more than what may wait, as Linux fills the one that it has begun.
+ */
+static __rte_noinline uint32_t
+unsent_room(const struct tcp_conn *conn, uint32_t room)
+{
+	uint32_t unsent, more;
+
+	tcp_send_queued(conn, &unsent);
+	if (unsent >= conn->opt.notsent_lowat)
+		return 0;
+	more = RTE_MAX(conn->opt.notsent_lowat - unsent, (uint32_t)conn->snd_mss);
+	return RTE_MIN(room, more);
+}
+
 uint32_t
 tcp_send_room(const struct tcp_conn *conn)
 {
-	return conn->sndq.charge < conn->opt.sndbuf ? conn->opt.sndbuf - conn->sndq.charge : 0;
+	uint32_t room = conn->sndq.charge < conn->opt.sndbuf ? conn->opt.sndbuf - conn->sndq.charge
+							     : 0;
+
+	return likely(conn->opt.notsent_lowat == 0) ? room : unsent_room(conn, room);
 }
 
 ssize_t
@@ -233,6 +250,26 @@ tcp_close(struct tcp_conn *conn)
 	engine_reap(engine);
 }
 
+/* RFC 5927 4.1: it must speak of something that is on the way */
+static bool
+on_the_way(const struct tcp_conn *conn, uint32_t seq)
+{
+	return seq_geq(seq, conn->snd_una) && seq_lt(seq, conn->snd_nxt);
+}
+
+void *
+tcp_icmp_owner(const struct tcp_engine *engine, const struct tcp_key *key, uint32_t seq, int err)
+{
+	const struct tcp_conn *conn =
+			table_find(&engine->conns, key, table_hash(&engine->conns, key));
+
+	if (conn == NULL || !conn->opt.recverr || (conn->flags & F_ORPHAN) != 0 ||
+			err == EMSGSIZE || !on_the_way(conn, seq) ||
+			(conn->state != TCP_S_SYN_SENT && conn->state != TCP_S_SYN_RECEIVED))
+		return NULL;
+	return conn->owner;
+}
+
 void
 tcp_icmp(struct tcp_engine *engine, const struct tcp_key *key, uint32_t seq, int err, uint16_t mtu)
 {
@@ -240,8 +277,7 @@ tcp_icmp(struct tcp_engine *engine, const struct tcp_key *key, uint32_t seq, int
 
 	if (conn == NULL)
 		return;
-	/* RFC 5927 4.1: it must speak of something that is on the way */
-	if (seq_lt(seq, conn->snd_una) || seq_geq(seq, conn->snd_nxt)) {
+	if (!on_the_way(conn, seq)) {
 		COUNT(engine, icmp_ignored);
 		return;
 	}
@@ -257,6 +293,9 @@ tcp_icmp(struct tcp_engine *engine, const struct tcp_key *key, uint32_t seq, int
 	} else if (conn->state == TCP_S_SYN_SENT) {
 		/* an attempt ends with whatever is said of it, as on Linux (RFC 5461 4.1) */
 		conn_drop(conn, err == ENOPROTOOPT ? ECONNREFUSED : err);
+	} else if (conn->opt.recverr) {
+		conn->error = (uint8_t)err;
+		conn_event(conn, TCP_E_ERROR);
 	} else {
 		/* told if the connection fails for good (RFC 1122 4.2.3.9, RFC 5461) */
 		conn->soft_error = (uint8_t)err;

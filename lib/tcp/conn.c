@@ -50,6 +50,7 @@ engine_reap(struct tcp_engine *engine)
 	while (unlikely((conn = TAILQ_FIRST(&engine->dead)) != NULL)) {
 		TAILQ_REMOVE(&engine->dead, conn, link);
 		rcvq_free(conn);
+		marks_free(conn);
 		if (engine->config.ops.gone != NULL)
 			engine->config.ops.gone(engine->config.ctx, conn);
 		object_put(engine, conn);

@@ -206,16 +206,6 @@ delivery_rate(struct tcp_conn *conn, uint32_t acked)
 	conn->rate_at = now;
 }
 
-static inline void
-writable(struct tcp_conn *conn)
-{
-	if (unlikely((conn->flags & F_WANT_SPACE) != 0) &&
-			(tcp_ready(conn) & TCP_E_WRITABLE) != 0) {
-		conn->flags &= ~(uint32_t)F_WANT_SPACE;
-		conn_event(conn, TCP_E_WRITABLE);
-	}
-}
-
 /* False: the connection has ended. */
 static inline bool
 acknowledge(struct tcp_conn *conn, const struct tcp_in *in)
@@ -233,7 +223,9 @@ acknowledge(struct tcp_conn *conn, const struct tcp_in *in)
 	if (conn->snd_una != una) {
 		conn->bytes_acked += conn->snd_una - una;
 		delivery_rate(conn, conn->snd_una - una);
-		writable(conn);
+		conn_writable(conn);
+		if (unlikely((conn->flags & F_MARKS) != 0))
+			marks_look(conn);
 		if (unlikely(fin_acked(conn)) && !closing_acked(conn))
 			return false;
 		if (conn->sndq.n == 0 && conn->opt.keepalive)

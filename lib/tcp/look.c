@@ -24,6 +24,7 @@ tcp_options_default(struct tcp_options *opt)
 		.sndbuf = 1u << 20,
 		.rcvbuf = 1u << 20,
 		.keep_idle_s = 7200,
+		.fin_wait_s = 60,
 		.keep_interval_s = 75,
 		.keep_count = 9,
 		.syn_retries = 6,
@@ -135,6 +136,10 @@ writable(const struct tcp_conn *conn)
 		return true;
 	if (conn->state != TCP_S_ESTABLISHED && conn->state != TCP_S_CLOSE_WAIT)
 		return false;
+	if (unlikely(conn->opt.notsent_lowat != 0))
+		return tcp_send_room(conn) != 0 &&
+				conn->opt.sndbuf - conn->sndq.charge >=
+				RTE_MIN(lowat, conn->opt.sndbuf);
 	return tcp_send_room(conn) >= RTE_MIN(lowat, conn->opt.sndbuf);
 }
 

@@ -29,6 +29,9 @@ output_due(struct tcp_engine *engine)
 		TAILQ_REMOVE(&engine->due, conn, due);
 		conn->flags &= ~(uint32_t)F_DUE;
 		output(conn);
+		/* what went waits no more */
+		if (unlikely(conn->opt.notsent_lowat != 0))
+			conn_writable(conn);
 	}
 }
 

@@ -313,5 +313,7 @@ segment_data(struct tcp_conn *conn, uint32_t i, uint32_t n)
 	conn->last_sent = engine->now;
 	/* RFC 3168 6.1.5: what is sent again is not marked */
 	emit(conn, m, fresh && (conn->flags & F_ECN) != 0 && data != 0 ? 2 : 0);
+	if (unlikely((conn->flags & F_MARKS) != 0))
+		marks_look(conn);
 	return 0;
 }

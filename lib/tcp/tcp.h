@@ -72,6 +72,8 @@ struct tcp_options {
 	uint32_t keep_idle_s;	  /**< TCP_KEEPIDLE */
 	uint32_t keep_interval_s; /**< TCP_KEEPINTVL */
 	uint32_t lowat;		  /**< free bytes of sndbuf from which it is writable; 0: a third */
+	uint32_t notsent_lowat;	  /**< TCP_NOTSENT_LOWAT: bytes that may wait unsent; 0: all */
+	int32_t fin_wait_s;	  /**< TCP_LINGER2: of FIN-WAIT-2 without an owner; < 0: none */
 	uint64_t pacing_rate;	  /**< bytes/s at most, SO_MAX_PACING_RATE; 0: no limit */
 	uint16_t mss;		  /**< largest segment to send and to announce, 0: by MTU (SYN) */
 	uint8_t keep_count;	  /**< TCP_KEEPCNT */
@@ -90,6 +92,7 @@ struct tcp_options {
 	bool pacing;		  /**< spread segments over the round trip */
 	bool pmtud;		  /**< packets carry DF, and ICMP makes segments smaller */
 	bool defer_accept;	  /**< TCP_DEFER_ACCEPT: accepted with the first data */
+	bool recverr;		  /**< IP_RECVERR: what ICMP says is an error at once */
 	bool reuse_port;	  /**< SO_REUSEPORT: several listeners share an address */
 };
 /** What a connection has when nobody says otherwise: everything on, CUBIC, Linux's times. */
@@ -135,6 +138,8 @@ struct tcp_ops {
 	 * send more, and perhaps nothing can be sent without it. May be NULL.
 	 */
 	void (*reclaim)(void *ctx);
+	/** What tcp_mark() asked for, TCP_MARK_*. May be NULL. */
+	void (*mark)(void *ctx, void *owner, unsigned int what, uint32_t key);
 };
 
 struct tcp_config {
@@ -176,6 +181,12 @@ uint64_t tcp_next_timer(const struct tcp_engine *engine);
  */
 void tcp_icmp(struct tcp_engine *engine, const struct tcp_key *key, uint32_t seq, int err,
 		uint16_t mtu);
+/**
+ * The owner of a connection that is being opened and has recverr, if such a message is about its
+ * SYN: it may keep the message. Before tcp_icmp(), which ends the attempt. NULL: nobody's
+ */
+void *tcp_icmp_owner(
+		const struct tcp_engine *engine, const struct tcp_key *key, uint32_t seq, int err);
 /** @} */
 
 /** @name Opening */
@@ -249,6 +260,15 @@ void tcp_recv_done(struct tcp_conn *conn, size_t bytes);
 uint32_t tcp_recv_queued(const struct tcp_conn *conn);
 /** The next byte is the urgent mark (sockatmark). */
 bool tcp_at_mark(const struct tcp_conn *conn);
+#define TCP_MARK_SENT 0x1  /**< it went for the first time */
+#define TCP_MARK_ACKED 0x2 /**< the peer has it */
+/**
+ * Tell by tcp_ops.mark what becomes of the last byte of the send queue; at once, what it has come
+ * to already.
+ * @param key comes along
+ * @return 0; -ENOTCONN, -ENOMEM; -ENOBUFS: too many that have not come to it yet
+ */
+int tcp_mark(struct tcp_conn *conn, unsigned int want, uint32_t key);
 /** Somebody waits for room: TCP_E_WRITABLE follows as if a send had been refused. */
 void tcp_want_space(struct tcp_conn *conn);
 /** enum tcp_event that hold now: READABLE, WRITABLE, ERROR, URGENT, CLOSED. */
@@ -261,8 +281,8 @@ unsigned int tcp_ready(const struct tcp_conn *conn);
 int tcp_shutdown(struct tcp_conn *conn, int how);
 /**
  * The owner goes. Unread data make a RST (RFC 1122 4.2.2.13, RFC 2525 2.17); else what is queued is
- * sent, then FIN; a FIN-WAIT-2 without an owner lasts 60 s. No events follow; @p conn must not be
- * used any more.
+ * sent, then FIN; a FIN-WAIT-2 without an owner lasts fin_wait_s. No events follow; @p conn must
+ * not be used any more.
  */
 void tcp_close(struct tcp_conn *conn);
 /** RST, and the connection is gone (SO_LINGER with 0). */

@@ -456,6 +456,7 @@ enum {
 	F_FINISHED = 1 << 23,	  /**< out of every list; conn_finish() was here */
 	F_URG_WAIT = 1 << 24,	  /**< the byte at rcv_up has not come yet */
 	F_ACCEPTING = 1 << 25,	  /**< in one of its listener's lists */
+	F_MARKS = 1 << 26,	  /**< bytes are marked that did not come to it yet */
 };
 
 /** Loss recovery: RFC 8985, 6298, 5682, 6937, 6675 (ack.c, sack.c, rack.c, rto.c, recovery.c). */
@@ -555,6 +556,7 @@ struct tcp_conn {
 	uint64_t delivery_rate;
 	/* Rarely. */
 	struct tcp_listener *listener; /**< until accepted */
+	struct marks *marks;	       /**< NULL until there is one */
 	TAILQ_ENTRY(tcp_conn) link;    /**< of the listener's half open or waiting ones */
 	uint64_t pace_next;	       /**< no data before */
 	uint64_t cork_at;	       /**< with F_CORKED */
@@ -774,6 +776,19 @@ void conn_finish(struct tcp_conn *conn);
 /** Free those that are gone. At the end of every public call. */
 void engine_reap(struct tcp_engine *engine);
 void conn_event(struct tcp_conn *conn, unsigned int events);
+/** mark.c: with F_MARKS, after snd_nxt or snd_una moved. */
+void marks_look(struct tcp_conn *conn);
+void marks_free(struct tcp_conn *conn);
+/** TCP_E_WRITABLE, if somebody waits for it and it holds. */
+static inline void
+conn_writable(struct tcp_conn *conn)
+{
+	if (unlikely((conn->flags & F_WANT_SPACE) != 0) &&
+			(tcp_ready(conn) & TCP_E_WRITABLE) != 0) {
+		conn->flags &= ~(uint32_t)F_WANT_SPACE;
+		conn_event(conn, TCP_E_WRITABLE);
+	}
+}
 void conn_time_wait(struct tcp_conn *conn);
 
 /* timer.c */

@@ -5,7 +5,6 @@
  */
 #include "tcp_priv.h"
 
-#define ORPHAN_FIN_WAIT (60 * SEC)
 /* A peer that answers probes of its closed window keeps a connection for ever (RFC 1122 4.2.2.17);
  * one that nobody owns any more only so long (RFC 6429 3). */
 #define ORPHAN_STALL (120 * SEC)
@@ -72,7 +71,7 @@ life_arm(struct tcp_conn *conn)
 		break;
 	case TCP_S_FIN_WAIT_2:
 		if ((conn->flags & F_ORPHAN) != 0) {
-			at = conn->life_at + ORPHAN_FIN_WAIT;
+			at = conn->life_at + (uint64_t)RTE_MAX(conn->opt.fin_wait_s, 0) * SEC;
 			break;
 		}
 		/* FALLTHROUGH */

@@ -447,8 +447,9 @@ udp_membership(struct udp_sock *s, enum udp_mc_op op, const struct ip_addr *grou
 {
 	int rc;
 
+	/* Linux looks among the memberships first */
 	if (!ip_is_v4(group) || !ip_is_multicast(group))
-		return -EINVAL;
+		return op == UDP_MC_LEAVE ? -EADDRNOTAVAIL : -EINVAL;
 	if (op != UDP_MC_JOIN && op != UDP_MC_LEAVE && (src == NULL || ip_is_any(src)))
 		return -EINVAL;
 	control_lock();

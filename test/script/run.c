@@ -230,7 +230,10 @@ engine_up(struct runner *r)
 	const struct script *script = r->script;
 	unsigned int i;
 
-	r->config = (struct tcp_config){ .ops = { on_output, on_event, NULL, on_mtu, on_reclaim },
+	r->config = (struct tcp_config){ .ops = { .output = on_output,
+							 .event = on_event,
+							 .mtu = on_mtu,
+							 .reclaim = on_reclaim },
 		.ctx = r,
 		.tx_pool = script_tx_pool,
 		.seed = 1,

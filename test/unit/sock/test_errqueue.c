@@ -496,6 +496,40 @@ times(void **state)
 	dpvma_close(fd);
 }
 
+/* Of a SYN that finds no next hop; a later one tells no more than that it failed. */
+static void
+connecting(void **state)
+{
+	struct sockaddr_in peer = test_addr("10.9.0.77", CLOSED);
+	int fd = dpvma_socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), err;
+	struct pollfd p = { .fd = fd, .events = POLLOUT };
+	socklen_t len = sizeof(err);
+	struct said o;
+
+	(void)state;
+	assert_int_equal(read_queue(dpvma_recvmsg, fd).err, EAGAIN);
+	assert_int_equal(one(fd, IPPROTO_IP, IP_RECVERR, true), 0);
+	assert_errno(dpvma_connect(fd, (void *)&peer, sizeof(peer)), EINPROGRESS);
+	assert_int_equal(dpvma_poll(&p, 1, 20000), 1);
+	assert_true(p.revents & POLLERR);
+	o = read_queue(dpvma_recvmsg, fd);
+	assert_true(o.ret >= 0);
+	assert_true(o.has_ee);
+	assert_int_equal(o.ee.ee_errno, EHOSTUNREACH);
+	assert_int_equal(o.ee.ee_origin, SO_EE_ORIGIN_ICMP);
+	assert_int_equal(o.ee.ee_type, 3);
+	assert_int_equal(o.ee.ee_code, 1);
+	assert_int_equal(o.name.sin_addr.s_addr, peer.sin_addr.s_addr);
+	assert_int_equal(o.name.sin_port, htons(CLOSED));
+	assert_int_equal(o.offender.sin_addr.s_addr, inet_addr(LOCAL));
+	/* who reads the queue has taken the error */
+	assert_int_equal(dpvma_getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len), 0);
+	assert_int_equal(err, 0);
+	assert_int_equal(read_queue(dpvma_recvmsg, fd).err, EAGAIN);
+	test_drain();
+	dpvma_close(fd);
+}
+
 static int
 start(void **state)
 {
@@ -522,6 +556,7 @@ main(void)
 		cmocka_unit_test(bounded),
 		cmocka_unit_test(zerocopy),
 		cmocka_unit_test(times),
+		cmocka_unit_test(connecting),
 	};
 
 	return cmocka_run_group_tests(tests, start, stop);
