@@ -152,9 +152,9 @@ DPVMA_API int dpvma_pselect(int n, fd_set *r, fd_set *w, fd_set *e, const struct
 
 /**
  * @name epoll
- * Of Linux's kind in every respect. Any descriptor can be in an epoll, and an epoll in another;
- * only what is added by dpvma_epoll_ctl() is seen by dpvma_epoll_wait(). dpvma_poll() takes an
- * epoll, too.
+ * As Linux has it, but that closing an epoll ends waits on it, with EBADF. Any descriptor can be in
+ * an epoll, and an epoll in another; only what is added by dpvma_epoll_ctl() is seen by
+ * dpvma_epoll_wait(). dpvma_poll() takes an epoll, too.
  */
 /** @{ */
 DPVMA_API int dpvma_epoll_create1(int flags);
