@@ -106,6 +106,8 @@ int watch_change(struct watch *w, const struct epoll_event *ev);
 void watch_remove(struct watch *w);
 /** Who carries the sockets, and their rings, as they are now. Takes the lock. */
 void watches_follow(struct epoll *ep);
+/** Its rings are others, or will be: who sleeps on it, or on one that it is in, shall look. */
+void epoll_stir(struct epoll *ep);
 /** What the private epoll has to tell. */
 void watches_harvest(struct epoll *ep);
 /** Events that hold among those wanted. */

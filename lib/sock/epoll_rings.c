@@ -76,6 +76,8 @@ rings_renew(struct epoll *ep)
 	__atomic_store_n(&ep->snap, snap, __ATOMIC_RELEASE);
 	rte_spinlock_unlock(&ep->snap_lock);
 	rings_put(old);
+	/* who sleeps sleeps on the old ones */
+	epoll_stir(ep);
 	return 0;
 }
 

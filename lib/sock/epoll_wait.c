@@ -216,25 +216,6 @@ pending(struct epoll *ep)
 	return is || ep->s->closing;
 }
 
-/* With a reference each: the epoll may have others while we sleep. */
-static void
-add_rings(struct ring_set *set, struct epoll *ep)
-{
-	struct ring_snap *snap = rings_get(ep);
-	unsigned int i, n = set->n;
-
-	if (snap == NULL)
-		return;
-	for (i = 0; i < snap->n; i++) {
-		ring_set_add_ring(set, snap->rings[i]);
-		while (n < set->n)
-			ring_hold(set->rings[n++]);
-	}
-	for (i = 0; i < snap->n_nested; i++)
-		add_rings(set, snap->nested[i]);
-	rings_put(snap);
-}
-
 /* Arm, look once more, sleep; what woke us is asked. 0, 1 (the kernel has something) or -EINTR. */
 static int
 sleep_once(struct call *c, const sigset_t *sigmask)
@@ -248,7 +229,7 @@ sleep_once(struct call *c, const sigset_t *sigmask)
 
 	fds[n++] = (struct pollfd){ .fd = c->ep->s->fd, .events = POLLIN };
 	fds[n++] = (struct pollfd){ .fd = sock_asleep(c->ep->s), .events = POLLIN };
-	add_rings(&set, c->ep);
+	ring_set_hold_epoll(&set, c->ep);
 	if (ring_set_arm(&set, fds, &n) || pending(c->ep))
 		until = 0;
 	else if (c->ep->n_streams != 0)
@@ -259,9 +240,7 @@ sleep_once(struct call *c, const sigset_t *sigmask)
 	if (ret >= 0 && fds[1].revents != 0)
 		harvest(c->ep);
 	sock_awake(c->ep->s);
-	ring_set_disarm(&set);
-	while (set.n != 0)
-		ring_release(set.rings[--set.n]);
+	ring_set_leave(&set);
 	return ret;
 }
 

@@ -87,7 +87,6 @@ view_open(struct view *v, struct pollfd *fds, nfds_t n, const sigset_t *sigmask)
 	v->wait = (struct sock_wait){ 0 };
 	v->migrating = v->streams = false;
 	v->set.n = 0;
-	v->set.nap = false;
 	if (view_memory(v) != 0)
 		return -ENOMEM;
 	for (i = 0; i < n; i++)
@@ -233,34 +232,34 @@ earliest(const struct view *v, uint64_t deadline)
 static int
 sleep_on(struct view *v, uint64_t deadline, const sigset_t *sigmask)
 {
+	struct ring_set set = { .nap = v->hushed };
 	struct timespec left;
 	nfds_t n = v->n, i, first = v->hushed ? v->n : 0;
-	bool waiting, nap = v->set.nap;
+	bool waiting;
 	int ret;
 
-	v->set.nap |= v->hushed;
 	for (i = 0; i < v->n; i++) {
 		if (v->socks[i] == NULL)
 			continue;
 		v->os[n] = (struct pollfd){ .fd = sock_asleep(v->socks[i]), .events = POLLIN };
-		v->set.nap |= v->os[n++].fd < 0;
+		set.nap |= v->os[n++].fd < 0;
+		ring_set_hold(&set, v->socks[i]);
 		/* a name of it was closed, and wakes those whom we are one of now */
 		if (v->os[i].fd >= 0)
 			v->os[i].fd = v->socks[i]->fd;
 	}
-	waiting = ring_set_arm(&v->set, v->os, &n);
+	waiting = ring_set_arm(&set, v->os, &n);
 	for (i = 0; i < v->n && !waiting; i++)
 		waiting = v->socks[i] != NULL && awaited(v, i);
 	deadline = earliest(v, deadline);
-	left = timespec_until(waiting ? 0 : deadline, v->set.nap);
+	left = timespec_until(waiting ? 0 : deadline, set.nap);
 	ret = os.ppoll(v->os + first, n - first,
-			!waiting && deadline == UINT64_MAX && !v->set.nap ? NULL : &left, sigmask);
+			!waiting && deadline == UINT64_MAX && !set.nap ? NULL : &left, sigmask);
 	ret = ret < 0 ? -errno : 0;
 	for (i = 0; i < v->n; i++)
 		if (v->socks[i] != NULL)
 			sock_awake(v->socks[i]);
-	ring_set_disarm(&v->set);
-	v->set.nap = nap;
+	ring_set_leave(&set);
 	return ret;
 }
 

@@ -412,7 +412,9 @@ void sock_wake_all(struct sock *s);
  */
 int sock_asleep(struct sock *s);
 void sock_awake(struct sock *s);
-/** The rings a sleeper waits for. */
+
+/* ring_set.c */
+/** The rings of a call's sockets. */
 struct ring_set {
 	unsigned int n;
 	bool nap; /**< some packets may come without a sound: look again in DPVMA_NAP_USEC */
@@ -421,12 +423,20 @@ struct ring_set {
 };
 /** A socket whose rings may be exchanged by another thread: no pointer to one may be kept. */
 bool sock_migrates(const struct sock *s);
+/** To poll them. Those of a socket that migrates are not among them. */
 void ring_set_add(struct ring_set *set, struct sock *s);
-void ring_set_add_ring(struct ring_set *set, struct ring *ring);
+/**
+ * To sleep on them, each with a reference: of a socket, or of all that are in an epoll. The caller
+ * has counted itself as a sleeper: a change from then on wakes it.
+ */
+void ring_set_hold(struct ring_set *set, struct sock *s);
+void ring_set_hold_epoll(struct ring_set *set, struct epoll *ep);
 /** Arm all and append their fds to @p fds. @return true when packets are waiting already */
 bool ring_set_arm(struct ring_set *set, struct pollfd *fds, nfds_t *n);
-void ring_set_disarm(struct ring_set *set);
+/** After the sleep: disarm them, and give the references back. */
+void ring_set_leave(struct ring_set *set);
 
+/* wait.c */
 /** What a wait for many descriptors does between looks at the clock. */
 struct wait_calls {
 	/** Turn the rings, look; @p ask: at the kernel's, too. Events, 0, or a negative errno. */

@@ -90,87 +90,6 @@ sock_awake(struct sock *s)
 	rte_spinlock_unlock(&s->lock);
 }
 
-bool
-sock_migrates(const struct sock *s)
-{
-	const struct ring_alloc *alloc;
-
-	if (s->udp == NULL)
-		return s->epoll != NULL;
-	alloc = udp_ring_alloc(s->udp, RING_RX);
-	return alloc->logic >= CONF_RING_PER_THREAD && alloc->ratio >= 0;
-}
-
-static void
-add_ring(struct ring_set *set, struct ring *ring)
-{
-	unsigned int i;
-
-	for (i = 0; i < set->n; i++)
-		if (set->rings[i] == ring)
-			return;
-	if (set->n == SOCK_RINGS)
-		set->nap = true;
-	else
-		set->rings[set->n++] = ring;
-	/* queues without an owner have no interrupt that we could wait for */
-	if (ring->spare_queues != 0)
-		set->nap = true;
-}
-
-/* Packets for this ring may arrive at the port's default ring. */
-void
-ring_set_add_ring(struct ring_set *set, struct ring *ring)
-{
-	add_ring(set, ring);
-	if (ring->helps != NULL)
-		add_ring(set, ring->helps);
-}
-
-void
-ring_set_add(struct ring_set *set, struct sock *s)
-{
-	struct ring *rings[SOCK_RINGS];
-	unsigned int n, i;
-
-	if (sock_migrates(s)) {
-		set->nap = true;
-		return;
-	}
-	n = RTE_MIN(s->ops->rings(s, rings, RTE_DIM(rings)), (unsigned int)RTE_DIM(rings));
-	for (i = 0; i < n; i++)
-		ring_set_add_ring(set, rings[i]);
-}
-
-bool
-ring_set_arm(struct ring_set *set, struct pollfd *fds, nfds_t *n)
-{
-	bool waiting = false;
-	unsigned int i;
-
-	for (i = 0; i < set->n; i++) {
-		int ret = waiting ? 1 : ring_arm(set->rings[i]);
-
-		set->armed[i] = ret == 0;
-		waiting |= ret == 1;
-		set->nap |= ret < 0;
-		if (ret == 0)
-			fds[(*n)++] = (struct pollfd){ .fd = ring_fd(set->rings[i]),
-				.events = POLLIN };
-	}
-	return waiting;
-}
-
-void
-ring_set_disarm(struct ring_set *set)
-{
-	unsigned int i;
-
-	for (i = 0; i < set->n; i++)
-		if (set->armed[i])
-			ring_disarm(set->rings[i]);
-}
-
 void
 signals_hold(sigset_t *before)
 {
@@ -273,10 +192,10 @@ sock_sleep(struct sock *s, short want, uint64_t deadline_ns, const sigset_t *sig
 	nfds_t n = 0;
 	int ret;
 
-	ring_set_add(&set, s);
 	fds[n++] = (struct pollfd){ .fd = sock_asleep(s), .events = POLLIN };
 	fds[n++] = (struct pollfd){ .fd = s->os_pollable ? s->fd : -1, .events = POLLIN };
 	set.nap |= fds[0].fd < 0;
+	ring_set_hold(&set, s);
 	waiting = ring_set_arm(&set, fds, &n);
 	/* what came before the arming, or before a waker could see us, is seen now */
 	waiting = waiting || s->closing || s->ops->awaited(s, want);
@@ -291,6 +210,6 @@ sock_sleep(struct sock *s, short want, uint64_t deadline_ns, const sigset_t *sig
 	else
 		ret = ret > 0 && (fds[1].revents & (POLLIN | POLLERR)) ? -EREMOTE : 0;
 	sock_awake(s);
-	ring_set_disarm(&set);
+	ring_set_leave(&set);
 	return ret;
 }

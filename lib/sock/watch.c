@@ -129,6 +129,14 @@ watch_next_ready(struct epoll *ep)
 	return w;
 }
 
+/* No event: an outer epoll must not take it for one. */
+void
+epoll_stir(struct epoll *ep)
+{
+	sock_wake_sleepers(ep->s);
+	epoll_follow(ep->s);
+}
+
 static void
 make_stale(struct watch *w)
 {
@@ -141,7 +149,7 @@ make_stale(struct watch *w)
 		__atomic_store_n(&ep->n_stale, ep->n_stale + 1, __ATOMIC_RELEASE);
 	}
 	rte_spinlock_unlock(&ep->ready_lock);
-	sock_wake(ep->s, POLLIN);
+	epoll_stir(ep);
 }
 
 static struct watch *
@@ -244,8 +252,8 @@ from_kernel(struct watch *w)
 {
 	w->in_kernel = false;
 	w->ep->n_ours++;
-	watch_ready_again(w, false);
 	leave_kernel(w);
+	look_at(w);
 }
 
 static void
