@@ -437,6 +437,9 @@ static const struct {
 	{ "sink", do_sink },
 	{ "run", do_run },
 	{ "file", do_file },
+	{ "epoll", do_epoll },
+	{ "epoll_ctl", do_epoll_ctl },
+	{ "epoll_wait", do_epoll_wait },
 };
 
 static void
@@ -449,9 +452,15 @@ obey(char *line)
 	for (line = strtok_r(line, " \n", &save); line != NULL && words_n < WORDS_MAX;
 			line = strtok_r(NULL, " \n", &save))
 		words[words_n++] = line;
+	if (strcmp(word(0), "beside") == 0) {
+		do_beside();
+		return;
+	}
 	for (i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
 		if (strcmp(word(0), commands[i].name) == 0) {
+			beside_begin();
 			commands[i].run();
+			beside_end();
 			return;
 		}
 	printf("err ENOSYS %s is no command\n", word(0));

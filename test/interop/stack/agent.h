@@ -54,4 +54,13 @@ int do_sink(void);
 int do_run(void);
 int do_file(void);
 
+/* epoll.c */
+int do_epoll(void);
+int do_epoll_ctl(void);
+int do_epoll_wait(void);
+int do_beside(void);
+/** Around a command. */
+void beside_begin(void);
+void beside_end(void);
+
 #endif

@@ -30,6 +30,9 @@ CLONE_NEWNET = 0x40000000
 PR_SET_PDEATHSIG = 1
 PATIENCE = 10  # seconds until something that should happen counts as not happening
 QUIET = 0.3  # seconds in which something that should not happen must not
+IDLE_S = 1.0
+IDLE_SHARE = 0.1  # of a processor that an idle wait may use
+WAKE_S = 0.5  # far above what waking takes, far below any timer of the library's
 
 HOST_IP, PEER_IP, NET = "10.99.0.2", "10.99.0.1", 24
 NIC_MAC = "02:11:22:33:44:55"
@@ -315,6 +318,35 @@ class Agent:
         n = int(self.answer()[1])
         self.answer()  # the empty line is no command
         return n
+
+    def busy_ns(self):
+        """Of the thread that makes the calls."""
+        with open(f"/proc/{self.pid}/task/{self.pid}/schedstat") as f:
+            return int(f.read().split()[0])
+
+    def asleep(self):
+        """The calling thread is in a wait of the kernel's."""
+        task = f"/proc/{self.pid}/task/{self.pid}"
+        since = time.monotonic()
+
+        def in_poll():
+            with open(f"{task}/wchan") as f:
+                where = f.read()
+            if where not in ("", "0"):
+                return "poll" in where
+            # a kernel that does not tell: it has read the line by then
+            with open(f"{task}/stat") as f:
+                state = f.read().rsplit(")", 1)[1].split()[0]
+            return state == "S" and time.monotonic() > since + 0.05
+        wait_for(in_poll, "the thread sleeps in a poll")
+
+    def idle(self):
+        """It sleeps, and the processor is free meanwhile."""
+        self.asleep()
+        before, start = self.busy_ns(), time.monotonic()
+        equal(self.answer(IDLE_S), None, "an answer without a reason")
+        share = (self.busy_ns() - before) / 1e9 / (time.monotonic() - start)
+        check(share < IDLE_SHARE, f"{share:.1%} of a processor while idle")
 
     def end(self):
         """End of input: the program leaves by itself."""

@@ -13,14 +13,11 @@ import sys
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from lab import HOST_IP, Mlx5Wire, check, equal, main, wait_for
+from lab import HOST_IP, WAKE_S, Mlx5Wire, check, equal, main
 
 PORT = 6300
 SOL = socket.SOL_SOCKET
 POLLIN = select.POLLIN
-IDLE_S = 1.0
-IDLE_SHARE = 0.1  # of a processor that an idle wait may use
-WAKE_S = 0.5  # far above what it takes, far below any timer of the library's
 lab = agent = fd = tx = None
 
 
@@ -34,40 +31,9 @@ def setup():
     tx = lab.peer.udp()
 
 
-def busy_ns():
-    """Of the thread that makes the calls."""
-    with open(f"/proc/{agent.pid}/task/{agent.pid}/schedstat") as f:
-        return int(f.read().split()[0])
-
-
-def asleep():
-    """The calling thread is in a wait of the kernel's."""
-    task = f"/proc/{agent.pid}/task/{agent.pid}"
-    since = time.monotonic()
-
-    def in_poll():
-        with open(f"{task}/wchan") as f:
-            where = f.read()
-        if where not in ("", "0"):
-            return "poll" in where
-        # a kernel that does not tell: it has read the line by then
-        with open(f"{task}/stat") as f:
-            return f.read().rsplit(")", 1)[1].split()[0] == "S" and time.monotonic() > since + 0.05
-    wait_for(in_poll, "the thread sleeps in a poll")
-
-
-def idle():
-    """It sleeps, and the processor is free meanwhile."""
-    asleep()
-    before, start = busy_ns(), time.monotonic()
-    equal(agent.answer(IDLE_S), None, "an answer without a reason")
-    share = (busy_ns() - before) / 1e9 / (time.monotonic() - start)
-    check(share < IDLE_SHARE, f"{share:.1%} of a processor while idle")
-
-
 def receive():
     agent.ask("recv", fd, 0)
-    idle()
+    agent.idle()
     start = time.monotonic()
     tx.sendto(b"wake up", (HOST_IP, PORT))
     words = agent.answer()
@@ -79,7 +45,7 @@ def receive():
     for i in range(200):
         agent.ask("recv", fd, 0)
         if i % 4 == 0:
-            asleep()
+            agent.asleep()
         tx.sendto(b"%d" % i, (HOST_IP, PORT))
         words = agent.answer()
         check(words is not None, f"never woke for datagram {i}")
@@ -89,12 +55,12 @@ def receive():
 def poll_mixed():
     """A pipe of the kernel's and a socket of ours in one call; either ends the wait."""
     agent.ask("poll", -1, f"0:{POLLIN}", f"{fd}:{POLLIN}")
-    idle()
+    agent.idle()
     tx.sendto(b"net", (HOST_IP, PORT))
     equal(agent.answer(), ["ok", "1", "0:0", f"{fd}:{POLLIN}"], "the socket")
     equal(agent.recv(fd)[0], b"net", "datagram")
     agent.ask("poll", -1, f"0:{POLLIN}", f"{fd}:{POLLIN}")
-    asleep()
+    agent.asleep()
     agent.p.stdin.write(b"nothing\n")
     agent.p.stdin.flush()
     equal(agent.answer(), ["ok", "1", f"0:{POLLIN}", f"{fd}:0"], "the pipe")
@@ -118,7 +84,7 @@ def timeouts():
 def signals():
     for line in (("recv", fd, 0), ("poll", -1, f"{fd}:{POLLIN}")):
         agent.ask(*line)
-        asleep()
+        agent.asleep()
         os.kill(agent.pid, signal.SIGUSR1)
         words = agent.answer()
         check(words is not None, f"{line[0]} sleeps through a signal")
