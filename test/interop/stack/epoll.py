@@ -25,8 +25,9 @@ lab = agent = tx = inner = outer = fd = None
 def start(**env):
     global lab, agent, tx, inner, outer, fd
     lab = Mlx5Wire()
-    # sleep at once; whoever naps instead is busy with it
-    agent = lab.agent(VMA_RX_POLL="0", VMA_SELECT_POLL="0", DPVMA_NAP_USEC="1", **env)
+    # sleep at once; whoever naps instead is busy with it, and no thread of ours polls beside
+    agent = lab.agent(VMA_RX_POLL="0", VMA_SELECT_POLL="0", DPVMA_NAP_USEC="1",
+                      VMA_PROGRESS_ENGINE_INTERVAL="0", **env)
     tx = lab.peer.udp()
     inner, outer = agent.number("epoll"), agent.number("epoll")
     fd = agent.socket(HOST_IP, PORT)
