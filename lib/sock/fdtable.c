@@ -138,6 +138,7 @@ sock_new(int fd)
 	s->carried[0] = s->carried[1] = 0;
 	s->untold = false;
 	s->os_countdown = conf()->rx_udp_poll_os_ratio;
+	s->os_told = false;
 	s->rcv_timeout_ns = s->snd_timeout_ns = 0;
 	s->drained_tsc = 0;
 	s->sleepers = 0;

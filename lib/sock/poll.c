@@ -126,6 +126,8 @@ collect(struct view *v, bool asked)
 	for (i = 0; i < v->n; i++) {
 		short got = asked && v->os[i].fd >= 0 ? v->os[i].revents : 0;
 
+		if (v->socks[i] != NULL && got != 0)
+			__atomic_store_n(&v->socks[i]->os_told, true, __ATOMIC_RELAXED);
 		if (v->socks[i] != NULL)
 			got |= ready_events(v->socks[i], v->fds[i].events);
 		else

@@ -33,6 +33,18 @@ os_turn(struct sock *s)
 	return kernel_readable(s->fd);
 }
 
+/* What was told of the kernel's half is there for who asks for it, whatever the ratio. */
+static __rte_noinline bool
+os_told_turn(struct sock *s)
+{
+	/* in this order: it may be told again meanwhile */
+	__atomic_store_n(&s->os_told, false, __ATOMIC_SEQ_CST);
+	if (!kernel_readable(s->fd))
+		return false;
+	__atomic_store_n(&s->os_told, true, __ATOMIC_RELAXED);
+	return true;
+}
+
 static int
 look(struct sock *s, struct rte_mbuf **pkts, unsigned int n, int flags)
 {
@@ -139,7 +151,9 @@ sock_take(struct sock *s, struct rte_mbuf **pkts, unsigned int n, int flags, str
 	}
 	if (!sock_dont_wait(s, flags))
 		return take_blocking(s, pkts, n, flags, w);
-	return -EAGAIN;
+	return unlikely(__atomic_load_n(&s->os_told, __ATOMIC_RELAXED)) && os_told_turn(s)
+			? -EREMOTE
+			: -EAGAIN;
 }
 
 /** Copy a datagram out; bytes copied, or -EFAULT. */

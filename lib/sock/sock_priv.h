@@ -155,6 +155,7 @@ struct sock {
 	uint32_t errors_queued;	   /**< entries of the error queue */
 	struct errqueue *errqueue; /**< NULL until an option asks for it */
 	int os_countdown;	   /**< receives until the kernel's socket is looked at */
+	bool os_told;		   /**< somebody heard that it has something, and may ask for it */
 	int64_t rcv_timeout_ns;	   /**< 0: none */
 	int64_t snd_timeout_ns;
 	uint64_t drained_tsc; /**< VMA_RX_CQ_DRAIN_RATE_NSEC: when the rings were polled last */

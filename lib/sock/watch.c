@@ -331,6 +331,7 @@ harvested(struct epoll *ep, int fd)
 	for (; w != NULL; w = w->same_hash)
 		if (w->fd == fd && w->half) {
 			w->kernel_ready = true;
+			__atomic_store_n(&w->s->os_told, true, __ATOMIC_RELAXED);
 			enlist(w, false);
 			sock_wake(ep->s, POLLIN);
 		}
