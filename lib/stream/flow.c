@@ -6,6 +6,7 @@
  */
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "port/port.h"
@@ -103,7 +104,9 @@ guard(struct stream_flow *f, int fd)
 {
 	if (f->guard >= 0)
 		return;
-	f->guard = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	/* not by its name: that may lead to room sock, to which it would be one more of the
+	 * socket's */
+	f->guard = (int)syscall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, 0);
 	/* a child would keep the number from being bound again */
 	if (f->guard >= 0)
 		port_fork_own(f->guard);
