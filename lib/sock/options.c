@@ -340,6 +340,7 @@ dpvma_option_taken(int fd, int level, int name, const void *val, socklen_t len)
 		return;
 	o = find(s, level, name);
 	rte_spinlock_lock(&s->lock);
+	carry_note(s, level, name);
 	if (s->offloaded && o != NULL && o->set != NULL)
 		o->set(s, name, val, len);
 	else if (s->offloaded && o != NULL && o->mirror != NULL)

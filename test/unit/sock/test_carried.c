@@ -14,6 +14,7 @@
 #include <linux/sockios.h>
 
 #include "cable.h"
+#include "sock/attach.h"
 
 #define NOBODY 9
 
@@ -131,19 +132,13 @@ same(int kernel, int fd, bool ours, unsigned int except)
 
 /* Set before the accept; and when the kernel gets that socket after all, it knows of them. */
 static void
-inherited(void **state)
+inherit_from(const int *l, const uint16_t *port)
 {
 	struct sockaddr none = { .sa_family = AF_UNSPEC };
 	struct sockaddr_in loop = test_addr("127.0.0.1", NOBODY);
-	uint16_t port[2] = { 0, 0 };
-	int l[2], c[2], s[2];
+	int c[2], s[2];
 	char why[256];
 
-	(void)state;
-	l[0] = opened(false, "127.0.0.1", &port[0]);
-	l[1] = opened(true, B, &port[1]);
-	set_all(false, l[0]);
-	set_all(true, l[1]);
 	assert_int_equal(listen(l[0], 4), 0);
 	assert_int_equal(dpvma_listen(l[1], 4), 0);
 	s[0] = accepted(false, l[0], port[0], &c[0]);
@@ -159,6 +154,43 @@ inherited(void **state)
 		(i == 0 ? close : dpvma_close)(c[i]);
 		(i == 0 ? close : dpvma_close)(l[i]);
 	}
+}
+
+static void
+inherited(void **state)
+{
+	uint16_t port[2] = { 0, 0 };
+	int l[2];
+
+	(void)state;
+	l[0] = opened(false, "127.0.0.1", &port[0]);
+	l[1] = opened(true, B, &port[1]);
+	set_all(false, l[0]);
+	set_all(true, l[1]);
+	inherit_from(l, port);
+}
+
+/* Set on the kernel's socket before it is ours, as a program does under a preloaded library. */
+static void
+inherited_from_adopted(void **state)
+{
+	struct sockaddr_in sin = test_addr(B, 0);
+	socklen_t len = sizeof(sin);
+	uint16_t port[2] = { 0, 0 };
+	int l[2];
+
+	(void)state;
+	l[0] = opened(false, "127.0.0.1", &port[0]);
+	l[1] = socket(AF_INET, SOCK_STREAM, 0);
+	set_all(false, l[0]);
+	set_all(false, l[1]);
+	assert_int_equal(dpvma_adopt(l[1]), 0);
+	for (unsigned int i = 0; i < RTE_DIM(sets); i++)
+		dpvma_option_taken(l[1], sets[i].level, sets[i].name, &sets[i].value, sets[i].len);
+	assert_int_equal(dpvma_bind(l[1], (void *)&sin, sizeof(sin)), 0);
+	assert_int_equal(dpvma_getsockname(l[1], (void *)&sin, &len), 0);
+	port[1] = ntohs(sin.sin_port);
+	inherit_from(l, port);
 }
 
 /* A number that one of ours has and the kernel does not know: its socket is bound, and replaced. */
@@ -393,6 +425,7 @@ main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(inherited),
+		cmocka_unit_test(inherited_from_adopted),
 		cmocka_unit_test(replaced),
 		cmocka_unit_test(told_later),
 		cmocka_unit_test(fast_open),
