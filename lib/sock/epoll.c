@@ -508,6 +508,14 @@ kernel_until(int epfd, struct epoll_event *events, int n, uint64_t deadline, con
 			mask);
 }
 
+/* Also when the thread is cancelled in its sleep. */
+static void
+wait_over(void *threads)
+{
+	if (threads != NULL)
+		__atomic_fetch_sub((uint16_t *)threads, 1, __ATOMIC_SEQ_CST);
+}
+
 /* @return events; 0 with @p kicked: the epoll is another now, look again */
 static int
 wait_kernels(int epfd, struct epoll_event *events, int n, uint64_t deadline, const sigset_t *mask,
@@ -519,6 +527,7 @@ wait_kernels(int epfd, struct epoll_event *events, int n, uint64_t deadline, con
 	*kicked = false;
 	if (counted)
 		__atomic_fetch_add(&in_kernel[epfd], 1, __ATOMIC_SEQ_CST);
+	pthread_cleanup_push(wait_over, counted ? &in_kernel[epfd] : NULL);
 	/* who made it ours before did not see us */
 	if (counted && is_ours(epfd)) {
 		*kicked = true;
@@ -527,8 +536,7 @@ wait_kernels(int epfd, struct epoll_event *events, int n, uint64_t deadline, con
 		ret = kernel_until(epfd, events, n, deadline, mask);
 	}
 	err = errno;
-	if (counted)
-		__atomic_fetch_sub(&in_kernel[epfd], 1, __ATOMIC_SEQ_CST);
+	pthread_cleanup_pop(1);
 	ret = drop_kick(epfd, events, ret, kicked);
 	errno = err;
 	return ret;

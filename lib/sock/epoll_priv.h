@@ -78,7 +78,10 @@ struct epoll {
 	unsigned int visited;
 
 	rte_spinlock_t snap_lock;
-	struct ring_snap *snap; /**< NULL: none */
+	struct ring_snap *snap;	 /**< NULL: none */
+	uint32_t stirs;		 /**< of epoll_stir() */
+	unsigned int n_current;	 /**< sleepers since the last one */
+	unsigned int n_outdated; /**< sleepers from before it; read without the lock */
 
 	/* written by wake callbacks */
 	rte_spinlock_t ready_lock __rte_cache_aligned;
@@ -108,6 +111,9 @@ void watch_remove(struct watch *w);
 void watches_follow(struct epoll *ep);
 /** Its rings are others, or will be: who sleeps on it, or on one that it is in, shall look. */
 void epoll_stir(struct epoll *ep);
+/** For who sleeps on it, after sock_asleep(); what it returns is for epoll_awake(). */
+uint32_t epoll_asleep(struct epoll *ep);
+void epoll_awake(struct epoll *ep, uint32_t stirs);
 /** What the private epoll has to tell. */
 void watches_harvest(struct epoll *ep);
 /** Events that hold among those wanted. */

@@ -224,11 +224,13 @@ sleep_once(struct call *c, const sigset_t *sigmask)
 	struct ring_set set = { 0 };
 	uint64_t until = c->wait.deadline_ns;
 	struct timespec left;
+	uint32_t stirs;
 	nfds_t n = 0;
 	int ret;
 
 	fds[n++] = (struct pollfd){ .fd = c->ep->s->fd, .events = POLLIN };
 	fds[n++] = (struct pollfd){ .fd = sock_asleep(c->ep->s), .events = POLLIN };
+	stirs = epoll_asleep(c->ep);
 	ring_set_hold_epoll(&set, c->ep);
 	if (ring_set_arm(&set, fds, &n) || pending(c->ep))
 		until = 0;
@@ -241,6 +243,7 @@ sleep_once(struct call *c, const sigset_t *sigmask)
 		harvest(c->ep);
 	sock_awake(c->ep->s);
 	ring_set_leave(&set);
+	epoll_awake(c->ep, stirs);
 	return ret;
 }
 
@@ -266,6 +269,20 @@ sleep_long(void *call)
 	return ret;
 }
 
+/*
+ * Whoever goes may have taken a note that others sleep on: there is more than was asked for, rings
+ * are to be waited for that they do not know, or the epoll is closed.
+ */
+static void
+leave(struct sock *e)
+{
+	const struct epoll *ep = e->epoll;
+
+	if (__atomic_load_n(&ep->n_ready, __ATOMIC_ACQUIRE) != 0 ||
+			__atomic_load_n(&ep->n_outdated, __ATOMIC_RELAXED) != 0 || e->closing)
+		sock_wake_sleepers(e);
+}
+
 int
 epoll_wait_ours(struct sock *e, struct epoll_event *events, int n, uint64_t deadline,
 		const sigset_t *sigmask)
@@ -283,9 +300,7 @@ epoll_wait_ours(struct sock *e, struct epoll_event *events, int n, uint64_t dead
 		__atomic_fetch_sub(&c.ep->waiting, 1, __ATOMIC_SEQ_CST);
 	}
 	rings_put(c.snap);
-	/* there is more than was asked for, and who sleeps has not been told */
-	if (__atomic_load_n(&c.ep->n_ready, __ATOMIC_ACQUIRE) != 0)
-		sock_wake_sleepers(e);
+	leave(e);
 	return ret;
 }
 /** @} */

@@ -585,7 +585,15 @@ many_wait(void **state)
 		dpvma_close(c[i]);
 		dpvma_close(s[i]);
 	}
+	/* nothing is left but its end, of which both hear */
+	begin(&w[0], ep);
+	begin(&w[1], ep);
 	dpvma_close(ep);
+	for (int i = 0; i < 2; i++) {
+		pthread_join(w[i].thread, NULL);
+		assert_int_equal(w[i].ret, -1);
+		assert_int_equal(w[i].err, EBADF);
+	}
 }
 
 static void
@@ -677,6 +685,76 @@ exclusive(void **state)
 	dpvma_close(s);
 	dpvma_close(ep[0]);
 	dpvma_close(ep[1]);
+}
+
+static int
+bound(const char *ip, struct sockaddr_in *sin)
+{
+	socklen_t len = sizeof(*sin);
+	int fd = dpvma_socket(AF_INET, SOCK_DGRAM, 0);
+
+	*sin = test_addr(ip, 0);
+	assert_int_equal(dpvma_bind(fd, (struct sockaddr *)sin, sizeof(*sin)), 0);
+	assert_int_equal(dpvma_getsockname(fd, (struct sockaddr *)sin, &len), 0);
+	return fd;
+}
+
+/* @return which of the two */
+static int
+one_ends(struct waiter *w)
+{
+	int i = 0;
+
+	while (pthread_tryjoin_np(w[i].thread, NULL) != 0) {
+		usleep(100);
+		i = !i;
+	}
+	return i;
+}
+
+/*
+ * Nobody polls the ring of a socket but who waits for it: one that comes while a thread sleeps must
+ * call that thread, also in an epoll that is in its own, and also when it is the second of two.
+ */
+static void
+rings_come(void **state)
+{
+	int ep = dpvma_epoll_create1(0), outer = dpvma_epoll_create1(0);
+	struct sockaddr_in from, to;
+	int a = bound(A, &from), b = bound(B, &to);
+	struct waiter w[2];
+	int first;
+	char ch;
+
+	(void)state;
+	api = &ours;
+	to = test_addr(B_SEEN, ntohs(to.sin_port));
+	/* from now on they are ours, and have no ring */
+	assert_int_equal(ctl(ep, EPOLL_CTL_ADD, a, EPOLLIN, 1), 0);
+	assert_int_equal(ctl(ep, EPOLL_CTL_DEL, a, 0, 0), 0);
+	assert_int_equal(ctl(outer, EPOLL_CTL_ADD, ep, EPOLLIN, 2), 0);
+	for (int around = 0; around < 2; around++) {
+		begin(&w[0], around ? outer : ep);
+		assert_int_equal(ctl(ep, EPOLL_CTL_ADD, b, EPOLLIN, 3), 0);
+		assert_int_equal(dpvma_sendto(a, "x", 1, 0, (void *)&to, sizeof(to)), 1);
+		ends_with(&w[0], around ? 2 : 3, EPOLLIN);
+		assert_int_equal(dpvma_recv(b, &ch, 1, MSG_DONTWAIT), 1);
+		assert_int_equal(ctl(ep, EPOLL_CTL_DEL, b, 0, 0), 0);
+	}
+	begin(&w[0], ep);
+	begin(&w[1], ep);
+	assert_int_equal(ctl(ep, EPOLL_CTL_ADD, b, EPOLLIN | EPOLLONESHOT, 4), 0);
+	assert_int_equal(dpvma_sendto(a, "y", 1, 0, (void *)&to, sizeof(to)), 1);
+	first = one_ends(w);
+	assert_int_equal(w[first].ev.data.u64, 4);
+	assert_int_equal(dpvma_recv(b, &ch, 1, MSG_DONTWAIT), 1);
+	assert_int_equal(ctl(ep, EPOLL_CTL_MOD, b, EPOLLIN | EPOLLONESHOT, 5), 0);
+	assert_int_equal(dpvma_sendto(a, "z", 1, 0, (void *)&to, sizeof(to)), 1);
+	ends_with(&w[!first], 5, EPOLLIN);
+	dpvma_close(a);
+	dpvma_close(b);
+	dpvma_close(outer);
+	dpvma_close(ep);
 }
 
 /** @name Everything at once */
@@ -773,6 +851,15 @@ start(void **state)
 	return 0;
 }
 
+/* Without the internal thread's turns of rings that nobody polls. */
+static int
+start_alone(void **state)
+{
+	(void)state;
+	cable_start("VMA_PROGRESS_ENGINE_INTERVAL=0", "VMA_SELECT_POLL=0", NULL);
+	return 0;
+}
+
 static int
 stop(void **state)
 {
@@ -796,7 +883,10 @@ main(int argc, char **argv)
 		cmocka_unit_test(exclusive),
 		cmocka_unit_test(storm),
 	};
+	const struct CMUnitTest alone[] = { cmocka_unit_test(rings_come) };
 
+	if (argc > 1 && strcmp(argv[1], "alone") == 0)
+		return cmocka_run_group_tests(alone, start_alone, stop);
 	if (argc > 1)
 		cmocka_set_test_filter(argv[1]);
 	return cmocka_run_group_tests(tests, start, stop);
