@@ -40,6 +40,21 @@ static __thread unsigned int depth; /**< this thread has the lock so often */
 static uint32_t *ours, *before;
 static unsigned int top; /**< no number from here on was ever seen */
 
+/* Also for a signal handler that forks while its thread has it. */
+static void
+take_lock(void)
+{
+	if (depth++ == 0)
+		pthread_mutex_lock(&lock);
+}
+
+static void
+give_lock(void)
+{
+	if (--depth == 0)
+		pthread_mutex_unlock(&lock);
+}
+
 /** @name What a number is */
 /** @{ */
 /* FNV-1a of what /proc/self/fd says; never 0. */
@@ -259,12 +274,12 @@ port_fork_own(int fd)
 	char target[LINK_MAX_BYTES];
 	int err = errno;
 
-	pthread_mutex_lock(&lock);
+	take_lock();
 	if (is_watched() && (unsigned int)fd < FILES && link_of(fd, target)) {
 		top = RTE_MAX(top, (unsigned int)fd + 1);
 		own(fd, target);
 	}
-	pthread_mutex_unlock(&lock);
+	give_lock();
 	errno = err;
 }
 /** @} */
@@ -327,12 +342,12 @@ port_fork_connected(const struct port *port)
 {
 	if (strcmp(port->driver->name, "net_memif") != 0)
 		return;
-	pthread_mutex_lock(&lock);
+	take_lock();
 	if (is_watched()) {
 		each_file(own_if_memif);
 		keep_mappings();
 	}
-	pthread_mutex_unlock(&lock);
+	give_lock();
 }
 /** @} */
 
