@@ -45,8 +45,8 @@ close(int fd)
 		return os.close(fd);
 	/* also of what libc carries: DPVMA_EXPLAIN tells of it */
 	if (c != NULL) {
-		if (core_for_call(fd) == NULL)
-			candidate_forget(fd);
+		/* of one that was adopted, too: an option may have come while it was */
+		candidate_forget(fd);
 		errno = err;
 		return c->close(fd);
 	}
