@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "net/net.h"
@@ -12,6 +13,8 @@
 
 /** How long dpvma_exit() waits for calls of other threads to come back. */
 #define LEAVE_MS 1000
+/** How long a process that ends waits for all of it. */
+#define END_S 3
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static int state; /**< 0 not started, 1 started, < 0 the errno of a start that failed */
@@ -164,6 +167,10 @@ dpvma_init(void)
 		return 0;
 	if (starting)
 		return fail(-EINPROGRESS);
+	/* destructors of other libraries may open sockets after ours, and nobody would stop the
+	 * ports */
+	if (sock_ending)
+		return fail(-ESHUTDOWN);
 	take_lock();
 	if (state == 0) {
 		starting = true;
@@ -250,6 +257,42 @@ dpvma_exit(void)
 	give_lock();
 }
 
+static void *
+end(void *arg)
+{
+	(void)arg;
+	dpvma_exit();
+	return NULL;
+}
+
+/*
+ * In a thread of its own: a signal handler that calls exit() may have interrupted a call of ours
+ * with a lock in its hand, which is given back by nobody. Then the process ends without the rest.
+ */
+static void
+end_in_time(void)
+{
+	sigset_t all, before;
+	struct timespec until;
+	pthread_t thread;
+	int ret;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	ret = pthread_create(&thread, NULL, end, NULL);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (ret != 0) {
+		dpvma_exit();
+		return;
+	}
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += END_S;
+	if (pthread_timedjoin_np(thread, NULL, &until) != 0)
+		LOG_WARNING("exit() came from within a call of dpvma, as in a signal handler: the "
+			    "ports end with the process; let the handler set a flag, or call "
+			    "_exit()");
+}
+
 /*
  * A program that just ends must leave the NIC to the kernel, too: rules go, ports stop. An EAL of
  * the program's own may be gone already at this point: that program calls dpvma_exit().
@@ -258,7 +301,7 @@ static void __attribute__((destructor)) end_of_process(void)
 {
 	sock_ending = true;
 	if (sock_is_started() && own_eal)
-		dpvma_exit();
+		end_in_time();
 	else
 		report_write();
 }

@@ -2,17 +2,19 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """
 Programs that know nothing of dpvma, under libdpvma-preload.so on the mlx5 PMD of the software
-ConnectX: a Python interpreter serves and asks by UDP and TCP, a kernel is at the other end.
+ConnectX, and on af_packet: a Python interpreter serves and asks by UDP and TCP, a kernel is at the
+other end.
 """
 import os
 import socket
 import subprocess
 import sys
 import textwrap
+import types
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import lab
-from lab import HOST_IP, PEER_IP, PROGRAMS, Failed, Mlx5Wire, equal
+from lab import HOST_IP, PEER_IP, PROGRAMS, Failed, Mlx5Wire, Space, equal
 
 PATIENCE = lab.PATIENCE
 
@@ -34,11 +36,11 @@ class Program:
     """Python code in the host's namespace, under the preloaded library; talks by lines."""
 
     def __init__(self, wire, code, plug=True, **env):
-        env = lab.small(LD_PRELOAD=f"{PROGRAMS['preload']} {PROGRAMS['connectx']}",
-                        LD_LIBRARY_PATH=os.path.dirname(PROGRAMS["preload"]),
-                        CONNECTX_NETDEV="nic0", CONNECTX_WIRE="tap:wire0",
-                        DPVMA_EAL_ARGS="-a 0000:03:00.0 -l 0 --no-telemetry " + lab.memory(320),
-                        **env)
+        env = lab.small(**dict(LD_PRELOAD=f"{PROGRAMS['preload']} {PROGRAMS['connectx']}",
+                               LD_LIBRARY_PATH=os.path.dirname(PROGRAMS["preload"]),
+                               CONNECTX_NETDEV="nic0", CONNECTX_WIRE="tap:wire0",
+                               DPVMA_EAL_ARGS="-a 0000:03:00.0 -l 0 --no-telemetry " +
+                               lab.memory(320)) | env)
         self.log = open(os.path.join(lab.scratch, f"program-{len(lab.processes)}.log"), "w+b")
         code = PROLOGUE + textwrap.dedent(code)
         self.p = wire.host.start([sys.executable, "-c", code], env=env, stdin=subprocess.PIPE,
@@ -274,4 +276,48 @@ def early_connections():
     program.end()
 
 
-lab.main(udp, tcp, select_and_names, events, early_connections)
+def guarded_numbers():
+    """Where the kernel sees copies dpvma keeps a number from it, which is no name of the socket."""
+    host, peer = Space(), Space()
+    host.ip("link", "add", "d0", "type", "veth", "peer", "name", "d1", "netns", peer.path)
+    for space, device, addr in ((host, "d0", HOST_IP), (peer, "d1", PEER_IP)):
+        space.ip("link", "set", device, "up")
+        space.ip("addr", "add", f"{addr}/24", "dev", device)
+        space.run("ethtool", "-K", device, "tx", "off", "tso", "off", "gso", "off", "gro", "off",
+                  ok=False)
+    program = Program(types.SimpleNamespace(host=host), f"""
+        l = socket.create_server(("{HOST_IP}", 5000))
+        assert explain(l)[0], explain(l)
+        say("started")
+        c = l.accept()[0]
+        assert explain(c)[0], explain(c)
+        c.sendall(c.recv(100))
+        c.close()
+        c = socket.create_connection(("{PEER_IP}", 6000), timeout={PATIENCE})
+        assert explain(c)[0], explain(c)
+        c.close()
+        l.close()
+        say("closed")
+        heard()
+        """, plug=False, LD_PRELOAD=PROGRAMS["preload"], DPVMA_QUEUES="1",
+        DPVMA_EAL_ARGS="-l 0 --no-pci --no-telemetry --vdev=net_af_packet0,iface=d0 " +
+        lab.memory(320))
+    program.expect("started")
+    with peer:
+        listener = socket.create_server((PEER_IP, 6000))
+        c = socket.create_connection((HOST_IP, 5000), timeout=PATIENCE)
+    c.sendall(b"x")
+    equal(c.recv(100), b"x", "echo")
+    equal(c.recv(1), b"", "the end of the connection that was accepted")
+    c.close()
+    listener.settimeout(PATIENCE)
+    c = listener.accept()[0]
+    c.settimeout(PATIENCE)
+    equal(c.recv(1), b"", "the end of the one that was made")
+    c.close()
+    listener.close()
+    program.expect("closed")
+    program.end()
+
+
+lab.main(udp, tcp, select_and_names, events, early_connections, guarded_numbers)
