@@ -687,6 +687,34 @@ exclusive(void **state)
 	dpvma_close(ep[1]);
 }
 
+/* One that was cancelled in the kernel's wait is not called out of it any more. */
+static void
+cancelled(void **state)
+{
+	int ep = dpvma_epoll_create1(0), c, s;
+	char path[64], line[128];
+	struct waiter w;
+	FILE *f;
+
+	(void)state;
+	api = &ours;
+	pair(&c, &s);
+	begin(&w, ep);
+	pthread_cancel(w.thread);
+	pthread_join(w.thread, NULL);
+	assert_int_equal(ctl(ep, EPOLL_CTL_ADD, s, EPOLLIN, 1), 0);
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", ep);
+	f = fopen(path, "r");
+	assert_non_null(f);
+	while (fgets(line, sizeof(line), f) != NULL)
+		if (strncmp(line, "tfd:", 4) == 0)
+			fail_msg("the kernel's epoll is not empty: %s", line);
+	fclose(f);
+	dpvma_close(c);
+	dpvma_close(s);
+	dpvma_close(ep);
+}
+
 static int
 bound(const char *ip, struct sockaddr_in *sin)
 {
@@ -881,6 +909,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(many_wait),
 		cmocka_unit_test(signals_and_time),
 		cmocka_unit_test(exclusive),
+		cmocka_unit_test(cancelled),
 		cmocka_unit_test(storm),
 	};
 	const struct CMUnitTest alone[] = { cmocka_unit_test(rings_come) };
