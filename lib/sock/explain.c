@@ -129,6 +129,19 @@ explain_reason(int fd)
 	return sock_marked(fd) == SOCK_MARK_CANDIDATE ? REASON_IDLE : REASON_NONE;
 }
 
+/* A child of fork() has logged nothing. */
+static void
+explain_start(char *why, size_t len)
+{
+	if (sock_forked)
+		snprintf(why, len,
+				"this process was forked from one in which dpvma runs, and has "
+				"none of its own: exec another program for that");
+	else
+		snprintf(why, len, "dpvma did not start (%s; the log says why)",
+				strerror(-sock_start_error()));
+}
+
 static void
 explain_unknown(int fd, char *why, size_t len)
 {
@@ -160,8 +173,7 @@ explain_unknown(int fd, char *why, size_t len)
 		snprintf(why, len, "its protocol: only UDP and TCP are offloaded");
 		break;
 	case REASON_START:
-		snprintf(why, len, "dpvma did not start (%s; the log says why)",
-				strerror(-sock_start_error()));
+		explain_start(why, len);
 		break;
 	case REASON_TABLE:
 		snprintf(why, len, "no memory for it, or a descriptor above %u", REASONS - 1);
@@ -233,12 +245,12 @@ explain_offloaded(struct sock *s, char *why, size_t len)
 	if (used < len && n != 0)
 		used += (size_t)snprintf(why + used, len - used, ", port %s, ring %u on queue %u",
 				rings[0]->port->name, rings[0]->index, rings[0]->queue);
+	if (used < len && n > 1)
+		used += (size_t)snprintf(why + used, len - used, " and %u more", n - 1);
 	if (used < len && s->rule != 0) {
 		explain_rule(s->rule, rule, sizeof(rule));
 		used += (size_t)snprintf(why + used, len - used, ", by %s", rule);
 	}
-	if (used < len && n > 1)
-		used += (size_t)snprintf(why + used, len - used, " and %u more", n - 1);
 	if (used < len)
 		explain_shared(s, why + used, len - used);
 }

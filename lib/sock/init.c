@@ -19,7 +19,7 @@
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static int state; /**< 0 not started, 1 started, < 0 the errno of a start that failed */
 static bool own_eal;
-bool sock_shared, sock_ending;
+bool sock_shared, sock_forked, sock_ending;
 static __thread bool starting; /**< a start opens files itself */
 static __thread bool changing; /**< this thread has the lock */
 
@@ -85,6 +85,7 @@ in_child(void)
 		report_forget();
 		ring_thread_forget();
 		state = -ENOTSUP;
+		sock_forked = true;
 		own_eal = false;
 	}
 	port_fork_child();

@@ -299,8 +299,8 @@ void dgram_warm_up(struct sock *s);
 bool sock_is_started(void);
 /** The errno of a start that failed, 0: none did. */
 int sock_start_error(void);
-/** A child of fork() has copies of descriptors; the process ends. */
-extern bool sock_shared, sock_ending;
+/** A child of fork() has copies of descriptors; this is such a child; the process ends. */
+extern bool sock_shared, sock_forked, sock_ending;
 
 /* explain.c */
 /** Why a descriptor that never came into the table is not offloaded. */

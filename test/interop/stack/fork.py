@@ -106,6 +106,12 @@ def program_children():
         stream.listen()
         dial = socket.create_connection(stream.getsockname())
         say("accepted", stream.accept()[0].getpeername() == dial.getsockname())
+        lib = ctypes.CDLL(os.path.join(os.path.dirname(os.environ["LD_PRELOAD"]), "libdpvma.so.0"))
+        why = ctypes.create_string_buffer(200)
+        asks = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        asks.bind(("", 0))
+        lib.dpvma_explain(asks.fileno(), why, len(why))
+        say("why", b"forked" in why.value)
         say("grandchild", code_of(in_child(lambda: say("below", devices()))))
     say("left", code_of(in_child(look)))
     # through exit(): destructors and exit handlers of all libraries
@@ -269,7 +275,7 @@ def children():
     space = Space()
     p = Program(space, TAP["eal"], "children", DPVMA_PORTS=TAP["DPVMA_PORTS"])
     p.expect(f"parent True {PORT}", "child none", "memory True", "socket self", "accepted True",
-             "below none", "grandchild 0", "left 0", "exit 5", "pthread_exit 0", "system 3",
+             "why True", "below none", "grandchild 0", "left 0", "exit 5", "pthread_exit 0", "system 3",
              "popen popen", "0", "spawned 0", "subprocess 0", "vfork 6", "still True")
     tap_up(space)
     with space:
