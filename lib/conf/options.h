@@ -259,7 +259,7 @@ CONF_BOOL(allow_privileged_sock_opt, VMA_ALLOW_PRIVILEGED_SOCK_OPT, 1, 0,
 CONF_BOOL(close_on_dup2, VMA_CLOSE_ON_DUP2, 1, 0,
 	"dup2(old, new) closes new first.")
 CONF_BOOL(fork, VMA_FORK, 1, 0,
-	"Follow fork(): the child leaves the stack to its parent and starts afresh.")
+	"Follow fork(): a child holds no files and no memory of the devices, which are free when its parent ends.")
 CONF_INT(wait_after_join_msec, VMA_WAIT_AFTER_JOIN_MSEC, 0, 0, INT_MAX, "ms", 0,
 	"Delay of the first multicast packet sent after a join.")
 CONF_BOOL(ipoib, VMA_IPOIB, 1, CONF_F_NOP,
