@@ -102,7 +102,7 @@ attach(const struct core *found, const char *cause)
 
 	pthread_mutex_lock(&attaching);
 	if (loaded == NULL && !failed) {
-		host.faults = cause == NULL && fault_guard();
+		host.faults = cause == NULL && preload_guard();
 		if (cause == NULL && found->attach(&host) != 0)
 			cause = "it has sockets already, opened before this library came";
 		if (cause == NULL) {

@@ -222,6 +222,8 @@ const struct sock_signals *preload_signals(void);
 /** As sigaction(), for the kernel; of SIGSEGV and SIGBUS what stands behind ours (fault.c). */
 int fault_action(int sig, const struct sigaction *act, struct sigaction *old);
 /** Handlers of ours for bad addresses; false: there are none. */
+bool preload_guard(void);
+/** The same while nobody sets a handler. */
 bool fault_guard(void);
 /** @} */
 

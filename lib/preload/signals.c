@@ -140,6 +140,18 @@ sigaction(int sig, const struct sigaction *act, struct sigaction *old)
 }
 ALIAS(__sigaction, sigaction);
 
+bool
+preload_guard(void)
+{
+	sigset_t before;
+	bool ret;
+
+	lock(&before);
+	ret = fault_guard();
+	unlock(&before);
+	return ret;
+}
+
 static plain_handler
 set_simply(int sig, plain_handler handler, int flags, bool masked)
 {
