@@ -13,6 +13,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#define AFP_ROOM                                                                                   \
+	(16 << 20) /* bytes of frames that may wait in the kernel, with what each costs it */
+
 static bool
 fd_poll(struct cx_dev *d)
 {
@@ -116,7 +119,7 @@ afp_open(struct cx_dev *d, const char *arg)
 		.sll_ifindex = if_nametoindex(arg),
 	};
 	struct packet_mreq mr = { .mr_ifindex = sll.sll_ifindex, .mr_type = PACKET_MR_PROMISC };
-	int fd, one = 1;
+	int fd, one = 1, room = AFP_ROOM;
 
 	if (sll.sll_ifindex == 0) {
 		cx_log(0, "%s: wire afp:%s: no such interface in this network namespace",
@@ -134,6 +137,9 @@ afp_open(struct cx_dev *d, const char *arg)
 			close(fd);
 		return -1;
 	}
+	/* a wire does not lose what comes while the device thread waits for a processor */
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room)) != 0)
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room));
 	d->wire.fd = fd;
 	return 0;
 }
