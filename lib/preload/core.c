@@ -157,3 +157,9 @@ static void __attribute__((constructor)) begin(void)
 	if (dlsym(RTLD_DEFAULT, "dpvma_attach") != NULL)
 		core();
 }
+
+static void __attribute__((destructor)) end(void)
+{
+	if (core_loaded() != NULL)
+		core_loaded()->end_of_process();
+}

@@ -134,6 +134,7 @@ bool candidate_loopback(const struct sockaddr *addr, socklen_t len);
 	X(bool, fault, (void *context))                                                            \
 	X(void, inherit, (void))                                                                   \
 	X(void, forget, (int fd))                                                                  \
+	X(void, end_of_process, (void))                                                            \
 	X(int, close, (int fd))                                                                    \
 	X(int, shutdown, (int fd, int how))                                                        \
 	X(int, bind, (int fd, const struct sockaddr *addr, socklen_t len))                         \

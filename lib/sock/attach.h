@@ -170,4 +170,10 @@ DPVMA_API bool dpvma_fault(void *ucontext);
 /** The number is another file's now, that was opened behind our back: forget what it was. */
 DPVMA_API void dpvma_forget(int fd);
 
+/**
+ * The process ends. From the host's destructor, which comes before that of a driver's library which
+ * is preloaded after the host: connections say goodbye by a device that still works.
+ */
+DPVMA_API void dpvma_end_of_process(void);
+
 #endif

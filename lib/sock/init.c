@@ -298,13 +298,21 @@ end_in_time(void)
  * A program that just ends must leave the NIC to the kernel, too: rules go, ports stop. An EAL of
  * the program's own may be gone already at this point: that program calls dpvma_exit().
  */
-static void __attribute__((destructor)) end_of_process(void)
+void
+dpvma_end_of_process(void)
 {
+	if (sock_ending)
+		return;
 	sock_ending = true;
 	if (sock_is_started() && own_eal)
 		end_in_time();
 	else
 		report_write();
+}
+
+static void __attribute__((destructor)) unloaded(void)
+{
+	dpvma_end_of_process();
 }
 
 const char *
