@@ -129,14 +129,38 @@ int ip_from_sockaddr(
 		const struct sockaddr *sa, socklen_t len, struct ip_addr *a, uint16_t *port_be);
 void ip_to_sockaddr(const struct ip_addr *a, uint16_t port_be, struct sockaddr_in *sin);
 
-/** Wall-free nanoseconds for timers: monotonic. Not for the data path of one packet. */
+/** @name The clock (clock.c) */
+/** @{ */
+/** A thread's last look at the clock. */
+struct clock_last {
+	uint64_t tsc, ns;
+};
+/** As measured; ticks in which the TSC stands for the clock, 0 as long as it does not. */
+struct clock_speed {
+	uint64_t span;
+	uint64_t mult; /**< nanoseconds a tick, times 2^32 */
+};
+extern __thread struct clock_last clock_last __attribute__((tls_model("initial-exec")));
+extern struct clock_speed clock_speed;
+uint64_t clock_look(void) __attribute__((cold));
+
+/** Nanoseconds from the last look to @p tsc, which is less than a few spans later. */
+static inline uint64_t
+clock_since(uint64_t tsc)
+{
+	return ((tsc - clock_last.tsc) * clock_speed.mult) >> 32;
+}
+
+/** Wall-free nanoseconds for timers: CLOCK_MONOTONIC, within a microsecond; never back. */
 static inline uint64_t
 clock_ns(void)
 {
-	struct timespec ts;
+	uint64_t tsc = rte_rdtsc();
 
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+	/* a TSC behind the last look, of another processor, is an enormous distance */
+	if (likely(tsc - clock_last.tsc < clock_speed.span))
+		return clock_last.ns + clock_since(tsc);
+	return clock_look();
 }
 
 static inline uint64_t
@@ -144,5 +168,6 @@ clock_ms(void)
 {
 	return clock_ns() / 1000000u;
 }
+/** @} */
 
 #endif
