@@ -54,6 +54,7 @@
 					const struct timespec *timeout, const sigset_t *sigmask))  \
 	X(pid_t, fork, (void))                                                                     \
 	X(int, daemon, (int nochdir, int noclose))                                                 \
+	X(int, munmap, (void *addr, size_t len))                                                   \
 	X(int, sigaction, (int sig, const struct sigaction *act, struct sigaction *old))
 
 /** @name libc (libc.c) */
@@ -135,6 +136,7 @@ bool candidate_loopback(const struct sockaddr *addr, socklen_t len);
 	X(void, inherit, (void))                                                                   \
 	X(void, forget, (int fd))                                                                  \
 	X(void, end_of_process, (void))                                                            \
+	X(void, before_unmap, (void))                                                              \
 	X(int, close, (int fd))                                                                    \
 	X(int, shutdown, (int fd, int how))                                                        \
 	X(int, bind, (int fd, const struct sockaddr *addr, socklen_t len))                         \

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * New processes. What fork() does to dpvma its own handlers of pthread_atfork() see to, in daemon()
- * too.
+ * New processes, and memory that goes. What fork() does to dpvma its own handlers of
+ * pthread_atfork() see to, in daemon() too.
  */
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "preload.h"
@@ -30,4 +31,13 @@ daemon(int nochdir, int noclose)
 	if (ret == 0 && core_loaded() != NULL)
 		core_loaded()->inherit();
 	return ret;
+}
+
+/* A driver may unmap what its peer shared while a thread of the program is receiving from it. */
+EXPORT int
+munmap(void *addr, size_t len)
+{
+	if (core_loaded() != NULL)
+		core_loaded()->before_unmap();
+	return libc.munmap(addr, len);
 }

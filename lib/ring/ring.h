@@ -417,6 +417,11 @@ int ring_moderate(struct ring *ring, uint32_t count, uint32_t period_usec);
 /** Every ring there is, for the progress engine and statistics; a reference is taken while in @p
  * cb. */
 void ring_foreach(void (*cb)(struct ring *ring, void *ctx), void *ctx);
+/**
+ * Memory is about to be unmapped. In EAL's interrupt thread: come back when every burst that began
+ * before is over. Rings without locks (VMA_THREAD_MODE=0) are not waited for.
+ */
+void rings_before_unmap(void);
 
 /** Counters of both directions added up; a snapshot, any thread. */
 void ring_stats_sum(const struct ring *ring, struct ring_stats *sum);

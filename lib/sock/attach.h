@@ -176,4 +176,8 @@ DPVMA_API void dpvma_forget(int fd);
  */
 DPVMA_API void dpvma_end_of_process(void);
 
+/** Memory is about to be unmapped: when this is the doing of a driver, its last burst ends first.
+ */
+DPVMA_API void dpvma_before_unmap(void);
+
 #endif

@@ -63,3 +63,10 @@ dpvma_attach(const struct sock_host *host)
 	sock_epoll_waiters = host->epoll_waiters;
 	return 0;
 }
+
+void
+dpvma_before_unmap(void)
+{
+	if (sock_is_started())
+		rings_before_unmap();
+}
