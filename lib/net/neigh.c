@@ -258,6 +258,8 @@ neigh_hold(struct net_dst *d, struct ring *ring, struct rte_mbuf **frames, uint1
 
 	pthread_mutex_lock(&net_lock);
 	nb = find(d->port, d->vlan_id, &d->next_hop);
+	if (nb != NULL && nb->state == NEIGH_FAILED && net_now >= nb->at_ms + FAILED_MS)
+		restart(nb);
 	if (nb == NULL || nb->state == NEIGH_FAILED) {
 		for (i = 0; nb != NULL && i < n; i++)
 			lost_note(frames[i], d->vlan_id);

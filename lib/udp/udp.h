@@ -217,9 +217,9 @@ struct udp_out {
  *
  * @param dummy walk the way, build nothing, send nothing (VMA_SND_FLAGS_DUMMY)
  * @return datagrams taken; when none: a pending error, which is taken; -EDESTADDRREQ, -EMSGSIZE,
- * -EACCES, -ENETUNREACH, -EHOSTUNREACH, -EINVAL, -EPIPE (shut), -EAGAIN (queue full and
- * VMA_TX_NONBLOCKED_EAGAINS), -ENOBUFS, -EREMOTE (way is the kernel's, or an address of this
- * machine)
+ * -EACCES, -ENETUNREACH, -EHOSTUNREACH (a route says so), -EINVAL, -EPIPE (shut), -EAGAIN (queue
+ * full and VMA_TX_NONBLOCKED_EAGAINS), -ENOBUFS, -EREMOTE (way is the kernel's, or an address of
+ * this machine)
  */
 int udp_send(struct udp_sock *sock, const struct udp_out *out, unsigned int n, bool dummy);
 /**

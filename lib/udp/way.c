@@ -128,6 +128,12 @@ renew(struct udp_sock *s, struct way *w, const struct net_way *ask)
 	w->valid = false;
 	memset(&d, 0, sizeof(d));
 	rc = net_route(ask, &d);
+	/*
+	 * A neighbour that did not answer is no error of the datagram that finds it so, on Linux:
+	 * it is dropped, and who is connected to that peer hears of it as of an ICMP error.
+	 */
+	if (rc == -EHOSTUNREACH && d.neigh != NULL)
+		rc = 0;
 	if (rc == 0 && d.local)
 		rc = -EREMOTE;
 	if (rc == 0)

@@ -223,9 +223,18 @@ fails(void **state)
 	for (i = 0; i < 7; i++)
 		world_advance(1000);
 	assert_int_equal(net_route(&w, &d), -EHOSTUNREACH);
+	assert_int_equal(send_n(&d, 1, 1), 0);
 	n_sent = 0;
 	world_advance(1100);
 	assert_int_equal(n_sent, 0);
+	/* a way that was kept asks anew, too */
+	assert_int_equal(send_n(&d, 1, 1), 1);
+	assert_int_equal(n_sent, 1);
+	for (i = 0; i < 10 && net_route(&w, &d) == 0; i++)
+		world_advance(1000);
+	assert_int_equal(net_route(&w, &d), -EHOSTUNREACH);
+	n_sent = 0;
+	world_advance(1100);
 	/* and tried anew on demand */
 	assert_int_equal(net_route(&w, &d), 0);
 	assert_int_equal(send_n(&d, 1, 1), 1);

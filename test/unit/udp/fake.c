@@ -296,6 +296,12 @@ net_route(const struct net_way *way, struct net_dst *d)
 		.port = port,
 		.dst = way->dst,
 		.src = ip_is_any(&way->src) ? port->addrs[0].addr : way->src };
+	/* a neighbour that did not answer; only that there is one is looked at */
+	if (ip == FAKE_SILENT) {
+		d->resolved = false;
+		d->neigh = (struct neigh *)(void *)&fake_routes;
+		return -EHOSTUNREACH;
+	}
 	d->hdr[14] = 0x45;
 	return 0;
 }

@@ -39,9 +39,10 @@ struct fake_sent {
 #define FAKE_SENT_MAX 512
 extern struct fake_sent fake_sent[FAKE_SENT_MAX];
 extern unsigned int fake_sent_n, fake_bursts;
-extern unsigned int fake_tx_room;    /* packets that net_output() accepts from now on */
-extern unsigned int fake_tx_buffers; /* buffers that ring_tx_alloc() gives from now on */
-extern unsigned int fake_routes;     /* calls of net_route() */
+extern unsigned int fake_tx_room;	   /* packets that net_output() accepts from now on */
+extern unsigned int fake_tx_buffers;	   /* buffers that ring_tx_alloc() gives from now on */
+#define FAKE_SILENT RTE_IPV4(10, 0, 0, 99) /* a neighbour that does not answer */
+extern unsigned int fake_routes;	   /* calls of net_route() */
 extern unsigned int fake_loops;
 extern struct ring *fake_loop_ring;
 extern int fake_flow_error; /* what ring_flow_add() says from the next call on */
