@@ -12,7 +12,8 @@
 #include "base/base.h"
 
 #define TRIES 4
-#define APART_TICKS 4096 /* between two reads of the TSC that have one of the clock between them   \
+#define APART_TICKS                                                                                \
+	4096		 /* between two reads of the TSC that have one of the clock between them   \
 			  */
 #define SPAN_NS 1000000u /* between looks */
 #define MEASURE_NS UINT64_C(10000000) /* that a measurement of the speed takes at least */
