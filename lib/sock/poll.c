@@ -30,6 +30,7 @@ struct view {
 	bool hushed;  /**< the kernel tells only of what does not count, and would at once again */
 	bool streams; /**< some are TCP's, which has timers */
 	bool migrating; /**< some sockets' rings may change: they are polled one by one */
+	bool unbound;	/**< some datagram sockets have no port yet, and with it no rings */
 	struct ring_set set;
 	struct sock *small_socks[ON_STACK];
 	struct pollfd small_os[2 * ON_STACK + SOCK_RINGS];
@@ -52,10 +53,8 @@ view_memory(struct view *v)
 }
 
 static void
-view_add(struct view *v, nfds_t i)
+view_add(struct view *v, nfds_t i, struct sock *s)
 {
-	struct sock *s = v->fds[i].fd < 0 ? NULL : sock_get(v->fds[i].fd);
-
 	if (s != NULL && !sock_has_events(s)) {
 		sock_put(s);
 		s = NULL;
@@ -69,9 +68,19 @@ view_add(struct view *v, nfds_t i)
 		v->os[i].fd = s->os_pollable ? s->fd : -1;
 		v->migrating |= sock_migrates(s);
 		v->streams |= s->stream != NULL || s->epoll != NULL;
+		v->unbound |= s->udp != NULL && !s->bound;
 		ring_set_add(&v->set, s);
 	}
 	v->os_n += v->os[i].fd >= 0;
+}
+
+static void
+view_clear(struct view *v)
+{
+	v->offloaded = v->os_n = 0;
+	v->migrating = v->streams = v->unbound = false;
+	v->set.n = 0;
+	v->set.nap = false;
 }
 
 static int
@@ -82,16 +91,38 @@ view_open(struct view *v, struct pollfd *fds, nfds_t n, const sigset_t *sigmask)
 	v->fds = fds;
 	v->n = n;
 	v->hushed = false;
-	v->offloaded = v->os_n = 0;
 	v->sigmask = sigmask;
 	v->wait = (struct sock_wait){ 0 };
-	v->migrating = v->streams = false;
-	v->set.n = 0;
 	if (view_memory(v) != 0)
 		return -ENOMEM;
+	view_clear(v);
 	for (i = 0; i < n; i++)
-		view_add(v, i);
+		view_add(v, i, v->fds[i].fd < 0 ? NULL : sock_get(v->fds[i].fd));
 	return 0;
+}
+
+/* Other threads bind sockets, which have rings from then on or are the kernel's, join and leave. */
+static void
+view_again(struct view *v)
+{
+	nfds_t i;
+
+	view_clear(v);
+	for (i = 0; i < v->n; i++)
+		view_add(v, i, v->socks[i]);
+}
+
+/* For turns that do not sleep. */
+static bool
+bound_meanwhile(const struct view *v)
+{
+	nfds_t i;
+
+	for (i = 0; v->unbound && i < v->n; i++)
+		if (v->socks[i] != NULL && v->socks[i]->udp != NULL &&
+				(v->socks[i]->bound || !v->socks[i]->offloaded))
+			return true;
+	return false;
 }
 
 static void
@@ -175,6 +206,8 @@ turn(void *view, bool ask)
 	struct view *v = view;
 	int asked = 0;
 
+	if (unlikely(bound_meanwhile(v)))
+		view_again(v);
 	poll_rings(v);
 	if (ask)
 		asked = ask_kernel(v);
@@ -210,7 +243,7 @@ awaited(const struct view *v, nfds_t i)
 	struct sock *s = v->socks[i];
 	short want = v->fds[i].events, counts = v->only_asked ? want | POLLNVAL : ~0;
 
-	return s->closing ||
+	return s->closing || !sock_has_events(s) ||
 			(s->ops->awaited(s, want | POLLERR) &&
 					(ready_events(s, want) & counts) != 0);
 }
@@ -276,6 +309,7 @@ poll_sleeping(void *view)
 
 	signals_hold(&before);
 	do {
+		view_again(v);
 		ret = sock_interrupted(&v->wait)
 				? -EINTR
 				: sleep_on(v, deadline, v->sigmask != NULL ? v->sigmask : &before);

@@ -61,6 +61,9 @@ look(struct sock *s, struct rte_mbuf **pkts, unsigned int n, int flags)
 		return -err;
 	if (unlikely(s->closing))
 		return -EBADF;
+	/* another thread bound or connected it, and the kernel's it became */
+	if (unlikely(!s->offloaded))
+		return -EREMOTE;
 	return s->shut_read ? 0 : -EAGAIN;
 }
 
@@ -139,11 +142,7 @@ sock_take(struct sock *s, struct rte_mbuf **pkts, unsigned int n, int flags, str
 	ret = look(s, pkts, n, flags);
 	if (ret != -EAGAIN)
 		return ret;
-	if (unlikely(!s->bound)) {
-		ret = sock_autobind(s);
-		if (ret != 0 || !s->offloaded)
-			return ret != 0 ? ret : -EREMOTE;
-	}
+	/* one without a port gets none by this, as on Linux: it waits until somebody binds it */
 	if (udp_poll(s->udp) != 0) {
 		ret = look(s, pkts, n, flags);
 		if (ret != -EAGAIN)
@@ -293,7 +292,6 @@ recvmsg_offloaded(struct sock *s, struct msghdr *msg, int flags)
 			STAT_INC(udp_stats(s->udp), SOCK, rx_eagain);
 		if (ret != -EREMOTE)
 			return fail((int)ret);
-		/* its first receive bound it, and the kernel's it became */
 		if (!s->offloaded)
 			return os.recvmsg(s->fd, msg, flags);
 		ret = os.recvmsg(s->fd, msg, flags | MSG_DONTWAIT);

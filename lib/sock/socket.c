@@ -48,6 +48,7 @@ sock_to_kernel(struct sock *s, const char *fmt, ...)
 	__atomic_store_n(&s->offloaded, false, __ATOMIC_RELEASE);
 	mark_names(s, SOCK_MARK_KERNEL);
 	epoll_follow(s);
+	sock_wake_all(s);
 	LOG_DEBUG("fd %d: not offloaded: %s", s->fd, s->why);
 }
 

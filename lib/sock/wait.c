@@ -198,7 +198,8 @@ sock_sleep(struct sock *s, short want, uint64_t deadline_ns, const sigset_t *sig
 	ring_set_hold(&set, s);
 	waiting = ring_set_arm(&set, fds, &n);
 	/* what came before the arming, or before a waker could see us, is seen now */
-	waiting = waiting || s->closing || s->ops->awaited(s, want);
+	waiting = waiting || s->closing || ((want & POLLIN) && !s->offloaded) ||
+			s->ops->awaited(s, want);
 	/* a signal that is held back has its turn in any case */
 	until = waiting ? 0 : RTE_MIN(deadline_ns, s->ops->due(s));
 	left = timespec_until(until, set.nap);

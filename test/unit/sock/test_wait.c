@@ -390,22 +390,6 @@ use_any(void *arg)
 	return NULL;
 }
 
-/* As test_bound(); a thread that still has the number may have received by it, which binds. */
-static int
-bound_anyhow(uint16_t *port)
-{
-	struct sockaddr_in sin = test_addr(LOCAL, 0);
-	socklen_t len = sizeof(sin);
-	int fd = dpvma_socket(AF_INET, SOCK_DGRAM, 0);
-
-	assert_true(fd >= 0);
-	if (dpvma_bind(fd, (struct sockaddr *)&sin, sizeof(sin)) != 0)
-		assert_int_equal(errno, EINVAL);
-	assert_int_equal(dpvma_getsockname(fd, (struct sockaddr *)&sin, &len), 0);
-	*port = ntohs(sin.sin_port);
-	return fd;
-}
-
 /* Sockets come and go under the hands of threads that use them. */
 static void
 concurrent_close(void **state)
@@ -422,7 +406,7 @@ concurrent_close(void **state)
 	/* on a busy machine the threads may not have had a turn by then */
 	for (i = 0; i < ROUNDS || __atomic_load_n(&received, __ATOMIC_RELAXED) == 0; i++) {
 		dpvma_close(shared_fd[i % 16]);
-		shared_fd[i % 16] = bound_anyhow(&port);
+		shared_fd[i % 16] = test_bound(&port);
 		test_inject_text(port, "x");
 	}
 	__atomic_store_n(&stop, true, __ATOMIC_RELAXED);
