@@ -48,6 +48,8 @@ extern int log_level_now;
 void log_setup(int level, int details, bool colors, const char *file);
 
 /** Hand lines to @p cb instead (VMA_LOG_CB_FUNC_PTR); NULL gives them back to the stream. */
+/** The descriptor of the file that lines go to, -1: standard error. */
+int log_file(void);
 void log_set_callback(void (*cb)(int level, const char *line));
 
 void log_write(int level, const char *fmt, ...) __attribute__((format(printf, 2, 3), cold));

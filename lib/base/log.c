@@ -44,6 +44,14 @@ start_clock(void)
 	log_start_ms = clock_ms();
 }
 
+int
+log_file(void)
+{
+	int fd = __atomic_load_n(&log_fd, __ATOMIC_ACQUIRE);
+
+	return fd != STDERR_FILENO ? fd : -1;
+}
+
 /* Lines go where @p path says; 0 or a negative errno, which leaves standard error. */
 static int
 stream_set(const char *path)

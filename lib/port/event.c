@@ -61,7 +61,7 @@ void
 port_events_fini(void)
 {
 	if (event_fd >= 0)
-		close(event_fd);
+		port_fork_close(event_fd);
 	event_fd = -1;
 }
 

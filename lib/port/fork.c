@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -39,6 +40,7 @@ static __thread unsigned int depth; /**< this thread has the lock so often */
 /** By number, what was there: 0 for none of ours. */
 static uint32_t *ours, *before;
 static unsigned int top; /**< no number from here on was ever seen */
+static void (*tell)(int fd, bool own);
 
 /* Also for a signal handler that forks while its thread has it. */
 static void
@@ -155,13 +157,24 @@ note(int fd, const char *target)
 }
 
 static void
+disown(int fd)
+{
+	/* what comes in its place is new */
+	__atomic_store_n(&before[fd], 0, __ATOMIC_RELEASE);
+	if (__atomic_exchange_n(&ours[fd], 0, __ATOMIC_ACQ_REL) != 0 && tell != NULL)
+		tell(fd, false);
+}
+
+static void
 own(int fd, const char *target)
 {
 	int flags = fcntl(fd, F_GETFD);
 
 	if (flags >= 0 && !(flags & FD_CLOEXEC))
 		fcntl(fd, F_SETFD, flags | FD_CLOEXEC);
-	ours[fd] = hash_of(target);
+	__atomic_store_n(&ours[fd], hash_of(target), __ATOMIC_RELEASE);
+	if (tell != NULL)
+		tell(fd, true);
 }
 
 static void
@@ -173,7 +186,7 @@ own_if_new(int fd, const char *target)
 	if (ours[fd] == hash || (before[fd] != hash && is_device_file(fd, target)))
 		own(fd, target);
 	else
-		ours[fd] = 0;
+		disown(fd);
 }
 
 static bool
@@ -259,8 +272,8 @@ port_fork_keep(void)
 		return;
 	if (is_watched()) {
 		for (fd = 0; fd < top; fd++)
-			if (ours[fd] != 0 && ours[fd] != now_at((int)fd))
-				ours[fd] = 0;
+			if (port_fork_is_gone((int)fd))
+				disown((int)fd);
 		each_file(own_if_new);
 		keep_mappings();
 	}
@@ -281,6 +294,36 @@ port_fork_own(int fd)
 	}
 	give_lock();
 	errno = err;
+}
+
+bool
+port_fork_is_gone(int fd)
+{
+	uint32_t was = 0;
+
+	if (is_watched() && (unsigned int)fd < FILES)
+		was = __atomic_load_n(&ours[fd], __ATOMIC_ACQUIRE);
+	return was != 0 && was != now_at(fd);
+}
+
+void
+port_fork_disown(int fd)
+{
+	if (is_watched() && (unsigned int)fd < FILES)
+		disown(fd);
+}
+
+void
+port_fork_close(int fd)
+{
+	port_fork_disown(fd);
+	close(fd);
+}
+
+void
+port_fork_tell(void (*told)(int fd, bool own))
+{
+	tell = told;
 }
 /** @} */
 
@@ -405,9 +448,10 @@ port_fork_child(void)
 	unsigned int fd;
 
 	for (fd = 0; fd < top; fd++) {
+		/* by the bare call, as the name may be interposed */
 		if (ours[fd] != 0 && ours[fd] == now_at((int)fd))
-			close((int)fd);
-		ours[fd] = 0;
+			syscall(SYS_close, fd);
+		disown((int)fd);
 	}
 	top = 0;
 	depth = 0;

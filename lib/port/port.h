@@ -270,6 +270,14 @@ void port_fork_watch(void);
 void port_fork_keep(void);
 /** The same of one file. */
 void port_fork_own(int fd);
+/** It is closed elsewhere; in handlers and under locks, too. */
+void port_fork_disown(int fd);
+/** close() of a file of which port_fork_own() was told. */
+void port_fork_close(int fd);
+/** Another file has the number of one that is known here. */
+bool port_fork_is_gone(int fd);
+/** To be told, under a lock, which numbers are known and which are not any more. */
+void port_fork_tell(void (*told)(int fd, bool own));
 /** EAL's memory is not inherited; of an EAL that is ours. */
 void port_fork_spare_memory(void);
 /** For pthread_atfork(): nothing is opened between these, and the child closes what is known. */

@@ -64,14 +64,20 @@ the_programs(void)
 static void *
 open_library(const char **cause)
 {
+	static bool begun;
 	void *library = the_programs();
+	bool first = library == NULL && !__atomic_exchange_n(&begun, true, __ATOMIC_ACQ_REL);
 
+	if (first)
+		caller_before();
 	if (library == NULL)
 		library = beside_us();
 	if (library == NULL)
 		library = dlopen(SONAME, RTLD_NOW | RTLD_LOCAL);
 	if (library == NULL)
 		*cause = dlerror();
+	if (first)
+		caller_after();
 	return library;
 }
 
@@ -98,6 +104,7 @@ attach(const struct core *found, const char *cause)
 		.epoll_waiters = preload_waiters,
 		.signals = preload_signals,
 		.adopt = candidate_adopt,
+		.started = caller_after,
 	};
 
 	pthread_mutex_lock(&attaching);

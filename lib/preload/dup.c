@@ -27,11 +27,13 @@ dup(int fd)
 
 /* @return who is to do it; what had the number, and dpvma does not know, is forgotten */
 static const struct core *
-for_onto(int fd, int to)
+for_onto(int fd, int to, const void *caller)
 {
 	const struct core *c;
 	int err = errno;
 
+	if (fd != to && mark_of(to) == SOCK_MARK_STACK && !caller_is_stack(caller))
+		return core_loaded();
 	if (fd == to || likely(mark_of(fd) == SOCK_MARK_NONE && mark_of(to) == SOCK_MARK_NONE))
 		return NULL;
 	c = core_for_duplicate(fd);
@@ -46,7 +48,7 @@ for_onto(int fd, int to)
 EXPORT int
 dup2(int fd, int to)
 {
-	const struct core *c = for_onto(fd, to);
+	const struct core *c = for_onto(fd, to, __builtin_return_address(0));
 
 	return c != NULL ? c->dup2(fd, to) : os.dup2(fd, to);
 }
@@ -55,7 +57,9 @@ ALIAS(__dup2, dup2);
 EXPORT int
 dup3(int fd, int to, int flags)
 {
-	const struct core *c = (flags & ~O_CLOEXEC) == 0 ? for_onto(fd, to) : NULL;
+	const struct core *c = (flags & ~O_CLOEXEC) == 0
+			? for_onto(fd, to, __builtin_return_address(0))
+			: NULL;
 
 	return c != NULL ? c->dup3(fd, to, flags) : os.dup3(fd, to, flags);
 }

@@ -14,11 +14,11 @@
 
 uint16_t preload_waiters[SOCK_MARKS];
 
-static int
+static inline __attribute__((always_inline)) int
 opened(int fd)
 {
-	if (fd >= 0)
-		mark_set(fresh(fd), SOCK_MARK_EPOLL);
+	if (fresh(fd) >= 0 && mark_of(fd) != SOCK_MARK_STACK)
+		mark_set(fd, SOCK_MARK_EPOLL);
 	return fd;
 }
 
@@ -137,7 +137,8 @@ wait_until(const struct wait *w)
 	bool again;
 
 	/* who does not sleep need not be called out */
-	if (mark_of(w->epfd) == SOCK_MARK_NONE || (!w->precise && w->timeout_ms == 0))
+	if (mark_of(w->epfd) == SOCK_MARK_NONE || mark_of(w->epfd) == SOCK_MARK_STACK ||
+			(!w->precise && w->timeout_ms == 0))
 		return wait_kernel(w);
 	end = end_of(w);
 	ret = wait_counted(w, &again);
@@ -157,7 +158,9 @@ wait_until(const struct wait *w)
 static const struct core *
 for_wait(int epfd)
 {
-	return mark_of(epfd) != SOCK_MARK_NONE ? core_loaded() : NULL;
+	enum sock_mark mark = mark_of(epfd);
+
+	return mark != SOCK_MARK_NONE && mark != SOCK_MARK_STACK ? core_loaded() : NULL;
 }
 
 EXPORT int

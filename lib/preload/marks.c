@@ -14,7 +14,7 @@ mark_set(int fd, enum sock_mark mark)
 void
 mark_gone(int fd)
 {
-	const struct core *c = core_for_call(fd);
+	const struct core *c = mark_of(fd) == SOCK_MARK_STACK ? core_loaded() : core_for_call(fd);
 	int err = errno;
 
 	candidate_forget(fd);

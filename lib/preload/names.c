@@ -26,7 +26,7 @@ socket(int domain, int type, int protocol)
 {
 	int fd = fresh(os.socket(domain, type, protocol));
 
-	if (fd < 0 || !fits(domain, type, protocol))
+	if (fd < 0 || !fits(domain, type, protocol) || mark_of(fd) == SOCK_MARK_STACK)
 		return fd;
 	if (core_loaded() != NULL)
 		core_loaded()->opened(fd);
@@ -35,14 +35,15 @@ socket(int domain, int type, int protocol)
 	return fd;
 }
 
-EXPORT int
-close(int fd)
+/* @p caller is where the call was made. */
+static int
+close_marked(int fd, const void *caller)
 {
 	const struct core *c = core_loaded();
 	int err = errno;
 
-	if (likely(mark_of(fd) == SOCK_MARK_NONE))
-		return os.close(fd);
+	if (mark_of(fd) == SOCK_MARK_STACK && caller_is_stack(caller))
+		c = NULL;
 	/* also of what libc carries: DPVMA_EXPLAIN tells of it */
 	if (c != NULL) {
 		/* of one that was adopted, too: an option may have come while it was */
@@ -53,6 +54,14 @@ close(int fd)
 	/* before the number can be another's */
 	mark_gone(fd);
 	return os.close(fd);
+}
+
+EXPORT int
+close(int fd)
+{
+	if (likely(mark_of(fd) == SOCK_MARK_NONE))
+		return os.close(fd);
+	return close_marked(fd, __builtin_return_address(0));
 }
 ALIAS(__close, close);
 
@@ -149,8 +158,8 @@ listen(int fd, int backlog)
 	return c != NULL ? c->listen(fd, backlog) : os.listen(fd, backlog);
 }
 
-EXPORT int
-accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
+static inline __attribute__((always_inline)) int
+accept_for(int fd, struct sockaddr *addr, socklen_t *len, int flags)
 {
 	const struct core *c = core_for_call(fd);
 
@@ -159,9 +168,15 @@ accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
 }
 
 EXPORT int
+accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
+{
+	return accept_for(fd, addr, len, flags);
+}
+
+EXPORT int
 accept(int fd, struct sockaddr *addr, socklen_t *len)
 {
-	return accept4(fd, addr, len, 0);
+	return accept_for(fd, addr, len, 0);
 }
 
 EXPORT int
@@ -182,7 +197,7 @@ getpeername(int fd, struct sockaddr *addr, socklen_t *len)
 
 /* Numbers within a range, the marked ones, are closed as by close(). */
 static void
-close_marked(unsigned int first, unsigned int last)
+close_all_marked(unsigned int first, unsigned int last, const void *caller)
 {
 	int fd;
 
@@ -190,7 +205,17 @@ close_marked(unsigned int first, unsigned int last)
 		return;
 	for (fd = (int)first; (unsigned int)(fd = mark_next(fd)) <= last && fd < (int)SOCK_MARKS;
 			fd++)
-		close(fd);
+		close_marked(fd, caller);
+}
+
+/* dpvma knows which numbers are to stay. */
+static int
+close_rest(unsigned int first, unsigned int last, int flags)
+{
+	const struct core *c = core_loaded();
+
+	return c != NULL ? c->close_range(first, last, flags)
+			 : libc.close_range(first, last, flags);
 }
 
 EXPORT int
@@ -198,16 +223,22 @@ close_range(unsigned int first, unsigned int last, int flags)
 {
 	int err = errno;
 
-	if (first <= last && (flags & ~(int)CLOSE_RANGE_UNSHARE) == 0) {
-		close_marked(first, last);
-		errno = err;
-	}
-	return libc.close_range(first, last, flags);
+	if (first > last || (flags & ~(int)CLOSE_RANGE_UNSHARE) != 0)
+		return libc.close_range(first, last, flags);
+	close_all_marked(first, last, __builtin_return_address(0));
+	errno = err;
+	return close_rest(first, last, flags);
 }
 
 EXPORT void
 closefrom(int low)
 {
-	close_marked(low < 0 ? 0 : (unsigned int)low, UINT32_MAX);
-	libc.closefrom(low);
+	unsigned int first = low < 0 ? 0 : (unsigned int)low;
+	int err = errno;
+
+	close_all_marked(first, UINT32_MAX, __builtin_return_address(0));
+	errno = err;
+	/* an older kernel has no close_range() */
+	if (core_loaded() == NULL || close_rest(first, UINT32_MAX, 0) != 0)
+		libc.closefrom(low);
 }

@@ -68,7 +68,7 @@ creat(const char *path, mode_t mode)
 }
 ALIAS(creat64, creat);
 
-static int
+static inline __attribute__((always_inline)) int
 fresh_pair(int ret, const int fds[2])
 {
 	if (ret == 0) {
@@ -87,7 +87,7 @@ pipe2(int fds[2], int flags)
 EXPORT int
 pipe(int fds[2])
 {
-	return pipe2(fds, 0);
+	return fresh_pair(libc.pipe2(fds, 0), fds);
 }
 ALIAS(__pipe, pipe);
 

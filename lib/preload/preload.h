@@ -72,6 +72,29 @@ struct preload_libc {
 extern struct preload_libc libc;
 /** @} */
 
+/** @name Who calls (caller.c) */
+/** @{ */
+/** Before dpvma is loaded: what is there is the program's. */
+void caller_before(void);
+/** What has come since is dpvma's and DPDK's. To be called again when more of it is loaded. */
+void caller_after(void);
+/**
+ * Whether code of dpvma or DPDK lies there. Always so where the program came with them itself, as
+ * nobody can tell whose calls are whose then.
+ */
+bool caller_is_stack(const void *address);
+/** All of it lies between these. */
+extern uintptr_t caller_lowest, caller_highest;
+/** A quick look for calls that do not concern it most often. */
+static inline bool
+caller_may_be_stack(const void *address)
+{
+	return (uintptr_t)address - caller_lowest < caller_highest - caller_lowest;
+}
+/** The number is the stack's if it was that who called. */
+void caller_opened(int fd, const void *address);
+/** @} */
+
 /** @name Marks (marks.c) */
 /** @{ */
 extern uint8_t preload_marks[SOCK_MARKS];
@@ -92,14 +115,21 @@ int mark_next(int fd);
 /** The number is closed, or another file's: forget what it was. errno stays. */
 void mark_gone(int fd);
 
-/** A number that libc just gave. One with a mark was closed behind our back. */
-static inline int
-fresh(int fd)
+/**
+ * A number that libc just gave. One with a mark was closed behind our back; one that was opened by
+ * dpvma or DPDK is marked as theirs.
+ */
+static inline __attribute__((always_inline)) int
+fresh_for(int fd, const void *caller)
 {
 	if (unlikely(mark_of(fd) != SOCK_MARK_NONE))
 		mark_gone(fd);
+	if (unlikely(caller_may_be_stack(caller)))
+		caller_opened(fd, caller);
 	return fd;
 }
+/** For the outermost function only: it is its caller that counts. */
+#define fresh(fd) fresh_for(fd, __builtin_return_address(0))
 /** @} */
 
 /**
@@ -129,6 +159,7 @@ bool candidate_loopback(const struct sockaddr *addr, socklen_t len);
 /** What of it is called: return type, name without dpvma_, parameters. */
 #define CORE_CALLS(X)                                                                              \
 	X(int, attach, (const struct sock_host *host))                                             \
+	X(void, own, (int fd))                                                                     \
 	X(void, opened, (int fd))                                                                  \
 	X(int, adopt, (int fd))                                                                    \
 	X(void, option_taken, (int fd, int level, int name, const void *val, socklen_t len))       \
@@ -138,6 +169,7 @@ bool candidate_loopback(const struct sockaddr *addr, socklen_t len);
 	X(void, end_of_process, (void))                                                            \
 	X(void, before_unmap, (void))                                                              \
 	X(int, close, (int fd))                                                                    \
+	X(int, close_range, (unsigned int first, unsigned int last, int flags))                    \
 	X(int, shutdown, (int fd, int how))                                                        \
 	X(int, bind, (int fd, const struct sockaddr *addr, socklen_t len))                         \
 	X(int, connect, (int fd, const struct sockaddr *addr, socklen_t len))                      \

@@ -73,8 +73,8 @@ sleep_fini(struct ring_ctl *ctl)
 		return;
 	if (ring->fd < FDS)
 		__atomic_store_n(&by_fd[ring->fd], NULL, __ATOMIC_RELEASE);
-	close(ctl->wake_fd);
-	close(ring->fd);
+	port_fork_close(ctl->wake_fd);
+	port_fork_close(ring->fd);
 	ring->fd = ctl->wake_fd = -1;
 }
 

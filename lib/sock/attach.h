@@ -85,13 +85,15 @@ struct sock_os {
 
 /**
  * What a descriptor is. Calls that move data, and waits, concern dpvma from SOCK_MARK_CANDIDATE on;
- * calls that open, name, set or close concern it for every mark but the first.
+ * calls that open, name, set or close concern it for every mark but the first, and STACK only
+ * where they would take the number away.
  */
 enum sock_mark {
 	SOCK_MARK_NONE,	     /**< libc's alone */
 	SOCK_MARK_KERNEL,    /**< dpvma knows it, and the kernel carries it, for good */
 	SOCK_MARK_EPOLL,     /**< an epoll descriptor in which no socket of ours is yet */
 	SOCK_MARK_LOOPBACK,  /**< bound or sent to 127.0.0.0/8: the kernel's, for good */
+	SOCK_MARK_STACK,     /**< dpvma's or DPDK's own: not the program's to close */
 	SOCK_MARK_CANDIDATE, /**< AF_INET, UDP or TCP, and nothing has needed a port yet */
 	SOCK_MARK_OURS,	     /**< in dpvma's table: an offloaded socket, or an epoll with one */
 };
@@ -117,6 +119,8 @@ struct sock_host {
 	/** A call of dpvma's own, not libc's, is about a CANDIDATE: have it adopted, options and
 	 * all. */
 	bool (*adopt)(int fd);
+	/** dpvma has started: what it and DPDK load is loaded. */
+	void (*started)(void);
 };
 
 /**
@@ -166,6 +170,9 @@ DPVMA_API void dpvma_inherit(void);
  * there.
  */
 DPVMA_API bool dpvma_fault(void *ucontext);
+
+/** The stack itself, or DPDK, opened it by a call of libc's. */
+DPVMA_API void dpvma_own(int fd);
 
 /** The number is another file's now, that was opened behind our back: forget what it was. */
 DPVMA_API void dpvma_forget(int fd);

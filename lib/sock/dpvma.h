@@ -98,7 +98,8 @@ DPVMA_API int dpvma_socket(int domain, int type, int protocol);
 DPVMA_API int dpvma_close(int fd);
 /**
  * Ours among them as dpvma_close() does it, for all threads, also with CLOSE_RANGE_UNSHARE. What
- * dpvma and DPDK have opened for themselves is not spared.
+ * dpvma and DPDK have opened for themselves is spared under libdpvma-preload.so only, where close()
+ * of it is EBADF, too, and dup2() onto it EBUSY (not with VMA_FORK=0).
  */
 DPVMA_API int dpvma_close_range(unsigned int first, unsigned int last, int flags);
 /** Another name for the same socket, also by fcntl(): whatever is set by one name holds for all. */

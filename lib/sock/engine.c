@@ -115,7 +115,7 @@ engine_start(void)
 	if (ret != 0) {
 		LOG_ERROR("no internal thread: %s; raise the limit of threads (ulimit -u)",
 				strerror(ret));
-		close(stop_fd);
+		port_fork_close(stop_fd);
 		stop_fd = -1;
 	}
 	return -ret;
@@ -130,6 +130,6 @@ engine_stop(void)
 		return;
 	if (write(stop_fd, &one, sizeof(one)) == sizeof(one))
 		pthread_join(thread, NULL);
-	close(stop_fd);
+	port_fork_close(stop_fd);
 	stop_fd = -1;
 }

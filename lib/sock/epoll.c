@@ -129,7 +129,7 @@ destroy(struct sock *e)
 	rte_spinlock_unlock(&ep->snap_lock);
 	pthread_mutex_unlock(&ep->lock);
 	rings_put(snap);
-	os.close(ep->own_fd);
+	sock_own_close(ep->own_fd);
 	e->epoll = NULL;
 	epoll_unref(ep);
 }
@@ -222,7 +222,7 @@ epoll_new(void)
 	TAILQ_INIT(&ep->nested);
 	TAILQ_INIT(&ep->ready);
 	TAILQ_INIT(&ep->stale);
-	ep->own_fd = os.epoll_create1(EPOLL_CLOEXEC);
+	ep->own_fd = sock_own(os.epoll_create1(EPOLL_CLOEXEC));
 	if (ep->own_fd >= 0)
 		return ep;
 	epoll_unref(ep);
@@ -237,7 +237,7 @@ sock_of(int epfd, struct epoll *ep)
 	struct sock *e = sock_new(epfd);
 
 	if (e == NULL) {
-		os.close(ep->own_fd);
+		sock_own_close(ep->own_fd);
 		epoll_unref(ep);
 		return NULL;
 	}
@@ -245,7 +245,7 @@ sock_of(int epfd, struct epoll *ep)
 	e->epoll = ep;
 	ep->s = e;
 	e->os_pollable = true;
-	e->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	e->wake_fd = sock_own(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
 	if (e->wake_fd >= 0 && os.epoll_ctl(ep->own_fd, EPOLL_CTL_ADD, e->wake_fd, &note) == 0) {
 		snprintf(e->why, sizeof(e->why), "an epoll with sockets of dpvma");
 		return e;

@@ -18,6 +18,7 @@
 
 #include "epoll_priv.h"
 #include "errqueue.h"
+#include "port/port.h"
 
 #define TABLE_SIZE SOCK_MARKS
 
@@ -60,14 +61,17 @@ sock_table_forget(void)
 			continue;
 		sock_mark((int)fd, SOCK_MARK_NONE);
 		if (table[fd]->wake_fd >= 0)
-			os.close(table[fd]->wake_fd);
+			sock_own_close(table[fd]->wake_fd);
 		if (table[fd]->epoll != NULL && table[fd]->epoll->own_fd >= 0)
-			os.close(table[fd]->epoll->own_fd);
+			sock_own_close(table[fd]->epoll->own_fd);
 		/* it may have other names */
 		table[fd]->wake_fd = -1;
 		if (table[fd]->epoll != NULL)
 			table[fd]->epoll->own_fd = -1;
 	}
+	/* what the stack has opened is no more than a file here */
+	for (fd = 0; fd < sock_stacks_top(); fd++)
+		sock_own_told((int)fd, false);
 	inherited_top = table_top;
 	table_size = 0;
 	table_top = 0;
@@ -184,7 +188,7 @@ destroy(struct sock *s)
 	if (unlikely(s->errqueue != NULL))
 		errqueue_free(s);
 	if (s->wake_fd >= 0)
-		os.close(s->wake_fd);
+		sock_own_close(s->wake_fd);
 	s->wake_fd = -1;
 	s->fd = -1;
 	rte_spinlock_lock(&free_lock);
@@ -345,6 +349,8 @@ dpvma_forget(int fd)
 	bool last;
 	struct sock *s = sock_detach(fd, &last);
 
+	if (sock_marked(fd) == SOCK_MARK_STACK)
+		port_fork_disown(fd);
 	explain_remember(fd, REASON_NONE);
 	sock_mark(fd, SOCK_MARK_NONE);
 	if (s == NULL)

@@ -156,6 +156,8 @@ start(void)
 	dump_export();
 	conf_log();
 	port_memory_report();
+	sock_own(log_file());
+	sock_host_started();
 	return 0;
 }
 

@@ -33,6 +33,8 @@ dpvma_close(int fd)
 	struct sock *s;
 	bool last;
 
+	if (unlikely(sock_is_stacks(fd)))
+		return fail(-EBADF);
 	if (unlikely(conf()->explain[0] != '\0'))
 		report_closing(fd);
 	s = sock_detach(fd, &last);
@@ -47,19 +49,42 @@ dpvma_close(int fd)
 	return last ? 0 : os.close(fd);
 }
 
+/* From @p fd up to @p last the first that is to stay; UINT32_MAX: none. */
+static unsigned int
+next_to_spare(unsigned int fd, unsigned int last)
+{
+	for (; fd <= last && fd < sock_stacks_top(); fd++)
+		if (sock_is_stacks((int)fd))
+			return fd;
+	return UINT32_MAX;
+}
+
+/* Not by its name: that may lead back here. */
+static int
+close_all(unsigned int first, unsigned int last, int flags)
+{
+	return first > last ? 0 : (int)syscall(SYS_close_range, first, last, flags);
+}
+
 int
 dpvma_close_range(unsigned int first, unsigned int last, int flags)
 {
-	unsigned int fd;
+	unsigned int fd, spared;
+	int ret = 0;
 
-	if (first <= last && (flags & ~CLOSE_RANGE_UNSHARE) == 0) {
-		for (fd = first; fd <= last && fd < sock_table_top(); fd++)
-			if (sock_is_ours((int)fd))
-				dpvma_close((int)fd);
-		explain_forget(first, last);
-	}
-	/* not by its name: that may lead back here */
-	return (int)syscall(SYS_close_range, first, last, flags);
+	if (first > last || (flags & ~CLOSE_RANGE_UNSHARE) != 0)
+		return (int)syscall(SYS_close_range, first, last, flags);
+	for (fd = first; fd <= last && fd < sock_table_top(); fd++)
+		if (sock_is_ours((int)fd))
+			dpvma_close((int)fd);
+	for (fd = first; ret == 0 && (spared = next_to_spare(fd, last)) != UINT32_MAX;
+			fd = spared + 1)
+		if (spared > fd) {
+			explain_forget(fd, spared - 1);
+			ret = close_all(fd, spared - 1, flags);
+		}
+	explain_forget(fd, last);
+	return ret == 0 ? close_all(fd, last, flags) : ret;
 }
 /** @} */
 
@@ -128,6 +153,21 @@ vacate(int fd)
 	sock_release(s);
 }
 
+/* @return 0, or -1 with errno: the number that it is to have cannot be given away */
+static int
+may_lose(int fd, int to)
+{
+	if (likely(!sock_is_stacks(to)))
+		return 0;
+	/* a descriptor that is none is the first that Linux complains of */
+	if (os.fcntl(fd, F_GETFD) < 0)
+		return -1;
+	LOG_WARNING("dup2() onto descriptor %d, which dpvma or DPDK opened for itself: refused; "
+		    "have the program open its files before its first socket",
+			to);
+	return fail(-EBUSY);
+}
+
 /* dup3(): a descriptor that is ours, or onto one. */
 static int
 dup_onto(int fd, int to, int flags)
@@ -162,6 +202,8 @@ dpvma_dup2(int fd, int to)
 {
 	int ret;
 
+	if (fd != to && may_lose(fd, to) != 0)
+		return -1;
 	if (fd != to && (sock_is_ours(fd) || sock_is_ours(to)))
 		return dup_onto(fd, to, 0);
 	ret = os.dup2(fd, to);
@@ -175,6 +217,8 @@ dpvma_dup3(int fd, int to, int flags)
 {
 	int ret;
 
+	if (fd != to && may_lose(fd, to) != 0)
+		return -1;
 	if (fd != to && (sock_is_ours(fd) || sock_is_ours(to)))
 		return dup_onto(fd, to, flags);
 	ret = os.dup3(fd, to, flags);

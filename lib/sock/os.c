@@ -5,6 +5,7 @@
 #include <sys/sendfile.h>
 #include <unistd.h>
 
+#include "port/port.h"
 #include "sock_priv.h"
 
 struct sock_os os = {
@@ -14,7 +15,9 @@ struct sock_os os = {
 };
 
 static uint8_t *marks;
+static unsigned int stacks_top;
 static bool (*adopt_candidate)(int fd);
+static void (*host_started)(void);
 static const struct sock_signals *(*signals_of)(void);
 bool sock_faults;
 const uint16_t *sock_epoll_waiters;
@@ -34,6 +37,65 @@ sock_marked(int fd)
 	return (enum sock_mark)__atomic_load_n(&marks[fd], __ATOMIC_ACQUIRE);
 }
 
+/** @name The stack's own */
+/** @{ */
+int
+sock_own(int fd)
+{
+	unsigned int top = sock_stacks_top();
+
+	if (marks == NULL || (uint32_t)fd >= SOCK_MARKS)
+		return fd;
+	while ((unsigned int)fd >= top &&
+			!__atomic_compare_exchange_n(&stacks_top, &top, (unsigned int)fd + 1, false,
+					__ATOMIC_RELAXED, __ATOMIC_RELAXED))
+		;
+	sock_mark(fd, SOCK_MARK_STACK);
+	return fd;
+}
+
+void
+dpvma_own(int fd)
+{
+	sock_own(fd);
+}
+
+void
+sock_own_told(int fd, bool own)
+{
+	if (own)
+		sock_own(fd);
+	else if (sock_marked(fd) == SOCK_MARK_STACK)
+		sock_mark(fd, SOCK_MARK_NONE);
+}
+
+void
+sock_own_close(int fd)
+{
+	sock_own_told(fd, false);
+	os.close(fd);
+}
+
+bool
+sock_is_stacks(int fd)
+{
+	if (likely(sock_marked(fd) != SOCK_MARK_STACK))
+		return false;
+	/* DPDK closed it where nobody saw it */
+	if (port_fork_is_gone(fd)) {
+		port_fork_disown(fd);
+		return false;
+	}
+	return true;
+}
+
+unsigned int
+sock_stacks_top(void)
+{
+	return __atomic_load_n(&stacks_top, __ATOMIC_RELAXED);
+}
+/** @} */
+
 struct sock *
 sock_get_named(int fd)
 {
@@ -50,6 +112,13 @@ sock_signals(void)
 	return signals_of != NULL ? signals_of() : &none;
 }
 
+void
+sock_host_started(void)
+{
+	if (host_started != NULL)
+		host_started();
+}
+
 int
 dpvma_attach(const struct sock_host *host)
 {
@@ -59,6 +128,8 @@ dpvma_attach(const struct sock_host *host)
 	marks = host->marks;
 	signals_of = host->signals;
 	adopt_candidate = host->adopt;
+	host_started = host->started;
+	port_fork_tell(sock_own_told);
 	sock_faults = host->faults;
 	sock_epoll_waiters = host->epoll_waiters;
 	return 0;

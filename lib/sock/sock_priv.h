@@ -201,8 +201,19 @@ extern struct sock_os os;
 void sock_mark(int fd, enum sock_mark mark);
 /** NONE without a library that interposes. */
 enum sock_mark sock_marked(int fd);
+/** A descriptor of dpvma's own, which the program is not to close; < 0: none. @return the same */
+int sock_own(int fd);
+void sock_own_close(int fd);
+/** As port_fork_tell() says. */
+void sock_own_told(int fd, bool own);
+/** Whether the number is the stack's own still. Not without a library that interposes. */
+bool sock_is_stacks(int fd);
+/** No number of that kind is at or above it. */
+unsigned int sock_stacks_top(void);
 /** For calls of VMA's API, which know no candidates: as sock_get(), and a candidate is adopted. */
 struct sock *sock_get_named(int fd);
+/** struct sock_host.started */
+void sock_host_started(void);
 /** Of the calling thread; the same address in every call of it. */
 const struct sock_signals *sock_signals(void);
 extern const uint16_t *sock_epoll_waiters; /**< see struct sock_host; NULL: there is none */

@@ -68,7 +68,7 @@ sock_asleep(struct sock *s)
 {
 	rte_spinlock_lock(&s->lock);
 	if (s->wake_fd < 0)
-		s->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+		s->wake_fd = sock_own(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
 	if (__atomic_fetch_add(&s->sleepers, 1, __ATOMIC_SEQ_CST) == 0)
 		sock_set_wake(s);
 	rte_spinlock_unlock(&s->lock);

@@ -94,7 +94,7 @@ unguard(struct stream_flow *f)
 {
 	if (f->guard < 0)
 		return false;
-	close(f->guard);
+	port_fork_close(f->guard);
 	f->guard = -1;
 	return true;
 }

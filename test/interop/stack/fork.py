@@ -6,6 +6,7 @@ left of the port when the program has ended in one of many ways, and that the ke
 The program is this file with arguments, under libdpvma-preload.so.
 """
 import ctypes
+import errno
 import os
 import select
 import signal
@@ -141,6 +142,56 @@ def program_children():
     say("still", devices() != "none")
     s.settimeout(PATIENCE)
     say("received", s.recv(99).decode())
+
+
+def refusal(call, *args):
+    ctypes.set_errno(0)
+    return errno.errorcode[ctypes.get_errno()] if call(*args) < 0 else "done"
+
+
+def program_closes():
+    """Closes everything above standard error, in each way there is; the stack's files stay."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    ear()
+    have = devices()
+    last = max(int(fd) for fd in os.listdir("/proc/self/fd")) + 16
+    for close in (lambda: [libc.close(fd) for fd in range(3, last)], lambda: libc.closefrom(3),
+                  lambda: libc.close_range(3, 2 ** 32 - 1, 0), lambda: os.closerange(3, last)):
+        s, mine = ear(), os.open("/dev/null", os.O_RDONLY)
+        before = s.fileno()
+        close()
+        gone = all(refusal(libc.fcntl, fd, 1) == "EBADF" for fd in (before, mine))
+        s.detach()
+        say("closed", gone, devices() == have)
+    for fd in os.listdir("/proc/self/fd"):
+        if int(fd) > 2 and os.path.exists(f"/proc/self/fd/{fd}"):
+            how = refusal(libc.close, int(fd)), refusal(libc.dup2, 0, int(fd)), \
+                refusal(libc.dup3, 0, int(fd), 0), refusal(libc.dup2, -1, int(fd))
+            if how != ("EBADF", "EBUSY", "EBUSY", "EBADF"):
+                say("file", fd, os.readlink(f"/proc/self/fd/{fd}"), *how)
+    # a child may close and take what it likes
+    pid = os.fork()
+    if pid == 0:
+        for fd in range(3, last):
+            if refusal(libc.dup2, 0, fd) != "done" or refusal(libc.close, fd) != "done":
+                os._exit(1)
+        os._exit(0)
+    say("child", code_of(pid))
+    s = ear()
+    s.settimeout(PATIENCE)
+    say("ready")
+    say("received", s.recv(99).decode())
+    # what asleep it has opened since, too
+    libc.closefrom(3)
+    s.detach()
+    s = ear()
+    s.settimeout(PATIENCE)
+    say("again")
+    say("received", s.recv(99).decode())
+    # and the stack itself may close what it has of the device
+    ctypes.CDLL(os.path.join(os.path.dirname(PROGRAMS["preload"]), "libdpvma.so.0")).dpvma_exit()
+    say("left", "tun" in devices())
+    wait_for_end()
 
 
 def end_by(how):
@@ -288,6 +339,25 @@ def children():
     check("ftap0" not in interfaces(space), "the device is there yet")
 
 
+def closes():
+    need_tun()
+    space = Space()
+    p = Program(space, TAP["eal"], "closes", DPVMA_PORTS=TAP["DPVMA_PORTS"])
+    p.expect(*["closed True True"] * 4, "child 0", "ready")
+    tap_up(space)
+    with space:
+        tx = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+
+    def heard():
+        return tx.sendto(b"hello", (IP, PORT)) and select.select([p.p.stdout], [], [], 0.2)[0]
+    wait_for(heard, "the program receives")
+    p.expect("received hello", "again")
+    wait_for(heard, "the program receives")
+    p.expect("received hello", "left False")
+    check("ftap0" not in interfaces(space), "the device is there yet")
+    equal(p.end(), 0, "exit code")
+
+
 ENDS = {"exit": 0, "_exit": 0, "quick_exit": 0, "abort": -signal.SIGABRT, "segv": -signal.SIGSEGV,
         "kill": -signal.SIGKILL, "term": -signal.SIGTERM, "thread": 0, "handler": 0, "busy": 0}
 
@@ -382,4 +452,4 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["program"]:
         globals()["program_" + sys.argv[2]](*sys.argv[3:])
     else:
-        main(children, ends, exec_, daemons, stale)
+        main(children, closes, ends, exec_, daemons, stale)
