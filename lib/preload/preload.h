@@ -163,6 +163,7 @@ bool candidate_loopback(const struct sockaddr *addr, socklen_t len);
 	X(void, opened, (int fd))                                                                  \
 	X(int, adopt, (int fd))                                                                    \
 	X(void, option_taken, (int fd, int level, int name, const void *val, socklen_t len))       \
+	X(bool, sigint, (const struct sigaction *act, struct sigaction *old))                      \
 	X(bool, fault, (void *context))                                                            \
 	X(void, inherit, (void))                                                                   \
 	X(void, forget, (int fd))                                                                  \

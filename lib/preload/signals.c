@@ -130,6 +130,8 @@ sigaction(int sig, const struct sigaction *act, struct sigaction *old)
 
 	if (sig <= 0 || sig >= NSIG)
 		return libc.sigaction(sig, act, old);
+	if (unlikely(sig == SIGINT) && core_loaded() != NULL && core_loaded()->sigint(act, old))
+		return 0;
 	/* old may be the memory that act is in */
 	lock(&before);
 	ret = set(sig, act, &was);

@@ -171,6 +171,12 @@ DPVMA_API void dpvma_inherit(void);
  */
 DPVMA_API bool dpvma_fault(void *ucontext);
 
+/**
+ * As sigaction() of SIGINT, if VMA_HANDLE_SIGINTR has it be ours: what is set is called after us.
+ * @return false: it is not, libc's sigaction() is to be called
+ */
+DPVMA_API bool dpvma_sigint(const struct sigaction *act, struct sigaction *old);
+
 /** The stack itself, or DPDK, opened it by a call of libc's. */
 DPVMA_API void dpvma_own(int fd);
 

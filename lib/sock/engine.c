@@ -79,10 +79,11 @@ run(void *arg)
 	set_affinity();
 	rte_thread_register();
 	for (;;) {
-		struct pollfd fds[3] = {
+		struct pollfd fds[4] = {
 			{ .fd = stop_fd, .events = POLLIN },
 			{ .fd = port_event_fd(), .events = POLLIN },
 			{ .fd = kern_fd(), .events = POLLIN },
+			{ .fd = sigint_fd(), .events = POLLIN },
 		};
 		unsigned int wait = RTE_MIN(net_progress(clock_ms()), tcp_wait_ms());
 
@@ -91,6 +92,8 @@ run(void *arg)
 		poll(fds, RTE_DIM(fds), (int)RTE_MIN(wait, LONGEST_WAIT_MS));
 		if (fds[0].revents != 0)
 			break;
+		if (fds[3].revents != 0)
+			sigint_turn();
 		port_poll();
 		udp_progress();
 	}
@@ -128,7 +131,9 @@ engine_stop(void)
 
 	if (stop_fd < 0)
 		return;
-	if (write(stop_fd, &one, sizeof(one)) == sizeof(one))
+	/* it may be the one that ends the process */
+	if (!pthread_equal(pthread_self(), thread) &&
+			write(stop_fd, &one, sizeof(one)) == sizeof(one))
 		pthread_join(thread, NULL);
 	port_fork_close(stop_fd);
 	stop_fd = -1;

@@ -38,6 +38,7 @@ static const struct {
 	{ "net", net_init, net_fini },
 	{ "udp", udp_init, udp_fini },
 	{ "stream", stream_init, stream_fini },
+	{ "SIGINT", sigint_start, sigint_stop },
 	{ "engine", engine_start, engine_stop },
 };
 
@@ -81,6 +82,7 @@ in_child(void)
 {
 	pthread_mutex_init(&lock, NULL);
 	if (state != 0 || changing) {
+		sigint_stop();
 		sock_table_forget();
 		report_forget();
 		ring_thread_forget();

@@ -377,8 +377,10 @@ struct sock_wait {
 	 * socket's, and not once it has something to return. */
 	bool restarts;
 	const struct sock_signals *signals; /**< NULL until it waits for the first time */
-	uint32_t all, ending;
+	uint32_t all, ending, sigints;
 };
+extern uint32_t sock_sigints; /**< SIGINTs with VMA_HANDLE_SIGINTR, which end calls of all threads
+			       */
 /** Before each wait of the call; from the first one on, handlers that run are for it to notice. */
 static inline void
 sock_wait_begin(struct sock_wait *w)
@@ -388,13 +390,16 @@ sock_wait_begin(struct sock_wait *w)
 	w->signals = sock_signals();
 	w->all = w->signals->all;
 	w->ending = w->signals->ending;
+	w->sigints = __atomic_load_n(&sock_sigints, __ATOMIC_RELAXED);
 }
 bool sock_wait_judge(struct sock_wait *w);
 /** Whether handlers that ran since the last look end the call: EINTR. For every turn of a spin. */
 static inline bool
 sock_interrupted(struct sock_wait *w)
 {
-	return unlikely(w->signals->all != w->all) && sock_wait_judge(w);
+	return unlikely(w->signals->all != w->all ||
+			       __atomic_load_n(&sock_sigints, __ATOMIC_RELAXED) != w->sigints) &&
+			sock_wait_judge(w);
 }
 /** A sleep of the call's ended with EINTR: whether the call does, too. */
 static inline bool
@@ -614,6 +619,14 @@ int vma_option_set(struct sock *s, int name, const void *val, socklen_t len);
 int vma_option_get(struct sock *s, int name, void *val, socklen_t *len);
 /** getsockopt(-1, SOL_SOCKET, SO_VMA_GET_API) */
 bool vma_option_api(int fd, int level, int name, void *val, const socklen_t *len);
+
+/* sigint.c: VMA_HANDLE_SIGINTR */
+int sigint_start(void);
+/** Safe in the child of a fork(). */
+void sigint_stop(void);
+/** Readable when a SIGINT came, for the internal thread to call sigint_turn(); -1: never. */
+int sigint_fd(void);
+void sigint_turn(void);
 
 /* engine.c */
 int engine_start(void);

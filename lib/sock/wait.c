@@ -113,10 +113,12 @@ signals_release(const sigset_t *before)
 bool
 sock_wait_judge(struct sock_wait *w)
 {
-	bool ends = !w->restarts || w->signals->ending != w->ending;
+	uint32_t sigints = __atomic_load_n(&sock_sigints, __ATOMIC_RELAXED);
+	bool ends = !w->restarts || w->signals->ending != w->ending || sigints != w->sigints;
 
 	w->all = w->signals->all;
 	w->ending = w->signals->ending;
+	w->sigints = sigints;
 	return ends;
 }
 

@@ -212,6 +212,16 @@ def end_by(how):
     elif how == "term":
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(PATIENCE)
+    elif how == "int":
+        # VMA_HANDLE_SIGINTR: a handler that is set after the start comes after dpvma's
+        heard = []
+        signal.signal(signal.SIGINT, lambda sig, frame: heard.append(sig))
+        os.kill(os.getpid(), signal.SIGINT)
+        if heard != [signal.SIGINT]:
+            os._exit(1)
+        libc.signal(int(signal.SIGINT), None)
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(PATIENCE)
     elif how == "exec":
         os.execv("/bin/sh", ["sh", "-c", "echo exec; read line"])
     elif how == "thread":
@@ -359,7 +369,8 @@ def closes():
 
 
 ENDS = {"exit": 0, "_exit": 0, "quick_exit": 0, "abort": -signal.SIGABRT, "segv": -signal.SIGSEGV,
-        "kill": -signal.SIGKILL, "term": -signal.SIGTERM, "thread": 0, "handler": 0, "busy": 0}
+        "kill": -signal.SIGKILL, "term": -signal.SIGTERM, "thread": 0, "handler": 0, "busy": 0,
+        "int": 128 + signal.SIGINT}
 
 
 def ends():
@@ -368,7 +379,8 @@ def ends():
     space = Space()
     for how, code in ENDS.items():
         p = Program(space, TAP["eal"], "end", how, "background", DPVMA_PORTS=TAP["DPVMA_PORTS"],
-                    VMA_RX_POLL="-1" if how == "busy" else "0")
+                    VMA_RX_POLL="-1" if how == "busy" else "0",
+                    VMA_HANDLE_SIGINTR="1" if how == "int" else "0")
         lines = {p.line(), p.line()}
         behind = next((int(x.split()[1]) for x in lines if x.startswith("behind")), None)
         check(behind is not None and "ready" in lines, f"{how}: {lines}")
