@@ -213,7 +213,8 @@ cable_start(const char *first, ...)
 	make_end(&ends[0], "a", A, A_SEEN);
 	make_end(&ends[1], "b", B, B_SEEN);
 	for (i = 0; i < RTE_DIM(shared); i++)
-		set(shared[i]);
+		if (!test_given(shared[i]))
+			set(shared[i]);
 	va_start(ap, first);
 	for (pair = first; pair != NULL; pair = va_arg(ap, const char *))
 		set(pair);

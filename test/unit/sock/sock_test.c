@@ -115,7 +115,8 @@ set_all(const char *first, va_list ap)
 	unsigned int i;
 
 	for (i = 0; i < RTE_DIM(shared); i++)
-		set(shared[i]);
+		if (!test_given(shared[i]))
+			set(shared[i]);
 	for (pair = first; pair != NULL; pair = va_arg(ap, const char *))
 		set(pair);
 }

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -73,6 +74,17 @@ void test_drain(void);
 
 /** Lines logged at level warning and above since the start. */
 extern char test_log[8192];
+
+/** Whether the environment has the option of a pair "NAME=VALUE": a test's variants are made so. */
+static inline bool
+test_given(const char *pair)
+{
+	size_t n = strcspn(pair, "=");
+	char name[64];
+
+	snprintf(name, sizeof(name), "%.*s", (int)n, pair);
+	return getenv(name) != NULL;
+}
 
 #define assert_errno(call, err)                                                                    \
 	do {                                                                                       \
