@@ -5,7 +5,9 @@
 
 #include "preload.h"
 
-/* NULL: none of them is ours. A candidate has nothing to wait for that the kernel could not tell.
+/*
+ * NULL: none of them is ours, nor an epoll that may become so meanwhile. A candidate has nothing to
+ * wait for that the kernel could not tell.
  */
 static const struct core *
 for_any(struct pollfd *fds, nfds_t n)
@@ -16,7 +18,7 @@ for_any(struct pollfd *fds, nfds_t n)
 	if (likely(c == NULL) || !maybe_memory(fds))
 		return NULL;
 	for (i = 0; i < n; i++)
-		if (mark_of(fds[i].fd) == SOCK_MARK_OURS)
+		if (mark_of(fds[i].fd) == SOCK_MARK_OURS || mark_of(fds[i].fd) == SOCK_MARK_EPOLL)
 			return c;
 	return NULL;
 }

@@ -6,7 +6,6 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "epoll_priv.h"
@@ -17,88 +16,17 @@
 #define EVENTS_MAX (INT_MAX / (int)sizeof(struct epoll_event))
 
 rte_spinlock_t epoll_nest_lock = RTE_SPINLOCK_INITIALIZER;
-static pthread_mutex_t attach_lock = PTHREAD_MUTEX_INITIALIZER;
-
-/** @name Threads that wait in the kernel when an epoll becomes ours */
-/** @{ */
-/*
- * They would not hear of sockets of ours. An event that nobody asked for, by a descriptor that is
- * always readable, calls them out one after the other: its data is an address of ours.
- */
-static uint16_t in_kernel[SOCK_MARKS]; /**< threads, by number of the epoll */
-static int kick_fd = -1;
 static int probe_fd = -1; /**< is in no epoll, ever */
-
-bool
-epoll_is_kick(const struct epoll_event *ev)
-{
-	return ev->data.u64 == (uintptr_t)&kick_fd;
-}
-
-static void
-kick(int epfd)
-{
-	struct epoll_event ev = { .events = EPOLLIN | EPOLLONESHOT,
-		.data.u64 = (uintptr_t)&kick_fd };
-
-	if (os.epoll_ctl(epfd, EPOLL_CTL_ADD, kick_fd, &ev) != 0 && errno == EEXIST)
-		os.epoll_ctl(epfd, EPOLL_CTL_MOD, kick_fd, &ev);
-}
-
-/* Counted here, or by who interposes libc's calls. */
-static bool
-any_in_kernel(int epfd)
-{
-	if ((uint32_t)epfd >= SOCK_MARKS)
-		return false;
-	return __atomic_load_n(&in_kernel[epfd], __ATOMIC_SEQ_CST) != 0 ||
-			(sock_epoll_waiters != NULL &&
-					__atomic_load_n(&sock_epoll_waiters[epfd],
-							__ATOMIC_SEQ_CST) != 0);
-}
-
-void
-epoll_kicked(int epfd)
-{
-	if (any_in_kernel(epfd))
-		kick(epfd);
-	else
-		os.epoll_ctl(epfd, EPOLL_CTL_DEL, kick_fd, NULL);
-}
-
-static int
-drop_kick(int epfd, struct epoll_event *events, int n, bool *kicked)
-{
-	int i;
-
-	for (i = 0; i < n; i++)
-		if (unlikely(epoll_is_kick(&events[i]))) {
-			events[i] = events[--n];
-			*kicked = true;
-			epoll_kicked(epfd);
-		}
-	return n;
-}
-
-int
-dpvma_epoll_called_out(int epfd, struct epoll_event *events, int n)
-{
-	bool kicked = false;
-
-	return drop_kick(epfd, events, n, &kicked);
-}
-/** @} */
+static pthread_mutex_t attach_lock = PTHREAD_MUTEX_INITIALIZER;
 
 /** @name The object */
 /** @{ */
 int
 epolls_init(void)
 {
-	if (kick_fd < 0)
-		kick_fd = eventfd(1, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (probe_fd < 0)
 		probe_fd = eventfd(0, EFD_CLOEXEC);
-	return kick_fd < 0 || probe_fd < 0 ? -errno : 0;
+	return probe_fd < 0 ? -errno : epoll_kernel_init();
 }
 
 void
@@ -288,8 +216,7 @@ attach(int epfd)
 	ep->kernel_used = kernel_has_any(epfd);
 	sock_publish(e);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	if (any_in_kernel(epfd))
-		kick(epfd);
+	epoll_call_out(epfd);
 	return 0;
 }
 
@@ -385,17 +312,6 @@ control(int epfd, int op, int fd, struct sock *s, struct epoll_event *ev)
 	return ret;
 }
 
-static bool
-is_ours(int epfd)
-{
-	struct sock *e = sock_get(epfd);
-	bool is = e != NULL && e->epoll != NULL;
-
-	if (e != NULL)
-		sock_put(e);
-	return is;
-}
-
 /* To take out what is not in: says what is wrong with either. 0: they fit together. */
 static int
 probe(int epfd, int fd)
@@ -460,7 +376,7 @@ int
 dpvma_epoll_ctl(int epfd, int op, int fd, struct epoll_event *ev)
 {
 	struct sock *s = sock_get(fd);
-	bool ours = is_ours(epfd);
+	bool ours = epoll_is_ours(epfd);
 	int ret = 0, err = errno;
 
 	if (s == NULL && op == EPOLL_CTL_ADD && sock_is_started() && epfd != fd &&
@@ -481,67 +397,16 @@ dpvma_epoll_create1(int flags)
 {
 	int fd = os.epoll_create1(flags);
 
-	if (fd >= 0)
+	if (fd >= 0) {
 		sock_mark(fd, SOCK_MARK_EPOLL);
+		epoll_made(fd);
+	}
 	return fd;
 }
 /** @} */
 
 /** @name Waiting */
 /** @{ */
-static int
-kernel_until(int epfd, struct epoll_event *events, int n, uint64_t deadline, const sigset_t *mask)
-{
-	struct timespec left;
-	int ret;
-
-	if (deadline == 0 || deadline == UINT64_MAX)
-		return os.epoll_pwait(epfd, events, n, deadline == 0 ? 0 : -1, mask);
-	left = timespec_until(deadline, false);
-	ret = (int)syscall(SYS_epoll_pwait2, epfd, events, n, &left, mask, (size_t)(_NSIG / 8));
-	if (ret >= 0 || errno != ENOSYS)
-		return ret;
-	/* before Linux 5.11: never too early */
-	return os.epoll_pwait(epfd, events, n,
-			(int)RTE_MIN(left.tv_sec * 1000 + (left.tv_nsec + 999999) / 1000000,
-					(long)INT_MAX),
-			mask);
-}
-
-/* Also when the thread is cancelled in its sleep. */
-static void
-wait_over(void *threads)
-{
-	if (threads != NULL)
-		__atomic_fetch_sub((uint16_t *)threads, 1, __ATOMIC_SEQ_CST);
-}
-
-/* @return events; 0 with @p kicked: the epoll is another now, look again */
-static int
-wait_kernels(int epfd, struct epoll_event *events, int n, uint64_t deadline, const sigset_t *mask,
-		bool *kicked)
-{
-	bool counted = (uint32_t)epfd < SOCK_MARKS && deadline != 0;
-	int ret, err;
-
-	*kicked = false;
-	if (counted)
-		__atomic_fetch_add(&in_kernel[epfd], 1, __ATOMIC_SEQ_CST);
-	pthread_cleanup_push(wait_over, counted ? &in_kernel[epfd] : NULL);
-	/* who made it ours before did not see us */
-	if (counted && is_ours(epfd)) {
-		*kicked = true;
-		ret = 0;
-	} else {
-		ret = kernel_until(epfd, events, n, deadline, mask);
-	}
-	err = errno;
-	pthread_cleanup_pop(1);
-	ret = drop_kick(epfd, events, ret, kicked);
-	errno = err;
-	return ret;
-}
-
 static int
 wait_until(int epfd, struct epoll_event *events, int n, uint64_t deadline, const sigset_t *mask)
 {
@@ -558,7 +423,7 @@ wait_until(int epfd, struct epoll_event *events, int n, uint64_t deadline, const
 			ret = ret < 0 ? fail(ret) : ret;
 			kicked = false;
 		} else {
-			ret = wait_kernels(epfd, events, n, deadline, mask, &kicked);
+			ret = epoll_wait_kernels(epfd, events, n, deadline, mask, &kicked);
 		}
 		if (e != NULL)
 			sock_put(e);

@@ -96,10 +96,21 @@ struct epoll {
 /** In this order: one that is added may not hold one that it is added to. */
 extern rte_spinlock_t epoll_nest_lock;
 void epoll_unref(struct epoll *ep);
-/** The eventfd of the kick in the kernel's epoll was taken for an event: take it away or pass it
- * on. */
+
+/* epoll_kernel.c */
+int epoll_kernel_init(void);
+/** Whether what has this number is an epoll with sockets of ours. */
+bool epoll_is_ours(int epfd);
+/** It is ours from now on: threads that wait for it in the kernel come out. */
+void epoll_call_out(int epfd);
+/** The event that calls them out was taken for one: take it away or pass it on. */
 bool epoll_is_kick(const struct epoll_event *ev);
 void epoll_kicked(int epfd);
+/** @return as epoll_wait(2); 0 with @p kicked: the epoll is another now, look again */
+int epoll_wait_kernels(int epfd, struct epoll_event *events, int n, uint64_t deadline,
+		const sigset_t *mask, bool *kicked);
+/** The program has made it. */
+void epoll_made(int epfd);
 
 /* watch.c; epoll.lock is held where nothing else is said */
 struct watch *watch_find(struct epoll *ep, const struct sock *s, int fd);

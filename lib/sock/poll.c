@@ -386,48 +386,54 @@ user_fds(struct pollfd *fds, nfds_t n)
 	return n <= SOCK_MARKS && user_out(fds, n * sizeof(*fds));
 }
 
+/* Ours, or an epoll that may become so. */
 static bool
 any_ours(const struct pollfd *fds, nfds_t n)
 {
 	nfds_t i;
 
 	for (i = 0; i < n; i++)
-		if (fds[i].fd >= 0 && sock_is_ours(fds[i].fd))
+		if (fds[i].fd >= 0 && (sock_is_ours(fds[i].fd) || epoll_maybe(fds[i].fd)))
 			return true;
 	return false;
+}
+
+/* -EREMOTE of the one is the other's to do. */
+static int
+wait_for(struct pollfd *fds, nfds_t n, uint64_t deadline, const sigset_t *sigmask)
+{
+	int ret;
+
+	do {
+		ret = poll_wait(fds, n, deadline, sigmask, false);
+		if (ret == -EREMOTE)
+			ret = epoll_poll_kernels(fds, n, deadline, sigmask);
+	} while (ret == -EREMOTE);
+	return ret < 0 ? fail(ret) : ret;
 }
 
 int
 dpvma_poll(struct pollfd *fds, nfds_t n, int timeout_ms)
 {
 	uint64_t deadline = UINT64_MAX;
-	int ret = -EREMOTE;
 
-	if (user_fds(fds, n) && any_ours(fds, n)) {
-		if (timeout_ms >= 0)
-			deadline = timeout_ms == 0 ? 0
-						   : clock_ns() + (uint64_t)timeout_ms * 1000000u;
-		ret = poll_wait(fds, n, deadline, NULL, false);
-	}
-	if (ret == -EREMOTE)
+	if (!user_fds(fds, n) || !any_ours(fds, n))
 		return os.poll(fds, n, timeout_ms);
-	return ret < 0 ? fail(ret) : ret;
+	if (timeout_ms >= 0)
+		deadline = timeout_ms == 0 ? 0 : clock_ns() + (uint64_t)timeout_ms * 1000000u;
+	return wait_for(fds, n, deadline, NULL);
 }
 
 int
 dpvma_ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout, const sigset_t *sigmask)
 {
 	uint64_t deadline;
-	int ret = -EREMOTE;
+	int ret;
 
-	if (user_fds(fds, n) && any_ours(fds, n)) {
-		ret = poll_deadline(timeout, &deadline);
-		if (ret == 0 && sigmask != NULL && !user_in(sigmask, sizeof(*sigmask)))
-			ret = -EFAULT;
-		if (ret == 0)
-			ret = poll_wait(fds, n, deadline, sigmask, false);
-	}
-	if (ret == -EREMOTE)
+	if (!user_fds(fds, n) || !any_ours(fds, n))
 		return os.ppoll(fds, n, timeout, sigmask);
-	return ret < 0 ? fail(ret) : ret;
+	ret = poll_deadline(timeout, &deadline);
+	if (ret == 0 && sigmask != NULL && !user_in(sigmask, sizeof(*sigmask)))
+		ret = -EFAULT;
+	return ret != 0 ? fail(ret) : wait_for(fds, n, deadline, sigmask);
 }

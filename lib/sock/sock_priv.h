@@ -504,6 +504,16 @@ void epoll_no_room(struct sock *s);
 void epoll_forget(struct sock *s);
 int epolls_init(void);
 
+/* epoll_kernel.c */
+/** It may be an epoll of the kernel's, which may become ours. */
+bool epoll_maybe(int fd);
+/**
+ * Wait as ppoll(2) does, in the kernel alone.
+ * @return descriptors with events, a negative errno; -EREMOTE: one of them is an epoll that is ours
+ *         now, look again
+ */
+int epoll_poll_kernels(struct pollfd *fds, nfds_t n, uint64_t deadline, const sigset_t *sigmask);
+
 /* recv.c */
 /**
  * Take datagrams, waiting as the socket, @p flags and @p w say. With MSG_PEEK one is

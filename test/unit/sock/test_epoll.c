@@ -5,6 +5,7 @@
  * take out, close, send and signal. A thread is known to wait by its state, or by what its epoll
  * counts when it never sleeps (VMA_SELECT_POLL=-1), not by time.
  */
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/epoll.h>
@@ -449,6 +450,7 @@ struct waiter {
 	pid_t tid;
 	int ep, ret, err;
 	struct epoll_event ev;
+	struct pollfd p; /**< by poll, with this; fd -1: by epoll_wait */
 };
 
 static void *
@@ -457,7 +459,10 @@ wait_one(void *arg)
 	struct waiter *w = arg;
 
 	__atomic_store_n(&w->tid, gettid(), __ATOMIC_RELEASE);
-	w->ret = dpvma_epoll_wait(w->ep, &w->ev, 1, -1);
+	if (w->p.fd >= 0)
+		w->ret = dpvma_poll(&w->p, 1, -1);
+	else
+		w->ret = dpvma_epoll_wait(w->ep, &w->ev, 1, -1);
 	w->err = errno;
 	return NULL;
 }
@@ -504,7 +509,7 @@ wait_asleep(struct waiter *w)
 static void
 begin(struct waiter *w, int ep)
 {
-	*w = (struct waiter){ .ep = ep };
+	*w = (struct waiter){ .ep = ep, .p.fd = -1 };
 	assert_int_equal(pthread_create(&w->thread, NULL, wait_one, w), 0);
 	wait_asleep(w);
 }
@@ -581,6 +586,41 @@ wakes(void **state)
 	dpvma_close(c);
 	dpvma_close(s);
 	dpvma_close(outer);
+}
+
+/* Threads that poll an epoll, or wait on it, in the kernel when it becomes ours. */
+static void
+called_out(void **state)
+{
+	int ep = dpvma_epoll_create1(0), c, s, i;
+	struct waiter w[3];
+	struct pollfd p = { .fd = ep, .events = POLLIN };
+
+	(void)state;
+	api = &ours;
+	pair(&c, &s);
+	begin(&w[0], ep);
+	for (i = 1; i < 3; i++) {
+		w[i] = (struct waiter){ .ep = ep, .p = { .fd = ep, .events = POLLIN } };
+		assert_int_equal(pthread_create(&w[i].thread, NULL, wait_one, &w[i]), 0);
+		wait_asleep(&w[i]);
+	}
+	assert_int_equal(ctl(ep, EPOLL_CTL_ADD, s, EPOLLIN, 1), 0);
+	assert_int_equal(dpvma_send(c, "x", 1, 0), 1);
+	ends_with(&w[0], 1, EPOLLIN);
+	for (i = 1; i < 3; i++) {
+		pthread_join(w[i].thread, NULL);
+		assert_int_equal(w[i].ret, 1);
+		assert_int_equal(w[i].p.revents, POLLIN);
+	}
+	assert_int_equal(dpvma_poll(&p, 1, 0), 1);
+	/* what called them out is gone */
+	assert_int_equal(ctl(ep, EPOLL_CTL_DEL, s, 0, 0), 0);
+	assert_int_equal(dpvma_poll(&p, 1, 0), 0);
+	assert_int_equal(poll(&p, 1, 0), 0);
+	dpvma_close(c);
+	dpvma_close(s);
+	dpvma_close(ep);
 }
 
 /* Each event is for one of several that wait, and who takes one leaves the other for the next. */
@@ -933,6 +973,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(same_nested),
 		cmocka_unit_test(same_mixed),
 		cmocka_unit_test(wakes),
+		cmocka_unit_test(called_out),
 		cmocka_unit_test(many_wait),
 		cmocka_unit_test(signals_and_time),
 		cmocka_unit_test(exclusive),
