@@ -15,7 +15,6 @@
 #define TIMEOUT_MAX_S 1000000000 /**< 31 years: no limit */
 #define EVENTS_MAX (INT_MAX / (int)sizeof(struct epoll_event))
 
-rte_spinlock_t epoll_nest_lock = RTE_SPINLOCK_INITIALIZER;
 static int probe_fd = -1; /**< is in no epoll, ever */
 static pthread_mutex_t attach_lock = PTHREAD_MUTEX_INITIALIZER;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Inside epoll: what epoll.c, epoll_wait.c, epoll_rings.c and watch.c share.
+ * Inside epoll: what the files epoll*.c and watch*.c share.
  *
  * An epoll descriptor is the kernel's, and what the kernel carries is in the kernel's epoll with
  * the program's own data. A struct epoll stands beside it from the first socket of ours on. It has
@@ -8,8 +8,9 @@
  * of epolls in it, and the eventfd by which others wake who sleeps; nobody but us reads that one.
  *
  * Locks, from the outside: epoll.lock (an outer epoll's before an inner's), sock.wake_lock, those
- * of the rooms below, sock.watch_lock, epoll.ready_lock; epoll_nest_lock before sock.watch_lock.
- * sock.watch_lock and what follows are taken by wake callbacks, under any lock of the rooms below.
+ * of the rooms below, sock.watch_lock, epoll.ready_lock; that of epoll_nest.c before
+ * sock.watch_lock. sock.watch_lock and what follows are taken by wake callbacks, under any lock of
+ * the rooms below.
  */
 #ifndef DPVMA_EPOLL_PRIV_H
 #define DPVMA_EPOLL_PRIV_H
@@ -40,7 +41,7 @@ struct watch {
 	struct watch *same_hash;
 	TAILQ_ENTRY(watch) of_sock;	       /**< sock.watch_lock */
 	TAILQ_ENTRY(watch) of_ready, of_stale; /**< epoll.ready_lock */
-	TAILQ_ENTRY(watch) of_nested;	       /**< epoll_nest_lock */
+	TAILQ_ENTRY(watch) of_nested;	       /**< the lock of epoll_nest.c */
 };
 TAILQ_HEAD(watch_list, watch);
 
@@ -74,7 +75,7 @@ struct epoll {
 	struct ring_count *counts;
 	unsigned int n_counts, cap_counts;
 
-	struct watch_list nested; /**< epolls in it; epoll_nest_lock */
+	struct watch_list nested; /**< epolls in it; the lock of epoll_nest.c */
 	unsigned int visited;
 
 	rte_spinlock_t snap_lock;
@@ -93,8 +94,6 @@ struct epoll {
 };
 
 /* epoll.c */
-/** In this order: one that is added may not hold one that it is added to. */
-extern rte_spinlock_t epoll_nest_lock;
 void epoll_unref(struct epoll *ep);
 
 /* epoll_kernel.c */
@@ -112,28 +111,43 @@ int epoll_wait_kernels(int epfd, struct epoll_event *events, int n, uint64_t dea
 /** The program has made it. */
 void epoll_made(int epfd);
 
+/* epoll_nest.c */
+/** An epoll comes into another: 0, -ELOOP, -ENOMEM */
+int epoll_nest(struct watch *w);
+void epoll_unnest(struct watch *w);
+
 /* watch.c; epoll.lock is held where nothing else is said */
+/** The first of those, by same_hash, among which are all of this number. */
+struct watch *watch_chain(struct epoll *ep, int fd);
 struct watch *watch_find(struct epoll *ep, const struct sock *s, int fd);
 /** 0, -ENOMEM, -EBADF (it is being closed), -ELOOP */
 int watch_add(struct epoll *ep, struct sock *s, int fd, const struct epoll_event *ev);
 int watch_change(struct watch *w, const struct epoll_event *ev);
 void watch_remove(struct watch *w);
-/** Who carries the sockets, and their rings, as they are now. Takes the lock. */
+
+/* watch_kernel.c; the same */
+/** Who carries the socket, and its rings, as they are now. 0, -ENOMEM */
+int watch_follow(struct watch *w);
+/** The same of all whose have changed. Takes the lock. */
 void watches_follow(struct epoll *ep);
-/** Its rings are others, or will be: who sleeps on it, or on one that it is in, shall look. */
-void epoll_stir(struct epoll *ep);
-/** For who sleeps on it, after sock_asleep(); what it returns is for epoll_awake(). */
-uint32_t epoll_asleep(struct epoll *ep);
-void epoll_awake(struct epoll *ep, uint32_t stirs);
+/** The kernel tells nothing of it any more. */
+void watch_leave_kernel(struct watch *w);
 /** What the private epoll has to tell. */
 void watches_harvest(struct epoll *ep);
 /** Events that hold among those wanted. */
 uint32_t watch_revents(struct watch *w);
+
+/* watch_ready.c; the same */
+/** A call may have found it ready. Linux tells an outer epoll once, and of every arrival. */
+void watch_look(struct watch *w);
 /** The oldest of those that are ready perhaps, taken off the list; NULL. */
 struct watch *watch_next_ready(struct epoll *ep);
 /** Back to its front or end, if it did not come back by itself. */
 void watch_ready_again(struct watch *w, bool front);
-
+/** One whose carrier, or rings, changed, taken off that list; NULL. */
+struct watch *watch_next_stale(struct epoll *ep);
+/** Off both lists. */
+void watch_delist(struct watch *w);
 /* epoll_rings.c */
 /** Count the rings that the socket has now for the watch, and no others. 0, -ENOMEM */
 int rings_follow(struct watch *w, bool none);
@@ -141,6 +155,11 @@ int rings_follow(struct watch *w, bool none);
 int rings_renew(struct epoll *ep);
 struct ring_snap *rings_get(struct epoll *ep);
 void rings_put(struct ring_snap *snap);
+/** Its rings are others, or will be: who sleeps on it, or on one that it is in, shall look. */
+void epoll_stir(struct epoll *ep);
+/** For who sleeps on it, after sock_asleep(); what it returns is for epoll_awake(). */
+uint32_t epoll_asleep(struct epoll *ep);
+void epoll_awake(struct epoll *ep, uint32_t stirs);
 
 /* epoll_wait.c */
 /** A turn of all its rings. */

@@ -49,6 +49,45 @@ snap_new(unsigned int n, unsigned int n_nested)
 	return snap;
 }
 
+/** @name Sleepers, and changes */
+/** @{ */
+uint32_t
+epoll_asleep(struct epoll *ep)
+{
+	uint32_t stirs;
+
+	rte_spinlock_lock(&ep->snap_lock);
+	ep->n_current++;
+	stirs = ep->stirs;
+	rte_spinlock_unlock(&ep->snap_lock);
+	return stirs;
+}
+
+void
+epoll_awake(struct epoll *ep, uint32_t stirs)
+{
+	rte_spinlock_lock(&ep->snap_lock);
+	if (stirs == ep->stirs)
+		ep->n_current--;
+	else
+		__atomic_store_n(&ep->n_outdated, ep->n_outdated - 1, __ATOMIC_RELAXED);
+	rte_spinlock_unlock(&ep->snap_lock);
+}
+
+/* No event: an outer epoll must not take it for one. */
+void
+epoll_stir(struct epoll *ep)
+{
+	rte_spinlock_lock(&ep->snap_lock);
+	ep->stirs++;
+	__atomic_store_n(&ep->n_outdated, ep->n_outdated + ep->n_current, __ATOMIC_RELAXED);
+	ep->n_current = 0;
+	rte_spinlock_unlock(&ep->snap_lock);
+	sock_wake_sleepers(ep->s);
+	epoll_follow(ep->s);
+}
+/** @} */
+
 /* Nobody else adds to the list: that takes the epoll's lock, which the caller has. */
 int
 rings_renew(struct epoll *ep)

@@ -247,26 +247,16 @@ sleep_once(struct call *c, const sigset_t *sigmask)
 	return ret;
 }
 
-/* With signals held back between the sleeps. */
 static int
-sleep_long(void *call)
+sleep_turn(void *call, const sigset_t *sigmask)
 {
 	struct call *c = call;
-	sigset_t before;
-	int ret;
+	int ret = sleep_once(c, sigmask);
 
-	signals_hold(&before);
-	do {
-		ret = sock_interrupted(&c->wait)
-				? -EINTR
-				: sleep_once(c, c->sigmask != NULL ? c->sigmask : &before);
-		if (ret < 0)
-			break;
-		turn_rings(c);
-		ret = c->ep->s->closing ? -EBADF : collect(c, ret != 0);
-	} while (ret == 0 && clock_ns() < c->wait.deadline_ns);
-	signals_release(&before);
-	return ret;
+	if (ret < 0)
+		return ret;
+	turn_rings(c);
+	return c->ep->s->closing ? -EBADF : collect(c, ret != 0);
 }
 
 /*
@@ -287,7 +277,7 @@ int
 epoll_wait_ours(struct sock *e, struct epoll_event *events, int n, uint64_t deadline,
 		const sigset_t *sigmask)
 {
-	static const struct wait_calls calls = { .turn = turn, .sleep = sleep_long };
+	static const struct wait_calls calls = { .turn = turn, .sleep = sleep_turn };
 	struct call c = { .ep = e->epoll, .events = events, .n = n, .sigmask = sigmask };
 	int ret;
 

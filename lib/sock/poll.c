@@ -298,38 +298,27 @@ sleep_on(struct view *v, uint64_t deadline, const sigset_t *sigmask)
 	return ret;
 }
 
-/* Sleeps and single turns, with signals held back between the sleeps. */
 static int
-poll_sleeping(void *view)
+sleep_turn(void *view, const sigset_t *sigmask)
 {
 	struct view *v = view;
-	uint64_t deadline = v->wait.deadline_ns;
-	sigset_t before;
-	int ret, ready;
+	int ret;
 
-	signals_hold(&before);
-	do {
-		view_again(v);
-		ret = sock_interrupted(&v->wait)
-				? -EINTR
-				: sleep_on(v, deadline, v->sigmask != NULL ? v->sigmask : &before);
-		if (ret == 0 && v->hushed)
-			ret = ask_kernel(v);
-		if (ret < 0)
-			break;
-		poll_rings(v);
-		/* asleep we waited for all: what the kernel answered counts, whatever the ratio */
-		ready = collect(v, true);
-		ret = ready;
-	} while (ready == 0 && clock_ns() < deadline);
-	signals_release(&before);
-	return ret;
+	view_again(v);
+	ret = sleep_on(v, v->wait.deadline_ns, sigmask);
+	if (ret == 0 && v->hushed)
+		ret = ask_kernel(v);
+	if (ret < 0)
+		return ret;
+	poll_rings(v);
+	/* asleep we waited for all: what the kernel answered counts, whatever the ratio */
+	return collect(v, true);
 }
 
 static int
 poll_offloaded(struct view *v, uint64_t deadline)
 {
-	static const struct wait_calls calls = { .turn = turn, .sleep = poll_sleeping };
+	static const struct wait_calls calls = { .turn = turn, .sleep = sleep_turn };
 	int ready;
 
 	v->wait.deadline_ns = deadline;

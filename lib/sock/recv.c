@@ -4,7 +4,6 @@
  * sleeping, and copy them out. A batch costs one queue lock and one bulk free.
  */
 #include <limits.h>
-#include <sched.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -77,10 +76,7 @@ take_sleeping(struct sock *s, struct rte_mbuf **pkts, unsigned int n, int flags,
 
 	signals_hold(&before);
 	while (ret == -EAGAIN && slept == 0) {
-		slept = sock_interrupted(w) ? -EINTR
-					    : sock_sleep(s, POLLIN, w->deadline_ns, &before);
-		if (slept == -EINTR && !sock_sleep_interrupted(w))
-			slept = 0;
+		slept = sock_sleep(s, POLLIN, w, &before);
 		udp_poll(s->udp);
 		ret = look(s, pkts, n, flags);
 	}
@@ -92,7 +88,7 @@ static __rte_noinline int
 take_blocking(struct sock *s, struct rte_mbuf **pkts, unsigned int n, int flags,
 		struct sock_wait *w)
 {
-	int rounds = conf()->rx_poll, yield = conf()->rx_poll_yield, round, ret;
+	int rounds = conf()->rx_poll, round, ret;
 
 	sock_wait_begin(w);
 	for (round = 0; rounds < 0 || round < rounds; round = (round + 1) & INT_MAX) {
@@ -104,14 +100,9 @@ take_blocking(struct sock *s, struct rte_mbuf **pkts, unsigned int n, int flags,
 		}
 		if (os_turn(s))
 			return -EREMOTE;
-		if (sock_interrupted(w))
-			return -EINTR;
-		if (unlikely((round & 0xff) == 0xff) && w->deadline_ns != UINT64_MAX &&
-				clock_ns() >= w->deadline_ns)
-			return -EAGAIN;
-		if (unlikely(yield != 0 && round % yield == yield - 1))
-			sched_yield();
-		rte_pause();
+		ret = sock_turned(w, round);
+		if (ret != 0)
+			return ret;
 	}
 	STAT_INC(udp_stats(s->udp), SOCK, rx_poll_miss);
 	return take_sleeping(s, pkts, n, flags, w);

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -409,13 +410,31 @@ sock_sleep_interrupted(struct sock_wait *w)
 	return w->signals->all == w->all || sock_wait_judge(w);
 }
 
+/** After a turn of a receive or send that spins: 0, -EINTR, -EAGAIN (deadline). */
+static inline int
+sock_turned(struct sock_wait *w, int round)
+{
+	int yield = conf()->rx_poll_yield;
+
+	if (sock_interrupted(w))
+		return -EINTR;
+	if (unlikely((round & 0xff) == 0xff) && w->deadline_ns != UINT64_MAX &&
+			clock_ns() >= w->deadline_ns)
+		return -EAGAIN;
+	if (unlikely(yield != 0 && round % yield == yield - 1))
+		sched_yield();
+	rte_pause();
+	return 0;
+}
+
 /**
- * Sleep until the socket may have something, the deadline passes or a signal comes.
+ * Sleep until the socket may have something, the deadline passes or a signal comes that ends the
+ * call.
  * @param want POLLIN or POLLOUT
  * @param sigmask in force while asleep; NULL: as it is
  * @return 0, -EINTR, -EAGAIN (deadline), -EREMOTE (the kernel's socket is readable)
  */
-int sock_sleep(struct sock *s, short want, uint64_t deadline_ns, const sigset_t *sigmask);
+int sock_sleep(struct sock *s, short want, struct sock_wait *w, const sigset_t *sigmask);
 void sock_wake(void *sock, unsigned int events);
 /** Only these: for who found something and does not take it. */
 void sock_wake_sleepers(struct sock *s);
@@ -458,8 +477,8 @@ void ring_set_leave(struct ring_set *set);
 struct wait_calls {
 	/** Turn the rings, look; @p ask: at the kernel's, too. Events, 0, or a negative errno. */
 	int (*turn)(void *ctx, bool ask);
-	/** Sleep till something is there, or the deadline; the same. */
-	int (*sleep)(void *ctx);
+	/** Sleep once, turn, look; the same. @param sigmask in force while asleep */
+	int (*sleep)(void *ctx, const sigset_t *sigmask);
 };
 /**
  * After a first look found nothing: turns for VMA_SELECT_POLL, if it @p spins at all, then sleep.

@@ -2,7 +2,6 @@
 /* Data of stream sockets: what of a call waits, how long, and what it says then. */
 #include <limits.h>
 #include <netinet/tcp.h>
-#include <sched.h>
 #include <sys/sendfile.h>
 #include <unistd.h>
 
@@ -28,9 +27,7 @@ wait_sleeping(struct sock *s, short want, struct sock_wait *w)
 	STAT_INC(stream_counters(s->stream), SOCK, rx_poll_miss);
 	signals_hold(&before);
 	do {
-		ret = sock_interrupted(w) ? -EINTR : sock_sleep(s, want, w->deadline_ns, &before);
-		if (ret == -EINTR && !sock_sleep_interrupted(w))
-			ret = 0;
+		ret = sock_sleep(s, want, w, &before);
 		stream_poll(s->stream);
 		if ((ret == -EAGAIN || ret == -EINTR) && there(s, want))
 			ret = 0;
@@ -42,7 +39,7 @@ wait_sleeping(struct sock *s, short want, struct sock_wait *w)
 int
 stream_sock_wait(struct sock *s, short want, struct sock_wait *w)
 {
-	int rounds = conf()->rx_poll, yield = conf()->rx_poll_yield, round, ret = 0;
+	int rounds = conf()->rx_poll, round, ret;
 
 	sock_wait_begin(w);
 	for (round = 0; rounds < 0 || round < rounds; round = (round + 1) & INT_MAX) {
@@ -53,14 +50,9 @@ stream_sock_wait(struct sock *s, short want, struct sock_wait *w)
 		}
 		if (s->os_pollable && round % OS_ROUNDS == 0 && kernel_readable(s->fd))
 			return -EREMOTE;
-		if (sock_interrupted(w))
-			return -EINTR;
-		if (unlikely((round & 0xff) == 0xff) && w->deadline_ns != UINT64_MAX &&
-				clock_ns() >= w->deadline_ns)
-			return -EAGAIN;
-		if (unlikely(yield != 0 && round % yield == yield - 1))
-			sched_yield();
-		rte_pause();
+		ret = sock_turned(w, round);
+		if (ret != 0)
+			return ret;
 	}
 	ret = wait_sleeping(s, want, w);
 	return s->closing ? -EBADF : ret;

@@ -155,6 +155,22 @@ spin(const struct wait_calls *calls, void *ctx, struct sock_wait *w, int ratio, 
 	return ret;
 }
 
+/* With signals held back between the sleeps. */
+static int
+sleep_on(const struct wait_calls *calls, void *ctx, struct sock_wait *w, const sigset_t *sigmask)
+{
+	sigset_t before;
+	int ret;
+
+	signals_hold(&before);
+	do
+		ret = sock_interrupted(w) ? -EINTR
+					  : calls->sleep(ctx, sigmask != NULL ? sigmask : &before);
+	while (ret == 0 && clock_ns() < w->deadline_ns);
+	signals_release(&before);
+	return ret;
+}
+
 int
 wait_longer(const struct wait_calls *calls, void *ctx, struct sock_wait *w, const sigset_t *sigmask,
 		bool spins)
@@ -177,14 +193,14 @@ wait_longer(const struct wait_calls *calls, void *ctx, struct sock_wait *w, cons
 	if (spins)
 		ret = spin(calls, ctx, w, ratio, RTE_MIN(end, w->deadline_ns), now);
 	if (ret == 0 && clock_ns() < w->deadline_ns)
-		ret = calls->sleep(ctx);
+		ret = sleep_on(calls, ctx, w, sigmask);
 	if (sigmask != NULL)
 		pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return ret;
 }
 
-int
-sock_sleep(struct sock *s, short want, uint64_t deadline_ns, const sigset_t *sigmask)
+static int
+sleep_once(struct sock *s, short want, uint64_t deadline_ns, const sigset_t *sigmask)
 {
 	struct pollfd fds[SOCK_RINGS + 2];
 	struct ring_set set = { 0 };
@@ -215,4 +231,12 @@ sock_sleep(struct sock *s, short want, uint64_t deadline_ns, const sigset_t *sig
 	sock_awake(s);
 	ring_set_leave(&set);
 	return ret;
+}
+
+int
+sock_sleep(struct sock *s, short want, struct sock_wait *w, const sigset_t *sigmask)
+{
+	int ret = sock_interrupted(w) ? -EINTR : sleep_once(s, want, w->deadline_ns, sigmask);
+
+	return ret == -EINTR && !sock_sleep_interrupted(w) ? 0 : ret;
 }
