@@ -126,7 +126,8 @@ sendmsg(int fd, const struct msghdr *msg, int flags)
 	const struct core *c;
 
 	if (likely(mark < SOCK_MARK_CANDIDATE) || !maybe_memory(msg) ||
-			first_to(fd, mark, msg->msg_name, msg->msg_namelen))
+			(mark == SOCK_MARK_CANDIDATE &&
+					first_to(fd, mark, msg->msg_name, msg->msg_namelen)))
 		return os.sendmsg(fd, msg, flags);
 	c = core_for_data(fd, mark);
 	return c != NULL ? c->sendmsg(fd, msg, flags) : os.sendmsg(fd, msg, flags);
@@ -139,7 +140,9 @@ sendmmsg(int fd, struct mmsghdr *vec, unsigned int n, int flags)
 	const struct core *c;
 
 	if (likely(mark < SOCK_MARK_CANDIDATE) || !maybe_memory(vec) || n == 0 ||
-			first_to(fd, mark, vec->msg_hdr.msg_name, vec->msg_hdr.msg_namelen))
+			(mark == SOCK_MARK_CANDIDATE &&
+					first_to(fd, mark, vec->msg_hdr.msg_name,
+							vec->msg_hdr.msg_namelen)))
 		return os.sendmmsg(fd, vec, n, flags);
 	c = core_for_data(fd, mark);
 	return c != NULL ? c->sendmmsg(fd, vec, n, flags) : os.sendmmsg(fd, vec, n, flags);

@@ -6,27 +6,13 @@
 #include "preload.h"
 
 /*
- * NULL: none of them is ours, nor an epoll that may become so meanwhile. A candidate has nothing to
- * wait for that the kernel could not tell.
+ * A candidate has nothing to wait for that the kernel could not tell. Whose the others are dpvma
+ * looks at, which can tell a bad address.
  */
-static const struct core *
-for_any(struct pollfd *fds, nfds_t n)
-{
-	const struct core *c = core_loaded();
-	nfds_t i;
-
-	if (likely(c == NULL) || !maybe_memory(fds))
-		return NULL;
-	for (i = 0; i < n; i++)
-		if (mark_of(fds[i].fd) == SOCK_MARK_OURS || mark_of(fds[i].fd) == SOCK_MARK_EPOLL)
-			return c;
-	return NULL;
-}
-
 EXPORT int
 poll(struct pollfd *fds, nfds_t n, int timeout_ms)
 {
-	const struct core *c = for_any(fds, n);
+	const struct core *c = core_loaded();
 
 	return c != NULL ? c->poll(fds, n, timeout_ms) : os.poll(fds, n, timeout_ms);
 }
@@ -35,7 +21,7 @@ ALIAS(__poll, poll);
 EXPORT int
 ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout, const sigset_t *sigmask)
 {
-	const struct core *c = for_any(fds, n);
+	const struct core *c = core_loaded();
 
 	return c != NULL ? c->ppoll(fds, n, timeout, sigmask) : os.ppoll(fds, n, timeout, sigmask);
 }
