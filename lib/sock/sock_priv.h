@@ -155,6 +155,7 @@ struct sock {
 	uint32_t stamp_key;	   /**< SOF_TIMESTAMPING_OPT_ID of the next datagram or byte */
 	uint32_t errors_queued;	   /**< entries of the error queue */
 	struct errqueue *errqueue; /**< NULL until an option asks for it */
+	uint32_t stirs;		   /**< data and changes of state, for who polls a stream */
 	int os_countdown;	   /**< receives until the kernel's socket is looked at */
 	bool os_told;		   /**< somebody heard that it has something, and may ask for it */
 	int64_t rcv_timeout_ns;	   /**< 0: none */
@@ -392,6 +393,12 @@ sock_wait_begin(struct sock_wait *w)
 	w->all = w->signals->all;
 	w->ending = w->signals->ending;
 	w->sigints = __atomic_load_n(&sock_sigints, __ATOMIC_RELAXED);
+}
+/** Whether its time is over. */
+static inline bool
+sock_late(const struct sock_wait *w)
+{
+	return unlikely(w->deadline_ns != UINT64_MAX) && clock_ns() >= w->deadline_ns;
 }
 bool sock_wait_judge(struct sock_wait *w);
 /** Whether handlers that ran since the last look end the call: EINTR. For every turn of a spin. */

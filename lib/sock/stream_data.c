@@ -8,6 +8,7 @@
 #include "errqueue.h"
 #include "user.h"
 
+#define LOOK_ROUNDS 8	 /**< turns between looks at what comes without a stir */
 #define OS_ROUNDS 100	 /**< turns between looks at the kernel's socket of a listener */
 #define WINDOW 65536	 /**< bytes of a buffer that are made sure of, asked for or not */
 #define FILE_CHUNK 65536 /**< bytes of a file that are read at once */
@@ -40,11 +41,15 @@ int
 stream_sock_wait(struct sock *s, short want, struct sock_wait *w)
 {
 	int rounds = conf()->rx_poll, round, ret;
+	uint32_t stirs = s->stirs;
 
 	sock_wait_begin(w);
 	for (round = 0; rounds < 0 || round < rounds; round = (round + 1) & INT_MAX) {
 		stream_poll(s->stream);
-		if (there(s, want)) {
+		/* data or an end: the caller looks under the engine's lock, and need not do so
+		 * twice */
+		if ((__atomic_load_n(&s->stirs, __ATOMIC_ACQUIRE) != stirs && !sock_late(w)) ||
+				(round % LOOK_ROUNDS == 0 && there(s, want))) {
 			STAT_INC(stream_counters(s->stream), SOCK, rx_poll_hit);
 			return s->closing ? -EBADF : 0;
 		}
@@ -179,7 +184,7 @@ receive_nothing(struct sock *s, int flags)
 	int ret, err;
 
 	stream_poll(s->stream);
-	if (!s->ops->awaited(s, POLLIN)) {
+	while (!s->ops->awaited(s, POLLIN)) {
 		ret = sock_dont_wait(s, flags) ? -EAGAIN : stream_sock_wait(s, POLLIN, &w);
 		if (ret != 0)
 			return ret;

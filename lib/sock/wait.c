@@ -25,6 +25,9 @@ sock_wake(void *sock, unsigned int events)
 {
 	struct sock *s = sock;
 
+	/* two at one time may count as one, which is a change all the same */
+	if (events == 0 || (events & POLLIN))
+		__atomic_store_n(&s->stirs, s->stirs + 1, __ATOMIC_RELEASE);
 	if (__atomic_load_n(&s->watched, __ATOMIC_ACQUIRE) != 0)
 		epoll_notify(s, events);
 	sock_wake_sleepers(s);
