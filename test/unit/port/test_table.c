@@ -224,7 +224,8 @@ test_link(void **state)
 	}
 	assert_true(server->up);
 	assert_true(client->up);
-	assert_true(changes >= 2);
+	/* both may have come by one look */
+	assert_true(changes >= 1);
 	assert_true(server->generation >= 1);
 	port_off(&changes);
 	changes = 0;
