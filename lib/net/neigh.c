@@ -456,6 +456,18 @@ neigh_age(uint64_t now)
 }
 
 void
+neigh_link_up(const struct port *port)
+{
+	struct neigh *n;
+
+	pthread_mutex_lock(&net_lock);
+	TAILQ_FOREACH (n, &active, active)
+		if (n->port == port && n->state == NEIGH_INCOMPLETE && !n->kernel)
+			n->tries = 0;
+	pthread_mutex_unlock(&net_lock);
+}
+
+void
 neigh_configure(struct port *port)
 {
 	unsigned int i;

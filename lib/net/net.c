@@ -132,10 +132,15 @@ on_neigh(const struct kern_neigh *neigh, bool gone, void *ctx)
 static void
 on_port_change(struct port *port, void *ctx)
 {
+	struct net_port *np = net_port_of(port);
+
 	RTE_SET_USED(ctx);
-	net_port_of(port);
 	route_configure();
 	neigh_configure(port);
+	/* a program's first packet may be made while the other end of a memif shakes hands */
+	if (port->up && !np->was_up)
+		neigh_link_up(port);
+	np->was_up = port->up;
 	net_changed();
 }
 

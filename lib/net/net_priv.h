@@ -50,6 +50,7 @@ struct net_port {
 
 	/* slow paths, under net_lock */
 	struct igmp *igmp;
+	bool was_up;	    /**< when the port's last change was told */
 	uint32_t announced; /**< port->generation + 1 for which gratuitous ARP was sent */
 	uint32_t announce_again;
 	uint64_t announce_ms;
@@ -211,6 +212,8 @@ struct neigh {
 void neigh_fini(void);
 /** Read neighbours of the configuration. */
 void neigh_configure(struct port *port);
+/** The link has come up: what was asked before went nowhere. */
+void neigh_link_up(const struct port *port);
 /**
  * The link address of d->next_hop into d->hdr, or start to find it.
  * net_lock held.

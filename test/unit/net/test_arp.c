@@ -196,6 +196,35 @@ few_wait(void **state)
 		assert_int_equal(sent[i].b[43], 18 + i);
 }
 
+/* A request that was lost because the link was not there is made anew when it comes up. */
+static void
+link_comes_up(void **state)
+{
+	struct net_way w = way(PEER);
+	struct net_dst d;
+
+	(void)state;
+	quiet();
+	port0.up = false;
+	on_change(&port0, NULL);
+	assert_int_equal(net_route(&w, &d), 0);
+	send_n(&d, 1, 1);
+	assert_int_equal(n_sent, 1);
+	world_advance(100);
+	assert_int_equal(n_sent, 1);
+	port0.up = true;
+	on_change(&port0, NULL);
+	world_advance(10);
+	assert_int_equal(n_sent, 2);
+	/* another change is not the link's */
+	on_change(&port0, NULL);
+	world_advance(10);
+	assert_int_equal(n_sent, 2);
+	assert_arp(1, 1, &everybody, OUR, &zero_mac, PEER);
+	world_advance(1000);
+	assert_int_equal(n_sent, 3);
+}
+
 static void
 fails(void **state)
 {
@@ -603,8 +632,8 @@ main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
 	const struct CMUnitTest tests[] = { T(answers), T(malformed), T(resolves), T(big_one_waits),
-		T(few_wait), T(fails), T(unreached), T(ages), T(moves), T(flood), T(conflict),
-		T(announces), T(kernel_resolves), T(kernel_is_peer), T(configured) };
+		T(few_wait), T(link_comes_up), T(fails), T(unreached), T(ages), T(moves), T(flood),
+		T(conflict), T(announces), T(kernel_resolves), T(kernel_is_peer), T(configured) };
 
 	return cmocka_run_group_tests(tests, world_start, world_stop);
 }
