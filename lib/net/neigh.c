@@ -14,11 +14,12 @@
 #include <rte_jhash.h>
 
 #define BUCKETS 1024
-#define BROADCAST_TRIES 3 /* requests an attempt */
-#define RETRY_MS 1000	  /* between requests */
-#define KERNEL_MS 4000	  /* the kernel's own tries take 3 s */
-#define FAILED_MS 1000	  /* before a failed neighbour is tried anew */
-#define FORGET_MS 300000  /* an unused one is forgotten */
+#define BROADCAST_TRIES 3    /* requests an attempt */
+#define RETRY_MS 1000	     /* between requests */
+#define KERNEL_MS 4000	     /* the kernel's own tries take 3 s */
+#define KERNEL_TRIES_MS 2500 /* and less than that is not all of them */
+#define FAILED_MS 1000	     /* before a failed neighbour is tried anew */
+#define FORGET_MS 300000     /* an unused one is forgotten */
 #define FORGET_FAILED_MS 60000
 
 #define USABLE(n) ((n)->state != NEIGH_INCOMPLETE && (n)->state != NEIGH_FAILED)
@@ -322,6 +323,7 @@ void
 neigh_kernel(const struct kern_neigh *kn, bool gone)
 {
 	struct port *port;
+	uint32_t ask = 0;
 	uint16_t vlan_id;
 	struct neigh *n;
 
@@ -347,10 +349,16 @@ neigh_kernel(const struct kern_neigh *kn, bool gone)
 							: sure		 ? NEIGH_REACHABLE
 									 : NEIGH_STALE);
 	} else if ((kn->state & NUD_FAILED) != 0) {
-		if (n != NULL && n->kernel && n->state != NEIGH_FAILED)
+		/* too early to be about our question: an attempt of before us, with no wire yet */
+		if (n != NULL && n->kernel && n->state == NEIGH_INCOMPLETE &&
+				net_now < n->at_ms + KERNEL_TRIES_MS)
+			ask = n->ifindex;
+		else if (n != NULL && n->kernel && n->state != NEIGH_FAILED)
 			fail(n, NULL);
 	}
 	pthread_mutex_unlock(&net_lock);
+	if (ask != 0)
+		kern_neigh_resolve(ask, &kn->addr);
 }
 
 /* One step for a neighbour that has something to do. */
