@@ -284,6 +284,17 @@ def program_daemon(how):
             break
 
 
+def program_before():
+    """A child that is made before anybody needs a port, and then its parent."""
+    pid = os.fork()
+    if pid != 0:
+        os.waitpid(pid, 0)
+    inherited = len(devices())
+    s = ear()
+    say("parent" if pid else "child", len(devices()) > inherited)
+    s.close()
+
+
 # ---- the test ----------------------------------------------------------------------------------
 class Program:
     def __init__(self, space, eal, *args, **env):
@@ -439,6 +450,14 @@ def daemons():
         wait_for(lambda: not os.path.exists(f"/proc/{pid}"), "the daemon ends")
 
 
+def before():
+    """Each starts a stack of its own."""
+    space = Space()
+    p = Program(space, "--vdev=net_null0", "before", DPVMA_PORTS=f"net_null0={IP}/24")
+    p.expect("child True", "parent True")
+    equal(p.end(), 0, "exit code")
+
+
 def stale():
     """What a killed process left is removed by the next one that starts."""
     need_tun()
@@ -464,4 +483,4 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["program"]:
         globals()["program_" + sys.argv[2]](*sys.argv[3:])
     else:
-        main(children, closes, ends, exec_, daemons, stale)
+        main(before, children, closes, ends, exec_, daemons, stale)
