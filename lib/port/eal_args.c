@@ -267,6 +267,12 @@ add_memory(struct port_args *args)
 	if (!port_args_has(args, "--in-memory", "--no-shconf", "--proc-type", "--huge-dir",
 			    "--huge-unlink", "--legacy-mem", NULL))
 		ret = port_args_addf(args, "--in-memory");
+	/* else each huge page takes a descriptor, and a program's own have numbers that it, or
+	 * select(), does not reckon with */
+	if (ret == 0 &&
+			!port_args_has(args, "--single-file-segments", "--proc-type",
+					"--legacy-mem", NULL))
+		ret = port_args_addf(args, "--single-file-segments");
 	return ret;
 }
 
