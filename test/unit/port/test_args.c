@@ -231,6 +231,7 @@ test_rest(void **state)
 			"--vdev=net_null0 --no-huge -m 77 -l 0 --file-prefix=mine "
 			"--log-level=8 --no-pci --no-shconf");
 	test_conf("VMA_MEM_ALLOC_TYPE=2", NULL);
+	assert_non_null(strstr(completed("--huge-dir=/x"), "--single-file-segments"));
 	text = completed("--vdev=net_null0 --proc-type=secondary --file-prefix=x --lcores=0 "
 			 "--log-level=8 --huge-dir=/x");
 	assert_null(strstr(text, "--in-memory"));
