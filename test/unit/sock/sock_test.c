@@ -152,10 +152,15 @@ test_start(const char *first, ...)
 void
 test_stop(void)
 {
+	char telemetry[sizeof(eal_dir) + 32];
+
 	dpvma_exit();
 	test_drain();
 	rte_eal_cleanup();
-	rmdir(eal_dir); /* empty without shared configuration */
+	/* all that there is without shared configuration, and with telemetry only */
+	snprintf(telemetry, sizeof(telemetry), "%s/dpdk_telemetry.v2", eal_dir);
+	unlink(telemetry);
+	rmdir(eal_dir);
 }
 
 struct sockaddr_in
