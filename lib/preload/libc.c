@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * libc's own functions: those that come next after this library's in the order of lookup. Another
- * library's constructor may call us before ours has run, so that a table member begins as a stub
- * which resolves all of them and goes on with its own.
+ * library's constructor may call us before ours has run, so that a table member begins as
+ * a function which resolves all of them and goes on with its own.
  */
 #include <dlfcn.h>
 #include <stdlib.h>
@@ -12,27 +12,27 @@
 static void resolve(void);
 
 /*
- * Every call has six arguments at most (one has seven, and its stub says so), all of them integers
- * or pointers. The ABIs that DPDK runs on pass these alike whether a function is variadic or not.
+ * No call has more than seven arguments, all of them integers or pointers. The ABIs that DPDK runs
+ * on pass these alike whether a function is variadic or not.
  */
 typedef long (*any_call)(long a, long b, long c, long d, long e, long f, long g);
-#define STUB(table, name)                                                                          \
-	static long table##_stub_##name(long a, long b, long c, long d, long e, long f, long g)    \
+#define FIRST(table, name)                                                                         \
+	static long table##_first_##name(long a, long b, long c, long d, long e, long f, long g)   \
 	{                                                                                          \
 		resolve();                                                                         \
 		return ((any_call)(void *)table.name)(a, b, c, d, e, f, g);                        \
 	}
-#define OS_STUB(ret, name, params) STUB(os, name)
-#define LIBC_STUB(ret, name, params) STUB(libc, name)
-SOCK_OS_CALLS(OS_STUB)
-PRELOAD_CALLS(LIBC_STUB)
+#define OS_FIRST(ret, name, params) FIRST(os, name)
+#define LIBC_FIRST(ret, name, params) FIRST(libc, name)
+SOCK_OS_CALLS(OS_FIRST)
+PRELOAD_CALLS(LIBC_FIRST)
 
 struct sock_os os = {
-#define OS_INITIAL(ret, name, params) .name = (ret(*) params)(void *)os_stub_##name,
+#define OS_INITIAL(ret, name, params) .name = (ret(*) params)(void *)os_first_##name,
 	SOCK_OS_CALLS(OS_INITIAL)
 };
 struct preload_libc libc = {
-#define LIBC_INITIAL(ret, name, params) .name = (ret(*) params)(void *)libc_stub_##name,
+#define LIBC_INITIAL(ret, name, params) .name = (ret(*) params)(void *)libc_first_##name,
 	PRELOAD_CALLS(LIBC_INITIAL)
 };
 

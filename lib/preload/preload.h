@@ -158,6 +158,7 @@ bool candidate_loopback(const struct sockaddr *addr, socklen_t len);
 /** @{ */
 /** What of it is called: return type, name without dpvma_, parameters. */
 #define CORE_CALLS(X)                                                                              \
+	SOCK_BOTH_CALLS(X)                                                                         \
 	X(int, attach, (const struct sock_host *host))                                             \
 	X(void, own, (int fd))                                                                     \
 	X(void, opened, (int fd))                                                                  \
@@ -169,53 +170,7 @@ bool candidate_loopback(const struct sockaddr *addr, socklen_t len);
 	X(void, forget, (int fd))                                                                  \
 	X(void, end_of_process, (void))                                                            \
 	X(void, before_unmap, (void))                                                              \
-	X(int, close, (int fd))                                                                    \
 	X(int, close_range, (unsigned int first, unsigned int last, int flags))                    \
-	X(int, shutdown, (int fd, int how))                                                        \
-	X(int, bind, (int fd, const struct sockaddr *addr, socklen_t len))                         \
-	X(int, connect, (int fd, const struct sockaddr *addr, socklen_t len))                      \
-	X(int, listen, (int fd, int backlog))                                                      \
-	X(int, accept4, (int fd, struct sockaddr *addr, socklen_t *len, int flags))                \
-	X(int, getsockname, (int fd, struct sockaddr *addr, socklen_t *len))                       \
-	X(int, getpeername, (int fd, struct sockaddr *addr, socklen_t *len))                       \
-	X(int, setsockopt, (int fd, int level, int name, const void *val, socklen_t len))          \
-	X(int, getsockopt, (int fd, int level, int name, void *val, socklen_t *len))               \
-	X(int, fcntl, (int fd, int cmd, ...))                                                      \
-	X(int, ioctl, (int fd, unsigned long request, ...))                                        \
-	X(ssize_t, read, (int fd, void *buf, size_t len))                                          \
-	X(ssize_t, readv, (int fd, const struct iovec *iov, int iovcnt))                           \
-	X(ssize_t, recv, (int fd, void *buf, size_t len, int flags))                               \
-	X(ssize_t, recvfrom,                                                                       \
-			(int fd, void *buf, size_t len, int flags, struct sockaddr *from,          \
-					socklen_t *fromlen))                                       \
-	X(ssize_t, recvmsg, (int fd, struct msghdr *msg, int flags))                               \
-	X(int, recvmmsg,                                                                           \
-			(int fd, struct mmsghdr *vec, unsigned int n, int flags,                   \
-					struct timespec *timeout))                                 \
-	X(ssize_t, write, (int fd, const void *buf, size_t len))                                   \
-	X(ssize_t, writev, (int fd, const struct iovec *iov, int iovcnt))                          \
-	X(ssize_t, send, (int fd, const void *buf, size_t len, int flags))                         \
-	X(ssize_t, sendto,                                                                         \
-			(int fd, const void *buf, size_t len, int flags,                           \
-					const struct sockaddr *to, socklen_t tolen))               \
-	X(ssize_t, sendmsg, (int fd, const struct msghdr *msg, int flags))                         \
-	X(int, sendmmsg, (int fd, struct mmsghdr *vec, unsigned int n, int flags))                 \
-	X(ssize_t, sendfile, (int fd, int file, off_t *offset, size_t count))                      \
-	X(int, poll, (struct pollfd * fds, nfds_t n, int timeout_ms))                              \
-	X(int, ppoll,                                                                              \
-			(struct pollfd * fds, nfds_t n, const struct timespec *timeout,            \
-					const sigset_t *sigmask))                                  \
-	X(int, select, (int n, fd_set *r, fd_set *w, fd_set *e, struct timeval *timeout))          \
-	X(int, pselect,                                                                            \
-			(int n, fd_set *r, fd_set *w, fd_set *e, const struct timespec *timeout,   \
-					const sigset_t *sigmask))                                  \
-	X(int, dup, (int fd))                                                                      \
-	X(int, dup2, (int fd, int to))                                                             \
-	X(int, dup3, (int fd, int to, int flags))                                                  \
-	X(int, epoll_ctl, (int epfd, int op, int fd, struct epoll_event *event))                   \
-	X(int, epoll_pwait,                                                                        \
-			(int epfd, struct epoll_event *events, int n, int timeout_ms,              \
-					const sigset_t *sigmask))                                  \
 	X(int, epoll_pwait2,                                                                       \
 			(int epfd, struct epoll_event *events, int n,                              \
 					const struct timespec *timeout, const sigset_t *sigmask))  \

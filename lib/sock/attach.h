@@ -23,12 +23,8 @@
 
 #include "sock/dpvma.h"
 
-/**
- * Calls of libc that dpvma itself makes on descriptors of the program: return type, name,
- * parameters. They must reach libc though a preloaded library interposes them.
- */
-#define SOCK_OS_CALLS(X)                                                                           \
-	X(int, socket, (int domain, int type, int protocol))                                       \
+/** Calls that dpvma offers, with its prefix, under the names of libc's: type, name, parameters. */
+#define SOCK_BOTH_CALLS(X)                                                                         \
 	X(int, close, (int fd))                                                                    \
 	X(int, shutdown, (int fd, int how))                                                        \
 	X(int, bind, (int fd, const struct sockaddr *addr, socklen_t len))                         \
@@ -71,11 +67,19 @@
 	X(int, pselect,                                                                            \
 			(int n, fd_set *r, fd_set *w, fd_set *e, const struct timespec *timeout,   \
 					const sigset_t *sigmask))                                  \
-	X(int, epoll_create1, (int flags))                                                         \
 	X(int, epoll_ctl, (int epfd, int op, int fd, struct epoll_event *event))                   \
 	X(int, epoll_pwait,                                                                        \
 			(int epfd, struct epoll_event *events, int n, int timeout_ms,              \
 					const sigset_t *sigmask))
+
+/**
+ * Calls of libc that dpvma itself makes on descriptors of the program. They must reach libc though
+ * a preloaded library interposes them.
+ */
+#define SOCK_OS_CALLS(X)                                                                           \
+	SOCK_BOTH_CALLS(X)                                                                         \
+	X(int, socket, (int domain, int type, int protocol))                                       \
+	X(int, epoll_create1, (int flags))
 
 struct sock_os {
 #define SOCK_OS_MEMBER(ret, name, params) ret(*name) params;
