@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/env -S python3 -B
 # SPDX-License-Identifier: BSD-3-Clause
 """
 A program that makes libc's calls in all kinds of ways, as it is and under libdpvma-preload.so: both
@@ -10,6 +10,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
+
+from beside import PORT
 
 PROGRAM, PRELOAD = sys.argv[1:3]
 
@@ -36,10 +38,7 @@ def same(name, args, loaded, **env):
     print("ok", name)
 
 
-stack = dict(DPVMA_EAL_ARGS="-l 0 --no-pci --no-huge --no-shconf --no-telemetry -m 256 "
-             "--vdev=net_null0", DPVMA_PORTS="net_null0=10.9.0.1/24", VMA_RX_BUFS="8192",
-             VMA_RX_WRE="1024", VMA_TX_BUFS="4096", VMA_TX_WRE="1024", DPVMA_QUEUES="2",
-             VMA_TRACELEVEL="error")
+stack = dict(PORT, DPVMA_EAL_ARGS=PORT["DPVMA_EAL_ARGS"].replace(",no-rx=1", ""))
 same("no port needed", [], False, **stack)
 same("with a port", ["ports"], True, **stack)
 same("dpvma does not start", ["ports"], True, DPVMA_EAL_ARGS="--no-pci --no-huge -m 64",

@@ -263,3 +263,42 @@ test_addr(const char *ip, uint16_t port)
 	assert_int_equal(inet_pton(AF_INET, ip, &sin.sin_addr), 1);
 	return sin;
 }
+
+int
+cable_listener(uint16_t *port)
+{
+	struct sockaddr_in sin = test_addr(B, 0);
+	socklen_t len = sizeof(sin);
+	int fd = dpvma_socket(AF_INET, SOCK_STREAM, 0);
+
+	assert_int_equal(dpvma_bind(fd, (struct sockaddr *)&sin, sizeof(sin)), 0);
+	assert_int_equal(dpvma_listen(fd, 8), 0);
+	assert_int_equal(dpvma_getsockname(fd, (struct sockaddr *)&sin, &len), 0);
+	*port = ntohs(sin.sin_port);
+	return fd;
+}
+
+int
+cable_dial(int fd, uint16_t port)
+{
+	struct sockaddr_in sin = test_addr(B_SEEN, port);
+
+	return dpvma_connect(fd, (struct sockaddr *)&sin, sizeof(sin));
+}
+
+void
+cable_pair(int *client, int *server, int bufs)
+{
+	uint16_t port;
+	int l = cable_listener(&port);
+
+	*client = dpvma_socket(AF_INET, SOCK_STREAM, 0);
+	if (bufs != 0) {
+		dpvma_setsockopt(l, SOL_SOCKET, SO_RCVBUF, &bufs, sizeof(bufs));
+		dpvma_setsockopt(*client, SOL_SOCKET, SO_SNDBUF, &bufs, sizeof(bufs));
+	}
+	assert_int_equal(cable_dial(*client, port), 0);
+	*server = dpvma_accept(l, NULL, NULL);
+	assert_true(*server >= 0);
+	dpvma_close(l);
+}

@@ -29,4 +29,14 @@ void cable_settle(void);
 /** TTL and TOS of the last frame from A. */
 void cable_last(unsigned int *ttl, unsigned int *tos);
 
+/** @name Connections of A's with B */
+/** @{ */
+/** A listener at B and its number. */
+int cable_listener(uint16_t *port);
+/** connect() to it, from A. */
+int cable_dial(int fd, uint16_t port);
+/** Both ends of a connection; with buffers of @p bufs bytes if not 0. */
+void cable_pair(int *client, int *server, int bufs);
+/** @} */
+
 #endif

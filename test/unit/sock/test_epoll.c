@@ -15,6 +15,7 @@
 #include "sock/epoll_priv.h"
 
 #include "cable.h"
+#include "twice.h"
 
 struct api {
 	const char *server, *server_seen;
@@ -95,28 +96,12 @@ static const struct api ours = {
 /** @name Writing down */
 /** @{ */
 static const struct api *api;
-static char text[2][16384];
-static char *at;
-
-static void __attribute__((format(printf, 1, 2))) say(const char *fmt, ...)
-{
-	size_t used = strlen(at);
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(at + used, sizeof(text[0]) - used, fmt, ap);
-	va_end(ap);
-}
 
 static void
-result(const char *what, long ret)
+choose(unsigned int whose)
 {
-	if (ret < 0)
-		say("%s: %s\n", what, strerrorname_np(errno));
-	else
-		say("%s: %ld\n", what, ret);
+	api = whose == 0 ? &kernel : &ours;
 }
-#define DO(call) result(#call, (long)(call))
 
 static int
 ctl(int ep, int op, int fd, uint32_t events, uint64_t data)
@@ -202,21 +187,6 @@ pair(int *client, int *server)
 	api->close(l);
 }
 
-static void
-both(void (*script)(void))
-{
-	api = &kernel;
-	at = text[0];
-	at[0] = '\0';
-	script();
-	api = &ours;
-	at = text[1];
-	at[0] = '\0';
-	script();
-	if (strcmp(text[0], text[1]) != 0)
-		fail_msg("the kernel's:\n%s\nours:\n%s", text[0], text[1]);
-	assert_true(strlen(text[0]) > 40);
-}
 /** @} */
 
 /** @name Scripts */
@@ -415,31 +385,31 @@ static void
 same_levels(void **state)
 {
 	(void)state;
-	both(levels);
+	twice(choose, levels);
 }
 static void
 same_edges(void **state)
 {
 	(void)state;
-	both(edges);
+	twice(choose, edges);
 }
 static void
 same_opening(void **state)
 {
 	(void)state;
-	both(opening);
+	twice(choose, opening);
 }
 static void
 same_nested(void **state)
 {
 	(void)state;
-	both(nested);
+	twice(choose, nested);
 }
 static void
 same_mixed(void **state)
 {
 	(void)state;
-	both(mixed);
+	twice(choose, mixed);
 }
 /** @} */
 

@@ -12,6 +12,7 @@
 #include <linux/sockios.h>
 
 #include "cable.h"
+#include "twice.h"
 
 #define ALL (POLLIN | POLLOUT | POLLPRI | POLLRDHUP)
 
@@ -108,29 +109,12 @@ static const struct api ours = {
 /** @name Writing down */
 /** @{ */
 static const struct api *api;
-static char text[2][16384];
-static char *at;
 
-static void __attribute__((format(printf, 1, 2))) say(const char *fmt, ...)
-{
-	size_t used = strlen(at);
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(at + used, sizeof(text[0]) - used, fmt, ap);
-	va_end(ap);
-}
-
-/* A call that returns a number, or -1 with errno. */
 static void
-result(const char *what, long ret)
+choose(unsigned int whose)
 {
-	if (ret < 0)
-		say("%s: %s\n", what, strerrorname_np(errno));
-	else
-		say("%s: %ld\n", what, ret);
+	api = whose == 0 ? &kernel : &ours;
 }
-#define DO(call) result(#call, (long)(call))
 
 static void
 events(const char *what, int fd)
@@ -791,26 +775,11 @@ options(void)
 }
 /** @} */
 
-static void
-differential(void (*script)(void))
-{
-	for (unsigned int i = 0; i < 2; i++) {
-		api = i == 0 ? &kernel : &ours;
-		at = text[i];
-		at[0] = '\0';
-		script();
-	}
-	if (strcmp(text[0], text[1]) != 0) {
-		fprintf(stderr, "the kernel says\n%s\nand we\n%s\n\n", text[0], text[1]);
-		fail();
-	}
-}
-
 #define SCRIPT(name)                                                                               \
 	static void test_##name(void **state)                                                      \
 	{                                                                                          \
 		(void)state;                                                                       \
-		differential(name);                                                                \
+		twice(choose, name);                                                               \
 	}
 SCRIPT(fresh)
 SCRIPT(refused)

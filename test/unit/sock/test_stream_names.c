@@ -16,41 +16,6 @@
 
 #include "cable.h"
 
-static int
-listener(uint16_t *port)
-{
-	struct sockaddr_in sin = test_addr(B, 0);
-	socklen_t len = sizeof(sin);
-	int fd = dpvma_socket(AF_INET, SOCK_STREAM, 0);
-
-	assert_int_equal(dpvma_bind(fd, (struct sockaddr *)&sin, sizeof(sin)), 0);
-	assert_int_equal(dpvma_listen(fd, 8), 0);
-	assert_int_equal(dpvma_getsockname(fd, (struct sockaddr *)&sin, &len), 0);
-	*port = ntohs(sin.sin_port);
-	return fd;
-}
-
-static int
-dial(int fd, uint16_t port)
-{
-	struct sockaddr_in sin = test_addr(B_SEEN, port);
-
-	return dpvma_connect(fd, (struct sockaddr *)&sin, sizeof(sin));
-}
-
-static void
-pair(int *client, int *server)
-{
-	uint16_t port;
-	int l = listener(&port);
-
-	*client = dpvma_socket(AF_INET, SOCK_STREAM, 0);
-	assert_int_equal(dial(*client, port), 0);
-	*server = dpvma_accept(l, NULL, NULL);
-	assert_true(*server >= 0);
-	dpvma_close(l);
-}
-
 /** @name Names */
 /** @{ */
 static void
@@ -60,7 +25,7 @@ last_close_ends(void **state)
 	char buf[8];
 
 	(void)state;
-	pair(&c, &s);
+	cable_pair(&c, &s, 0);
 	name = dpvma_dup(c);
 	assert_int_equal(dpvma_close(c), 0);
 	assert_int_equal(dpvma_send(name, "go", 2, 0), 2);
@@ -84,13 +49,14 @@ static void
 one_queue(void **state)
 {
 	uint16_t port;
-	int l = listener(&port), name = dpvma_dup(l), fds[2], fd = dpvma_socket(AF_INET, 1, 0);
+	int l = cable_listener(&port), name = dpvma_dup(l), fds[2],
+	    fd = dpvma_socket(AF_INET, 1, 0);
 
 	(void)state;
 	fds[0] = dpvma_socket(AF_INET, SOCK_STREAM, 0);
 	fds[1] = dpvma_socket(AF_INET, SOCK_STREAM, 0);
-	assert_int_equal(dial(fds[0], port), 0);
-	assert_int_equal(dial(fds[1], port), 0);
+	assert_int_equal(cable_dial(fds[0], port), 0);
+	assert_int_equal(cable_dial(fds[1], port), 0);
 	dpvma_close(fds[0]);
 	dpvma_close(fds[1]);
 	fds[0] = dpvma_accept(l, NULL, NULL);
@@ -102,7 +68,7 @@ one_queue(void **state)
 	/* a connection onto the listener's last name: nobody listens any more */
 	assert_int_equal(dpvma_dup2(fd, name), name);
 	fds[0] = dpvma_socket(AF_INET, SOCK_STREAM, 0);
-	assert_errno(dial(fds[0], port), ECONNREFUSED);
+	assert_errno(cable_dial(fds[0], port), ECONNREFUSED);
 	dpvma_close(fds[0]);
 	dpvma_close(fd);
 	dpvma_close(name);
@@ -113,16 +79,17 @@ static void
 connects_by_one(void **state)
 {
 	uint16_t port;
-	int l = listener(&port), fd = dpvma_socket(AF_INET, SOCK_STREAM, 0), name = dpvma_dup(fd);
+	int l = cable_listener(&port), fd = dpvma_socket(AF_INET, SOCK_STREAM, 0),
+	    name = dpvma_dup(fd);
 	char c;
 	int s;
 
 	(void)state;
-	assert_errno(dial(fd, (uint16_t)(port ^ 1)), ECONNREFUSED);
+	assert_errno(cable_dial(fd, (uint16_t)(port ^ 1)), ECONNREFUSED);
 	assert_int_equal(dpvma_fcntl(fd, F_SETFL, O_NONBLOCK), 0);
 	assert_true(dpvma_fcntl(name, F_GETFL) & O_NONBLOCK);
 	assert_int_equal(dpvma_fcntl(name, F_SETFL, 0), 0);
-	assert_int_equal(dial(name, port), 0);
+	assert_int_equal(cable_dial(name, port), 0);
 	s = dpvma_accept(l, NULL, NULL);
 	assert_int_equal(dpvma_send(s, "x", 1, 0), 1);
 	assert_int_equal(dpvma_recv(fd, &c, 1, 0), 1);
@@ -165,7 +132,7 @@ select_sets(void **state)
 	char b;
 
 	(void)state;
-	pair(&c, &s);
+	cable_pair(&c, &s, 0);
 	assert_int_equal(select_one(s, true, true, true, &got), 1);
 	assert_int_equal(got, 2);
 	assert_int_equal(dpvma_send(c, "!", 1, MSG_OOB), 1);
@@ -224,7 +191,7 @@ call(void *arg)
 		c->ret = dpvma_accept(c->fd, NULL, NULL);
 		break;
 	case CONNECT:
-		c->ret = dial(c->fd, c->port);
+		c->ret = cable_dial(c->fd, c->port);
 		break;
 	case POLL:
 		c->ret = dpvma_poll(&p, 1, -1);
@@ -274,7 +241,7 @@ close_wakes(void **state)
 	int c, s, l;
 
 	(void)state;
-	pair(&c, &s);
+	cable_pair(&c, &s, 0);
 	begin(&a[0], s, RECV);
 	begin(&a[1], s, POLL);
 	begin(&a[2], s, SELECT);
@@ -286,13 +253,13 @@ close_wakes(void **state)
 	ends_with(&a[3], -1, EBADF);
 	dpvma_close(c);
 
-	pair(&c, &s);
+	cable_pair(&c, &s, 0);
 	begin(&a[0], c, SEND);
 	assert_int_equal(dpvma_close(c), 0);
 	ends_with(&a[0], -1, EBADF);
 	dpvma_close(s);
 
-	l = listener(&port);
+	l = cable_listener(&port);
 	begin(&a[0], l, ACCEPT);
 	begin(&a[1], l, POLL);
 	begin(&a[2], l, SELECT);
@@ -320,7 +287,7 @@ outlives_its_name(void **state)
 	int c, s, name, file;
 
 	(void)state;
-	pair(&c, &s);
+	cable_pair(&c, &s, 0);
 	begin(&a[0], s, RECV);
 	begin(&a[1], s, POLL);
 	begin(&a[2], s, SELECT);
@@ -386,7 +353,7 @@ one_of_each(unsigned int i, int l, uint16_t port)
 	assert_int_equal(dpvma_poll(&p, 1, 0), 1); /* never connected: POLLHUP */
 	/* no TIME-WAIT of thousands */
 	dpvma_setsockopt(c, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
-	assert_int_equal(dial(c, port), 0);
+	assert_int_equal(cable_dial(c, port), 0);
 	s = dpvma_accept(l, NULL, NULL);
 	assert_true(s >= 0);
 	assert_int_equal(dpvma_dup2(i & 1 ? name : c, s), s);
@@ -402,7 +369,7 @@ nothing_stays(void **state)
 	struct mallinfo2 before, after;
 	unsigned int fds, i, socks;
 	uint16_t port;
-	int l = listener(&port);
+	int l = cable_listener(&port);
 	uint64_t end;
 
 	(void)state;

@@ -23,45 +23,6 @@ ms(void)
 	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
 }
 
-static int
-listener(uint16_t *port)
-{
-	struct sockaddr_in sin = test_addr(B, 0);
-	socklen_t len = sizeof(sin);
-	int fd = dpvma_socket(AF_INET, SOCK_STREAM, 0);
-
-	assert_int_equal(dpvma_bind(fd, (struct sockaddr *)&sin, sizeof(sin)), 0);
-	assert_int_equal(dpvma_listen(fd, 8), 0);
-	assert_int_equal(dpvma_getsockname(fd, (struct sockaddr *)&sin, &len), 0);
-	*port = ntohs(sin.sin_port);
-	return fd;
-}
-
-static int
-dial(int fd, uint16_t port)
-{
-	struct sockaddr_in sin = test_addr(B_SEEN, port);
-
-	return dpvma_connect(fd, (struct sockaddr *)&sin, sizeof(sin));
-}
-
-static void
-pair(int *client, int *server, int bufs)
-{
-	uint16_t port;
-	int l = listener(&port);
-
-	*client = dpvma_socket(AF_INET, SOCK_STREAM, 0);
-	if (bufs != 0) {
-		dpvma_setsockopt(l, SOL_SOCKET, SO_RCVBUF, &bufs, sizeof(bufs));
-		dpvma_setsockopt(*client, SOL_SOCKET, SO_SNDBUF, &bufs, sizeof(bufs));
-	}
-	assert_int_equal(dial(*client, port), 0);
-	*server = dpvma_accept(l, NULL, NULL);
-	assert_true(*server >= 0);
-	dpvma_close(l);
-}
-
 static void
 timeout_of(int fd, int name, int millis)
 {
@@ -115,7 +76,7 @@ do_later(void *arg)
 		dpvma_shutdown(l->fd, SHUT_RD);
 		break;
 	case DIAL:
-		assert_int_equal(dial(l->fd, (uint16_t)l->bytes), 0);
+		assert_int_equal(cable_dial(l->fd, (uint16_t)l->bytes), 0);
 		break;
 	case DRAIN:
 		drain(l->fd, l->bytes);
@@ -146,7 +107,7 @@ receive_waits(void **state)
 	char buf[8];
 
 	(void)state;
-	pair(&c, &s, 0);
+	cable_pair(&c, &s, 0);
 	l.fd = c;
 	later(&l);
 	assert_int_equal(dpvma_recv(s, buf, sizeof(buf), 0), 4);
@@ -174,7 +135,7 @@ poll_waits(void **state)
 	int c, s;
 
 	(void)state;
-	pair(&c, &s, 0);
+	cable_pair(&c, &s, 0);
 	p.fd = s;
 	l.fd = c;
 	assert_int_equal(dpvma_poll(&p, 1, 20), 0);
@@ -191,7 +152,7 @@ accept_waits(void **state)
 {
 	struct later l = { .what = DIAL };
 	uint16_t port;
-	int fd = listener(&port), c = dpvma_socket(AF_INET, SOCK_STREAM, 0), s;
+	int fd = cable_listener(&port), c = dpvma_socket(AF_INET, SOCK_STREAM, 0), s;
 
 	(void)state;
 	timeout_of(fd, SO_RCVTIMEO, 50);
@@ -223,7 +184,7 @@ calls_end(void **state)
 
 	(void)state;
 	sigaction(SIGUSR1, &act, NULL);
-	pair(&c, &s, 0);
+	cable_pair(&c, &s, 0);
 	later(&l);
 	assert_errno((int)dpvma_recv(s, buf, sizeof(buf), 0), EINTR);
 	pthread_join(l.thread, NULL);
@@ -263,7 +224,7 @@ send_waits(void **state)
 	int c, s;
 
 	(void)state;
-	pair(&c, &s, 32768);
+	cable_pair(&c, &s, 32768);
 	while ((n = dpvma_send(c, bytes + done, l.bytes - done, MSG_DONTWAIT)) > 0 || done == 0)
 		done += n > 0 ? (size_t)n : 0;
 	assert_int_equal(errno, EAGAIN);
@@ -296,7 +257,7 @@ losses_are_repaired(void **state)
 	int c, s;
 
 	(void)state;
-	pair(&c, &s, 0);
+	cable_pair(&c, &s, 0);
 	cable_lossy(300);
 	l.fd = s;
 	later(&l);
@@ -320,7 +281,7 @@ file_is_sent(void **state)
 	(void)state;
 	assert_int_equal(fwrite(bytes, 1, l.bytes, f), l.bytes);
 	fflush(f);
-	pair(&c, &s, 0);
+	cable_pair(&c, &s, 0);
 	l.fd = s;
 	later(&l);
 	assert_int_equal(dpvma_sendfile(c, fileno(f), &offset, l.bytes + 100), l.bytes);
@@ -349,7 +310,7 @@ broken_pipe(void **state)
 
 	(void)state;
 	sigaction(SIGPIPE, &act, NULL);
-	pair(&c, &s, 0);
+	cable_pair(&c, &s, 0);
 	assert_int_equal(dpvma_shutdown(c, SHUT_WR), 0);
 	assert_errno((int)dpvma_send(c, "x", 1, MSG_NOSIGNAL), EPIPE);
 	assert_int_equal(pipes, 0);
@@ -365,34 +326,34 @@ silence(void **state)
 	struct linger linger = { .l_onoff = 1, .l_linger = 1 };
 	struct pollfd p = { .events = POLLOUT };
 	uint16_t port;
-	int l = listener(&port), fd = dpvma_socket(AF_INET, SOCK_STREAM, 0), c, s;
+	int l = cable_listener(&port), fd = dpvma_socket(AF_INET, SOCK_STREAM, 0), c, s;
 	uint64_t before;
 
 	(void)state;
 	cable_cut(true);
 	timeout_of(fd, SO_SNDTIMEO, 60);
-	assert_errno(dial(fd, port), EINPROGRESS);
-	assert_errno(dial(fd, port), EALREADY);
+	assert_errno(cable_dial(fd, port), EINPROGRESS);
+	assert_errno(cable_dial(fd, port), EALREADY);
 	p.fd = fd;
 	assert_int_equal(dpvma_poll(&p, 1, 0), 0);
 	assert_errno((int)dpvma_send(fd, "x", 1, MSG_DONTWAIT), EAGAIN);
 	cable_cut(false);
 	/* the SYN is sent again after a second, by whoever waits */
 	assert_int_equal(dpvma_poll(&p, 1, 5000), 1);
-	assert_int_equal(dial(fd, port), 0);
+	assert_int_equal(cable_dial(fd, port), 0);
 	s = dpvma_accept(l, NULL, NULL);
 	dpvma_close(fd);
 	dpvma_close(s);
 	dpvma_close(l);
 
-	pair(&c, &s, 0);
+	cable_pair(&c, &s, 0);
 	assert_int_equal(dpvma_setsockopt(c, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)), 0);
 	assert_int_equal(dpvma_send(c, "x", 1, 0), 1);
 	before = ms();
 	dpvma_close(c);
 	assert_true(ms() < before + 900);
 	dpvma_close(s);
-	pair(&c, &s, 0);
+	cable_pair(&c, &s, 0);
 	assert_int_equal(dpvma_setsockopt(c, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)), 0);
 	cable_cut(true);
 	assert_int_equal(dpvma_send(c, "x", 1, 0), 1);
@@ -414,7 +375,7 @@ looked_at(void **state)
 	FILE *f;
 
 	(void)state;
-	pair(&c, &s, 0);
+	cable_pair(&c, &s, 0);
 	assert_int_equal(dpvma_send(c, "12345", 5, 0), 5);
 	assert_int_equal(dpvma_recv(s, buf, sizeof(buf), 0), 5);
 	for (n = 1; n != 0; dpvma_ioctl(c, SIOCOUTQ, &n))
@@ -476,7 +437,7 @@ one_round(struct churn *c)
 	int fd = dpvma_socket(AF_INET, SOCK_STREAM, 0);
 
 	memset(out, (int)c->seed, len);
-	if (dial(fd, c->port) != 0 || dpvma_send(fd, out, len, MSG_NOSIGNAL) != (ssize_t)len)
+	if (cable_dial(fd, c->port) != 0 || dpvma_send(fd, out, len, MSG_NOSIGNAL) != (ssize_t)len)
 		c->bad++;
 	else if (draw(c, 4) == 0)
 		dpvma_setsockopt(fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
@@ -522,7 +483,7 @@ server(void *arg)
 {
 	struct pollfd fds[PLACES];
 	struct churn *c = arg;
-	int l = listener(&c->port);
+	int l = cable_listener(&c->port);
 
 	dpvma_ioctl(l, FIONBIO, &(int){ 1 });
 	for (unsigned int i = 0; i < PLACES; i++)
@@ -580,12 +541,12 @@ header_fields(void **state)
 {
 	int c = dpvma_socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), ttl = 17, tos = 0x11, s;
 	uint16_t port;
-	int l = listener(&port);
+	int l = cable_listener(&port);
 
 	(void)state;
 	assert_int_equal(dpvma_setsockopt(c, IPPROTO_IP, IP_TTL, &ttl, sizeof(ttl)), 0);
 	assert_int_equal(dpvma_setsockopt(c, IPPROTO_IP, IP_TOS, &tos, sizeof(tos)), 0);
-	assert_errno(dial(c, port), EINPROGRESS);
+	assert_errno(cable_dial(c, port), EINPROGRESS);
 	check_header(17, 0x10);
 	s = dpvma_accept(l, NULL, NULL);
 	assert_true(s >= 0);
