@@ -33,7 +33,7 @@ say_failed(const char *cause)
 			"dpvma: libdpvma.so cannot be used (%s); put it beside "
 			"libdpvma-preload.so or into LD_LIBRARY_PATH. Until then every socket is "
 			"the kernel's\n",
-			cause != NULL ? cause : "unknown cause");
+			cause);
 }
 
 /* Where this library lies itself: a build directory, or one that the loader does not search. */
@@ -74,8 +74,8 @@ open_library(const char **cause)
 		library = beside_us();
 	if (library == NULL)
 		library = dlopen(SONAME, RTLD_NOW | RTLD_LOCAL);
-	if (library == NULL)
-		*cause = dlerror();
+	if (library == NULL && (*cause = dlerror()) == NULL)
+		*cause = "unknown cause";
 	if (first)
 		caller_after();
 	return library;
