@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * epoll. One in which no socket of ours is, is the kernel's. A thread that sleeps in such a one
- * when libdpvma.so comes, and the first socket with it, must be called out: it is counted.
+ * when the first of ours comes in must be called out: it is counted.
  */
 #include <pthread.h>
 #include <sys/epoll.h>
@@ -57,7 +57,7 @@ epoll_ctl(int epfd, int op, int fd, struct epoll_event *event)
 	return c != NULL ? c->epoll_ctl(epfd, op, fd, event) : os.epoll_ctl(epfd, op, fd, event);
 }
 
-/** @name Waiting without libdpvma.so */
+/** @name Waiting where no socket of ours is */
 /** @{ */
 struct wait {
 	int epfd;
@@ -106,6 +106,8 @@ wait_dpvma(const struct wait *w, uint64_t end)
 static int
 wait_kernel(const struct wait *w)
 {
+	if (likely(w->sigmask == NULL && !w->precise))
+		return libc.epoll_wait(w->epfd, w->events, w->n, w->timeout_ms);
 	return w->precise ? libc.epoll_pwait2(w->epfd, w->events, w->n, w->timeout, w->sigmask)
 			  : os.epoll_pwait(w->epfd, w->events, w->n, w->timeout_ms, w->sigmask);
 }
@@ -142,7 +144,8 @@ wait_until(const struct wait *w)
 		return wait_kernel(w);
 	end = end_of(w);
 	ret = wait_counted(w, &again);
-	if (likely(core_loaded() == NULL))
+	/* no socket of ours has ever come in: nobody was called out */
+	if (likely(mark_of(w->epfd) == SOCK_MARK_EPOLL))
 		return ret;
 	if (ret > 0) {
 		err = errno;
@@ -158,9 +161,7 @@ wait_until(const struct wait *w)
 static const struct core *
 for_wait(int epfd)
 {
-	enum sock_mark mark = mark_of(epfd);
-
-	return mark != SOCK_MARK_NONE && mark != SOCK_MARK_STACK ? core_loaded() : NULL;
+	return mark_of(epfd) == SOCK_MARK_OURS ? core_loaded() : NULL;
 }
 
 EXPORT int

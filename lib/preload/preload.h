@@ -49,6 +49,7 @@
 			(struct pollfd * fds, nfds_t n, const struct timespec *timeout,            \
 					const sigset_t *sigmask, size_t room))                     \
 	X(int, epoll_create, (int size))                                                           \
+	X(int, epoll_wait, (int epfd, struct epoll_event *events, int n, int timeout_ms))          \
 	X(int, epoll_pwait2,                                                                       \
 			(int epfd, struct epoll_event *events, int n,                              \
 					const struct timespec *timeout, const sigset_t *sigmask))  \
@@ -98,7 +99,7 @@ void caller_opened(int fd, const void *address);
 /** @name Marks (marks.c) */
 /** @{ */
 extern uint8_t preload_marks[SOCK_MARKS];
-/** Threads in the kernel's epoll_wait(2) that began before there was libdpvma.so, by epoll. */
+/** Threads in the kernel's epoll_wait(2), by epoll. */
 extern uint16_t preload_waiters[SOCK_MARKS];
 
 static inline enum sock_mark

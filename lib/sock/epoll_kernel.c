@@ -121,7 +121,6 @@ kernel_until(int epfd, struct epoll_event *events, int n, uint64_t deadline, con
 			mask);
 }
 
-/* @return events; 0 with @p kicked: the epoll is another now, look again */
 /* Also when the thread is cancelled in its sleep. */
 static void
 wait_over(void *threads)
@@ -130,6 +129,7 @@ wait_over(void *threads)
 		__atomic_fetch_sub((uint16_t *)threads, 1, __ATOMIC_SEQ_CST);
 }
 
+/* @return events; 0 with @p kicked: the epoll is another now, look again */
 int
 epoll_wait_kernels(int epfd, struct epoll_event *events, int n, uint64_t deadline,
 		const sigset_t *mask, bool *kicked)

@@ -169,7 +169,9 @@ enter(struct sock *s, int fd)
 		table_top = (uint32_t)fd + 1;
 	rte_spinlock_unlock(&free_lock);
 	__atomic_store_n(&table[fd], s, __ATOMIC_RELEASE);
-	sock_mark(fd, s->offloaded || s->sends ? SOCK_MARK_OURS : SOCK_MARK_KERNEL);
+	sock_mark(fd,
+			s->offloaded || s->sends || s->epoll != NULL ? SOCK_MARK_OURS
+								     : SOCK_MARK_KERNEL);
 }
 
 void

@@ -684,7 +684,7 @@ epolls(bool precise)
 {
 	struct sockaddr_in any = in("0.0.0.0", 0), to;
 	struct epoll_event event = { .events = EPOLLIN, .data.u64 = 77 };
-	int outer = OPEN(epoll_create(1)), inner, fd, plain[2];
+	int outer = OPEN(epoll_create(1)), inner, late, unbound, fd, plain[2];
 	pthread_t thread;
 	void *ret;
 
@@ -714,6 +714,18 @@ epolls(bool precise)
 	DO(write(plain[1], "y", 1));
 	DO(epoll_wait(waiter.ep, &event, 1, -1));
 	DO(event.data.u64);
+	/* the kernel's first descriptor in an epoll that had none: only who asks hears of it */
+	late = OPEN(epoll_create1(0));
+	unbound = OPEN(socket(AF_INET, SOCK_DGRAM, 0));
+	event = (struct epoll_event){ .events = EPOLLIN, .data.u64 = 79 };
+	DO(epoll_ctl(late, EPOLL_CTL_ADD, unbound, &event));
+	DO(write(plain[1], "z", 1));
+	event.data.u64 = 80;
+	DO(epoll_ctl(late, EPOLL_CTL_ADD, plain[0], &event));
+	DO(epoll_wait(late, &event, 1, -1));
+	DO(event.data.u64);
+	DO(close(unbound));
+	DO(close(late));
 	DO(close(waiter.ep));
 	DO(epoll_wait(waiter.ep, &event, 1, 0));
 	/* a candidate, and nested */

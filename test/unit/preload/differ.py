@@ -41,6 +41,7 @@ def same(name, args, loaded, **env):
 stack = dict(PORT, DPVMA_EAL_ARGS=PORT["DPVMA_EAL_ARGS"].replace(",no-rx=1", ""))
 same("no port needed", [], False, **stack)
 same("with a port", ["ports"], True, **stack)
+same("with a port, never asleep", ["ports"], True, VMA_RX_POLL="-1", VMA_SELECT_POLL="-1", **stack)
 same("dpvma does not start", ["ports"], True, DPVMA_EAL_ARGS="--no-pci --no-huge -m 64",
      VMA_TRACELEVEL="none")
 
