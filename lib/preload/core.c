@@ -101,7 +101,7 @@ attach(const struct core *found, const char *cause)
 	static struct sock_host host = {
 		.os = &os,
 		.marks = preload_marks,
-		.epoll_waiters = preload_waiters,
+		.epoll_waits = preload_waits,
 		.signals = preload_signals,
 		.adopt = candidate_adopt,
 		.started = caller_after,

@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * epoll. One in which no socket of ours is, is the kernel's. A thread that sleeps in such a one
- * when the first of ours comes in must be called out: it is counted.
+ * when the first of ours comes in must be called out: it is known.
  */
+#include <linux/membarrier.h>
 #include <pthread.h>
+#include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "preload.h"
 
 #define NS_PER_S UINT64_C(1000000000)
 #define TIMEOUT_MAX_S 1000000000 /**< 31 years: no limit */
-
-uint16_t preload_waiters[SOCK_MARKS];
 
 static inline __attribute__((always_inline)) int
 opened(int fd)
@@ -70,12 +72,36 @@ struct wait {
 };
 
 static uint64_t
+ns_of(const struct timespec *t)
+{
+	return (uint64_t)t->tv_sec * NS_PER_S + (uint64_t)t->tv_nsec;
+}
+
+static uint64_t
 now_ns(void)
 {
 	struct timespec t;
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
+	return ns_of(&t);
+}
+
+/*
+ * When a call of so long began at the latest: by the clock that is quickly read, and its step. Only
+ * who is called out looks at it, and ends some milliseconds late rather than early.
+ */
+static uint64_t
+begun_ns(void)
+{
+	static uint64_t step;
+	struct timespec t;
+
+	if (unlikely(step == 0)) {
+		clock_getres(CLOCK_MONOTONIC_COARSE, &t);
+		step = ns_of(&t);
+	}
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
+	return ns_of(&t) + step;
 }
 
 /* UINT64_MAX: never, or what is no time at all, as the kernel will say. */
@@ -84,10 +110,10 @@ end_of(const struct wait *w)
 {
 	if (!w->precise)
 		return w->timeout_ms < 0 ? UINT64_MAX
-					 : now_ns() + (uint64_t)w->timeout_ms * 1000000;
+					 : begun_ns() + (uint64_t)w->timeout_ms * 1000000;
 	if (w->timeout == NULL || w->timeout->tv_sec < 0 || w->timeout->tv_sec > TIMEOUT_MAX_S)
 		return UINT64_MAX;
-	return now_ns() + (uint64_t)w->timeout->tv_sec * NS_PER_S + (uint64_t)w->timeout->tv_nsec;
+	return begun_ns() + ns_of(w->timeout);
 }
 
 static int
@@ -112,24 +138,96 @@ wait_kernel(const struct wait *w)
 			  : os.epoll_pwait(w->epfd, w->events, w->n, w->timeout_ms, w->sigmask);
 }
 
-/* Also when the thread is cancelled in its sleep. */
+/** @name Who waits */
+/** @{ */
+/** A thread, once it has waited; used again after its end. */
+struct waiter {
+	int epfd; /**< in the kernel's wait for this one, -1: in none */
+	bool taken;
+	struct waiter *next;
+};
+static struct waiter *waiters;
+static __thread struct waiter *me __attribute__((tls_model("initial-exec")));
+static pthread_key_t ends; /**< its destructor hears of threads that end, also by cancellation */
+static bool asymmetric;	   /**< membarrier(2) orders for both sides: waiters need no barrier */
+
 static void
-leave(uint16_t **waiters)
+waiter_ends(void *waiter)
 {
-	__atomic_fetch_sub(*waiters, 1, __ATOMIC_SEQ_CST);
+	struct waiter *w = waiter;
+
+	w->epfd = -1;
+	__atomic_store_n(&w->taken, false, __ATOMIC_RELEASE);
+}
+
+static struct waiter *
+waiter_again(void)
+{
+	struct waiter *w = __atomic_load_n(&waiters, __ATOMIC_ACQUIRE);
+
+	while (w != NULL && (w->taken || __atomic_exchange_n(&w->taken, true, __ATOMIC_ACQ_REL)))
+		w = w->next;
+	return w;
+}
+
+/* NULL for want of memory: it will hear of sockets that come when it waits the next time. */
+static __attribute__((noinline)) struct waiter *
+waiter_new(void)
+{
+	struct waiter *w = waiter_again();
+	int err = errno;
+
+	if (w == NULL && (w = calloc(1, sizeof(*w))) != NULL) {
+		w->taken = true;
+		w->epfd = -1;
+		w->next = __atomic_load_n(&waiters, __ATOMIC_RELAXED);
+		while (!__atomic_compare_exchange_n(
+				&waiters, &w->next, w, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+			;
+	}
+	if (w != NULL)
+		pthread_setspecific(ends, w);
+	me = w;
+	errno = err;
+	return w;
+}
+
+bool
+preload_waits(int epfd)
+{
+	struct waiter *w = __atomic_load_n(&waiters, __ATOMIC_ACQUIRE);
+
+	if (asymmetric)
+		syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
+	else
+		__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	while (w != NULL && __atomic_load_n(&w->epfd, __ATOMIC_RELAXED) != epfd)
+		w = w->next;
+	return w != NULL;
 }
 
 /* @return as epoll_wait(2); with @p again: the epoll is dpvma's now */
 static int
-wait_counted(const struct wait *w, bool *again)
+wait_told(const struct wait *w, bool *again)
 {
-	uint16_t *waiters __attribute__((cleanup(leave))) = &preload_waiters[w->epfd];
+	struct waiter *self = likely(me != NULL) ? me : waiter_new();
+	/* a handler that waits interrupts a wait, which is over then */
+	int before = self != NULL ? self->epfd : -1, ret;
 
-	__atomic_fetch_add(waiters, 1, __ATOMIC_SEQ_CST);
+	if (likely(self != NULL))
+		__atomic_store_n(&self->epfd, w->epfd, __ATOMIC_RELAXED);
+	if (likely(asymmetric))
+		__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	else
+		__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	/* who made it dpvma's before did not see us */
 	*again = mark_of(w->epfd) == SOCK_MARK_OURS;
-	return *again ? 0 : wait_kernel(w);
+	ret = *again ? 0 : wait_kernel(w);
+	if (likely(self != NULL))
+		__atomic_store_n(&self->epfd, before, __ATOMIC_RELEASE);
+	return ret;
 }
+/** @} */
 
 static int
 wait_until(const struct wait *w)
@@ -138,12 +236,10 @@ wait_until(const struct wait *w)
 	int ret, err;
 	bool again;
 
-	/* who does not sleep need not be called out */
-	if (mark_of(w->epfd) == SOCK_MARK_NONE || mark_of(w->epfd) == SOCK_MARK_STACK ||
-			(!w->precise && w->timeout_ms == 0))
+	if (mark_of(w->epfd) != SOCK_MARK_EPOLL || (!w->precise && w->timeout_ms == 0))
 		return wait_kernel(w);
 	end = end_of(w);
-	ret = wait_counted(w, &again);
+	ret = wait_told(w, &again);
 	/* no socket of ours has ever come in: nobody was called out */
 	if (likely(mark_of(w->epfd) == SOCK_MARK_EPOLL))
 		return ret;
@@ -176,6 +272,9 @@ epoll_pwait(int epfd, struct epoll_event *events, int n, int timeout_ms, const s
 EXPORT int
 epoll_wait(int epfd, struct epoll_event *events, int n, int timeout_ms)
 {
+	/* the usual one: who does not sleep need not be called out */
+	if (likely(timeout_ms == 0 && mark_of(epfd) != SOCK_MARK_OURS))
+		return libc.epoll_wait(epfd, events, n, 0);
 	return epoll_pwait(epfd, events, n, timeout_ms, NULL);
 }
 
@@ -189,17 +288,30 @@ epoll_pwait2(int epfd, struct epoll_event *events, int n, const struct timespec 
 	return c != NULL ? c->epoll_pwait2(epfd, events, n, timeout, sigmask) : wait_until(&w);
 }
 
-/* The parent's threads do not wait in the child. */
+static void
+register_barrier(void)
+{
+	asymmetric = syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
+}
+
+/* The parent's other threads do not wait in the child. */
 static void
 in_child(void)
 {
-	int fd;
+	struct waiter *w;
 
-	for (fd = 0; (fd = mark_next(fd)) < (int)SOCK_MARKS; fd++)
-		__atomic_store_n(&preload_waiters[fd], 0, __ATOMIC_RELAXED);
+	for (w = waiters; w != NULL; w = w->next)
+		if (w != me)
+			waiter_ends(w);
+	register_barrier();
 }
 
 static void __attribute__((constructor)) begin(void)
 {
+	int err = errno;
+
+	pthread_key_create(&ends, waiter_ends);
+	register_barrier();
 	pthread_atfork(NULL, NULL, in_child);
+	errno = err;
 }

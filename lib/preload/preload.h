@@ -99,8 +99,8 @@ void caller_opened(int fd, const void *address);
 /** @name Marks (marks.c) */
 /** @{ */
 extern uint8_t preload_marks[SOCK_MARKS];
-/** Threads in the kernel's epoll_wait(2), by epoll. */
-extern uint16_t preload_waiters[SOCK_MARKS];
+/** Whether a thread is in the kernel's epoll_wait(2) for that one. */
+bool preload_waits(int epfd);
 
 static inline enum sock_mark
 mark_of(int fd)

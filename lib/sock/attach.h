@@ -113,9 +113,11 @@ struct sock_signals {
 struct sock_host {
 	const struct sock_os *os;
 	uint8_t *marks; /**< SOCK_MARKS of them */
-	/** Threads that wait in a kernel's epoll and began before dpvma came: SOCK_MARKS of them.
+	/**
+	 * Whether a thread is in the kernel's wait for that epoll, by a call that was not dpvma's.
+	 * Who begins after a change of the mark that came before this question sees the change.
 	 */
-	const uint16_t *epoll_waiters;
+	bool (*epoll_waits)(int epfd);
 	/** Those of the calling thread; NULL: signals are seen by sleeping calls only. */
 	const struct sock_signals *(*signals)(void);
 	/** Whether handlers of bad addresses are in place, so that EFAULT can be told. */
@@ -155,8 +157,8 @@ DPVMA_API int dpvma_adopt(int fd);
 DPVMA_API void dpvma_option_taken(int fd, int level, int name, const void *val, socklen_t len);
 
 /**
- * What the kernel gave to one of the epoll_waiters of host, which was called out if the epoll is
- * dpvma's now. It has taken itself off that count.
+ * What the kernel gave to one that epoll_waits() of the host tells of, which was called out if the
+ * epoll is dpvma's now. It has taken itself off that count.
  * @return events that are the program's; 0: call dpvma_epoll_pwait() for the rest of the time
  */
 DPVMA_API int dpvma_epoll_called_out(int epfd, struct epoll_event *events, int n);

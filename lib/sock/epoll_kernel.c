@@ -38,9 +38,7 @@ any_in_kernel(int epfd)
 	if ((uint32_t)epfd >= SOCK_MARKS)
 		return false;
 	return __atomic_load_n(&in_kernel[epfd], __ATOMIC_SEQ_CST) != 0 ||
-			(sock_epoll_waiters != NULL &&
-					__atomic_load_n(&sock_epoll_waiters[epfd],
-							__ATOMIC_SEQ_CST) != 0);
+			(sock_epoll_waits != NULL && sock_epoll_waits(epfd));
 }
 
 void

@@ -14,27 +14,27 @@ struct sock_os os = {
 #undef AS_LINKED
 };
 
-static uint8_t *marks;
+uint8_t *sock_marks;
 static unsigned int stacks_top;
 static bool (*adopt_candidate)(int fd);
 static void (*host_started)(void);
 static const struct sock_signals *(*signals_of)(void);
 bool sock_faults;
-const uint16_t *sock_epoll_waiters;
+bool (*sock_epoll_waits)(int epfd);
 
 void
 sock_mark(int fd, enum sock_mark mark)
 {
-	if (marks != NULL && (uint32_t)fd < SOCK_MARKS)
-		__atomic_store_n(&marks[fd], (uint8_t)mark, __ATOMIC_RELEASE);
+	if (sock_marks != NULL && (uint32_t)fd < SOCK_MARKS)
+		__atomic_store_n(&sock_marks[fd], (uint8_t)mark, __ATOMIC_RELEASE);
 }
 
 enum sock_mark
 sock_marked(int fd)
 {
-	if (marks == NULL || (uint32_t)fd >= SOCK_MARKS)
+	if (sock_marks == NULL || (uint32_t)fd >= SOCK_MARKS)
 		return SOCK_MARK_NONE;
-	return (enum sock_mark)__atomic_load_n(&marks[fd], __ATOMIC_ACQUIRE);
+	return (enum sock_mark)__atomic_load_n(&sock_marks[fd], __ATOMIC_ACQUIRE);
 }
 
 /** @name The stack's own */
@@ -44,7 +44,7 @@ sock_own(int fd)
 {
 	unsigned int top = sock_stacks_top();
 
-	if (marks == NULL || (uint32_t)fd >= SOCK_MARKS)
+	if (sock_marks == NULL || (uint32_t)fd >= SOCK_MARKS)
 		return fd;
 	while ((unsigned int)fd >= top &&
 			!__atomic_compare_exchange_n(&stacks_top, &top, (unsigned int)fd + 1, false,
@@ -125,13 +125,13 @@ dpvma_attach(const struct sock_host *host)
 	if (sock_alive() != 0)
 		return fail(-EBUSY);
 	os = *host->os;
-	marks = host->marks;
+	sock_marks = host->marks;
 	signals_of = host->signals;
 	adopt_candidate = host->adopt;
 	host_started = host->started;
 	port_fork_tell(sock_own_told);
 	sock_faults = host->faults;
-	sock_epoll_waiters = host->epoll_waiters;
+	sock_epoll_waits = host->epoll_waits;
 	return 0;
 }
 

@@ -372,17 +372,30 @@ poll_deadline(const struct timespec *timeout, uint64_t *deadline)
 static bool
 user_fds(struct pollfd *fds, nfds_t n)
 {
-	return n <= SOCK_MARKS && user_out(fds, n * sizeof(*fds));
+	return n <= SOCK_MARKS && user_in(fds, n * sizeof(*fds));
 }
 
-/* Ours, or an epoll that may become so. */
-static bool
+/* Ours, or an epoll that may become so. Where there are marks they say it all. */
+static inline bool
+is_for_us(int fd)
+{
+	uint8_t mark;
+
+	if ((uint32_t)fd >= SOCK_MARKS)
+		return false;
+	if (unlikely(sock_marks == NULL))
+		return sock_is_ours(fd) || epoll_maybe(fd);
+	mark = __atomic_load_n(&sock_marks[fd], __ATOMIC_ACQUIRE);
+	return mark == SOCK_MARK_OURS || mark == SOCK_MARK_EPOLL;
+}
+
+static inline bool
 any_ours(const struct pollfd *fds, nfds_t n)
 {
 	nfds_t i;
 
 	for (i = 0; i < n; i++)
-		if (fds[i].fd >= 0 && (sock_is_ours(fds[i].fd) || epoll_maybe(fds[i].fd)))
+		if (is_for_us(fds[i].fd))
 			return true;
 	return false;
 }
@@ -393,6 +406,8 @@ wait_for(struct pollfd *fds, nfds_t n, uint64_t deadline, const sigset_t *sigmas
 {
 	int ret;
 
+	if (unlikely(!user_out(fds, n * sizeof(*fds))))
+		return fail(-EFAULT);
 	do {
 		ret = poll_wait(fds, n, deadline, sigmask, false);
 		if (ret == -EREMOTE)

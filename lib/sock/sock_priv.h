@@ -200,6 +200,7 @@ struct sock {
 /** libc's calls, for descriptors of the program: never to be made by their own names in this room
  */
 extern struct sock_os os;
+extern uint8_t *sock_marks; /**< the host's; NULL: there is none */
 void sock_mark(int fd, enum sock_mark mark);
 /** NONE without a library that interposes. */
 enum sock_mark sock_marked(int fd);
@@ -218,7 +219,7 @@ struct sock *sock_get_named(int fd);
 void sock_host_started(void);
 /** Of the calling thread; the same address in every call of it. */
 const struct sock_signals *sock_signals(void);
-extern const uint16_t *sock_epoll_waiters; /**< see struct sock_host; NULL: there is none */
+extern bool (*sock_epoll_waits)(int epfd); /**< see struct sock_host; NULL: there is none */
 extern bool sock_faults;		   /**< see struct sock_host */
 
 /* fdtable.c */

@@ -70,6 +70,15 @@ by_epoll(void *fn, int fd)
 	((epoll_fn)fn)(fd, &ev, 1, 0);
 }
 
+/* One that may sleep, and finds something. */
+static void
+by_epoll_ready(void *fn, int fd)
+{
+	struct epoll_event ev;
+
+	((epoll_fn)fn)(fd, &ev, 1, 1000);
+}
+
 static uint64_t
 now_ns(void)
 {
@@ -149,7 +158,7 @@ main(int argc, char **argv)
 	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t len = sizeof(a);
 	int zero = open("/dev/zero", O_RDWR), to = socket(AF_INET, SOCK_DGRAM, 0),
-	    from = socket(AF_INET, SOCK_DGRAM, 0), ep = epoll_create1(0);
+	    from = socket(AF_INET, SOCK_DGRAM, 0), ep = epoll_create1(0), ready = epoll_create1(0);
 	struct epoll_event ev = { .events = EPOLLIN };
 	unsigned int i;
 
@@ -157,6 +166,8 @@ main(int argc, char **argv)
 			getsockname(to, (struct sockaddr *)&a, &len) != 0 ||
 			connect(from, (struct sockaddr *)&a, sizeof(a)) != 0 ||
 			epoll_ctl(ep, EPOLL_CTL_ADD, from, &ev) != 0 ||
+			epoll_ctl(ready, EPOLL_CTL_ADD, from,
+					&(struct epoll_event){ .events = EPOLLOUT }) != 0 ||
 			start_stack(argc, argv) != 0) {
 		perror("setup");
 		return 1;
@@ -171,6 +182,7 @@ main(int argc, char **argv)
 		{ "poll", (void *)poll, from, by_poll },
 		{ "select", (void *)select, from, by_select },
 		{ "epoll_wait", (void *)epoll_wait, ep, by_epoll },
+		{ "epoll_wait", (void *)epoll_wait, ready, by_epoll_ready },
 	};
 	for (i = 0; i < sizeof(subjects) / sizeof(subjects[0]); i++)
 		compare(&subjects[i], libc);
