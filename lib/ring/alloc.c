@@ -528,4 +528,5 @@ ring_pools_fini(void)
 {
 	profile_pools_fini();
 	pools_fini();
+	lend_fini();
 }

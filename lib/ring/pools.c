@@ -240,7 +240,7 @@ make_pool(struct plan *p, const char *what, unsigned int node, struct rte_mempoo
 		p->n = p->n / 4 * 3;
 		*pool = create(name, p, (int)node);
 	}
-	if (*pool == NULL)
+	if (*pool == NULL || ring_pool_known(*pool) != 0)
 		return does_not_fit(p, pools_memory_free((int)node));
 	if (p->n < wanted)
 		LOG_INFO("memory: %s=%u did not fit, %u buffers taken", p->name, wanted, p->n);
@@ -355,6 +355,7 @@ pools_free(struct rte_mempool *pool)
 				rte_mempool_in_use_count(pool), pool->name);
 		return false;
 	}
+	ring_pool_forgotten(pool);
 	if (stride_pool_info_get(pool) != NULL)
 		stride_pool_free(pool);
 	else

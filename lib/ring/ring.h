@@ -16,6 +16,7 @@
 #ifndef DPVMA_RING_H
 #define DPVMA_RING_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -443,25 +444,96 @@ void rings_fini(void);
 /** After ports_fini(): free the pools that rings_fini() had to leave to the queues. */
 void ring_pools_fini(void);
 
+/** What a buffer is to the application that has it in hand. */
+enum ring_lent {
+	RING_LENT_NOT,
+	RING_LENT_PACKET, /**< the first buffer of a packet: recvfrom_zcopy(), a callback's HOLD */
+	RING_LENT_BUFF,	  /**< one buffer: socketxtreme */
+};
+
 /**
- * Fields that dpvma keeps in an mbuf, registered with rte_mbuf_dynfield_register().
- * link: the next packet of a socket's queue.
+ * What dpvma keeps in an mbuf, registered with rte_mbuf_dynfield_register(): it lies on the second
+ * line of the mbuf, with next and pool. A packet is in one queue or in the hands of the
+ * application, never both, so both use the same bytes; as lent it is the vma_buff_t of the extra
+ * API, in whose tail nobody looks.
  */
-extern int ring_mbuf_link_offset;
+struct ring_meta {
+	union {
+		struct {
+			struct rte_mbuf *link; /**< next packet of a socket's queue */
+			uint64_t swtime;       /**< of the burst that brought it, ns */
+		};
+		struct {
+			struct ring_meta *next;
+			void *payload;
+		};
+	};
+	uint16_t len;
+	uint16_t lent;	/**< enum ring_lent; NOT in a queue and in a pool */
+	uint32_t owner; /**< who lent it: a socket's serial number */
+};
+_Static_assert(sizeof(struct ring_meta) == 24, "the dynamic fields of an mbuf are few");
+
+extern int ring_mbuf_meta_offset;
+static inline struct ring_meta *
+ring_mbuf_meta(struct rte_mbuf *m)
+{
+	return RTE_MBUF_DYNFIELD(m, ring_mbuf_meta_offset, struct ring_meta *);
+}
+static inline struct rte_mbuf *
+ring_mbuf_of_meta(struct ring_meta *meta)
+{
+	return (struct rte_mbuf *)((char *)meta - ring_mbuf_meta_offset);
+}
 static inline struct rte_mbuf **
 ring_mbuf_link(struct rte_mbuf *m)
 {
-	return RTE_MBUF_DYNFIELD(m, ring_mbuf_link_offset, struct rte_mbuf **);
+	return &ring_mbuf_meta(m)->link;
 }
+
+/** @name Buffers in the hands of the application (lend.c) */
+/** @{ */
+static inline void
+ring_lend(struct rte_mbuf *m, enum ring_lent how, uint32_t owner)
+{
+	struct ring_meta *meta = ring_mbuf_meta(m);
+
+	meta->lent = (uint16_t)how;
+	meta->owner = owner;
+}
+/** Whether an mbuf of a pool that ring_pool_known() was told of is at that address; reads nothing
+ * there before that is sure. Any thread, no lock. */
+bool ring_mbuf_is(const void *address);
+/**
+ * Take back what the application hands in.
+ * @return 0: the caller's again; -EFAULT: no buffer of ours; -EALREADY: nobody has lent it, or it
+ *         was given back; -ENOENT: lent otherwise, or by another than @p owner
+ */
+static inline int
+ring_lent_back(void *mbuf, enum ring_lent how, uint32_t owner)
+{
+	struct ring_meta *meta;
+
+	if (unlikely(!ring_mbuf_is(mbuf)))
+		return -EFAULT;
+	meta = ring_mbuf_meta((struct rte_mbuf *)mbuf);
+	if (unlikely(meta->lent != (uint16_t)how || meta->owner != owner))
+		return meta->lent == RING_LENT_NOT ? -EALREADY : -ENOENT;
+	meta->lent = RING_LENT_NOT;
+	return 0;
+}
+/** A pool whose packets the application may come to have. 0, -ENOMEM; and before it is freed. */
+int ring_pool_known(struct rte_mempool *pool);
+void ring_pool_forgotten(const struct rte_mempool *pool);
+/** @} */
 /** The device's Rx timestamp in ns when (ol_flags & ring_mbuf_timestamp_flag), else unset. */
 extern int ring_mbuf_timestamp_offset;
 extern uint64_t ring_mbuf_timestamp_flag;
 /** When a burst was taken, ns of CLOCK_REALTIME; written only for sockets that want it. */
-extern int ring_mbuf_swtime_offset;
 static inline uint64_t *
 ring_mbuf_swtime(struct rte_mbuf *m)
 {
-	return RTE_MBUF_DYNFIELD(m, ring_mbuf_swtime_offset, uint64_t *);
+	return &ring_mbuf_meta(m)->swtime;
 }
 /**
  * The device's timestamp as nanoseconds of CLOCK_REALTIME, as VMA_HW_TS_CONVERSION says; 0 when the

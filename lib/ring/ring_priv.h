@@ -209,6 +209,9 @@ void sleep_wake(struct ring *ring);
 
 /** Register the fields and note how the port's clock runs. */
 int timestamp_init(void);
+
+/* lend.c */
+void lend_fini(void);
 void timestamp_port(struct port *port);
 /** @} */
 

@@ -18,10 +18,9 @@
 /* A speed is worth something when the looks are so far apart, in ns. */
 #define MEASURE_MIN 2000000u
 
-int ring_mbuf_link_offset = -1;
+int ring_mbuf_meta_offset = -1;
 int ring_mbuf_timestamp_offset = -1;
 uint64_t ring_mbuf_timestamp_flag;
-int ring_mbuf_swtime_offset = -1;
 
 /* ns = base_ns + (ticks - base_ticks) * ns_per_tick */
 struct rate {
@@ -43,25 +42,19 @@ static struct clock_of_port clocks[PORT_MAX];
 int
 timestamp_init(void)
 {
-	static const struct rte_mbuf_dynfield link = {
-		.name = "dpvma_link",
-		.size = sizeof(struct rte_mbuf *),
-		.align = __alignof__(struct rte_mbuf *),
-	};
-	static const struct rte_mbuf_dynfield swtime = {
-		.name = "dpvma_swtime",
-		.size = sizeof(uint64_t),
-		.align = __alignof__(uint64_t),
+	static const struct rte_mbuf_dynfield meta = {
+		.name = "dpvma_meta",
+		.size = sizeof(struct ring_meta),
+		.align = __alignof__(struct ring_meta),
 	};
 
-	ring_mbuf_link_offset = rte_mbuf_dynfield_register(&link);
-	ring_mbuf_swtime_offset = rte_mbuf_dynfield_register(&swtime);
-	if (ring_mbuf_link_offset < 0 || ring_mbuf_swtime_offset < 0 ||
+	ring_mbuf_meta_offset = rte_mbuf_dynfield_register(&meta);
+	if (ring_mbuf_meta_offset < 0 ||
 			rte_mbuf_dyn_rx_timestamp_register(&ring_mbuf_timestamp_offset,
 					&ring_mbuf_timestamp_flag) != 0) {
 		int err = rte_errno;
 
-		LOG_ERROR("no room in the mbuf for three fields of 8 bytes (%s): the program has "
+		LOG_ERROR("no room in the mbuf for fields of 24 and 8 bytes (%s): the program has "
 			  "registered too many of its own",
 				rte_strerror(err));
 		return -err;

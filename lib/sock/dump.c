@@ -154,6 +154,14 @@ dpvma_dump(int fd, FILE *f)
 	return 0;
 }
 
+static struct extra_stats extra;
+
+void
+sock_misused(enum extra_stat what)
+{
+	__atomic_fetch_add(&extra.c[what], 1, __ATOMIC_RELAXED);
+}
+
 int
 dpvma_dump_json(FILE *f)
 {
@@ -175,7 +183,9 @@ dpvma_dump_json(FILE *f)
 	d.comma = false;
 	if (started)
 		stream_foreach_engine(print_tcp, &d);
-	fputs("]}\n", f);
+	fputs("],\"extra\":", f);
+	stat_json(f, &stat_extra, extra.c);
+	fputs("}\n", f);
 	return ferror(f) ? fail(-EIO) : 0;
 }
 
@@ -259,6 +269,12 @@ tcp_label_at(unsigned int index, char *buf, size_t len)
 	snprintf(buf, len, "%s", tcp_at(index) != NULL ? copied_ring : "");
 }
 
+static const uint64_t *
+extra_at(unsigned int index)
+{
+	return index == 0 ? extra.c : NULL;
+}
+
 void
 dump_export(void)
 {
@@ -267,5 +283,6 @@ dump_export(void)
 	explain_export();
 	if (!done)
 		done = stat_export(&stat_sock, stats_at, label_at) == 0 &&
-				stat_export(&stat_tcp, tcp_at, tcp_label_at) == 0;
+				stat_export(&stat_tcp, tcp_at, tcp_label_at) == 0 &&
+				stat_export(&stat_extra, extra_at, NULL) == 0;
 }

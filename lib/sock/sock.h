@@ -11,6 +11,7 @@
 
 #include "dpvma.h"
 #include "ring/ring.h"
+#include "stat/stat.h"
 
 struct udp_sock;
 
@@ -30,6 +31,9 @@ int sock_headers(int fd, void *buf, uint16_t *len);
 
 /** The table that getsockopt(-1, SOL_SOCKET, SO_VMA_GET_API) stores. */
 void sock_set_api(void *api);
+
+/** A mistake of the program, which was refused: counted for the process. Any thread. */
+void sock_misused(enum extra_stat what);
 
 /** VMA's thread_offload: sockets that the calling thread opens later are offloaded or not. */
 void sock_thread_offload(bool on);

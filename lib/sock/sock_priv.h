@@ -443,7 +443,7 @@ sock_turned(struct sock_wait *w, int round)
  * @return 0, -EINTR, -EAGAIN (deadline), -EREMOTE (the kernel's socket is readable)
  */
 int sock_sleep(struct sock *s, short want, struct sock_wait *w, const sigset_t *sigmask);
-void sock_wake(void *sock, unsigned int events);
+void sock_wake(void *sock, struct ring *ring, unsigned int events);
 /** Only these: for who found something and does not take it. */
 void sock_wake_sleepers(struct sock *s);
 /** Sleepers and watches came or went: what the room below shall tell. */

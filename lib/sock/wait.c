@@ -21,9 +21,11 @@
 #define MASK_TURNS 100 /**< between looks for signals, if VMA_SELECT_POLL_OS_RATIO says never */
 
 void
-sock_wake(void *sock, unsigned int events)
+sock_wake(void *sock, struct ring *ring, unsigned int events)
 {
 	struct sock *s = sock;
+
+	(void)ring;
 
 	/* two at one time may count as one, which is a change all the same */
 	if (events == 0 || (events & POLLIN))
@@ -49,7 +51,7 @@ void
 sock_wake_all(struct sock *s)
 {
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	sock_wake(s, 0);
+	sock_wake(s, NULL, 0);
 }
 
 void

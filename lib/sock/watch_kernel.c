@@ -123,7 +123,7 @@ harvested(struct epoll *ep, int fd)
 			w->kernel_ready = true;
 			__atomic_store_n(&w->s->os_told, true, __ATOMIC_RELAXED);
 			watch_ready_again(w, false);
-			sock_wake(ep->s, POLLIN);
+			sock_wake(ep->s, NULL, POLLIN);
 		}
 }
 

@@ -41,7 +41,7 @@ void
 watch_look(struct watch *w)
 {
 	if (watch_revents(w) != 0 && enlist(w, false))
-		sock_wake(w->ep->s, POLLIN);
+		sock_wake(w->ep->s, NULL, POLLIN);
 }
 
 struct watch *
@@ -117,7 +117,7 @@ tell(struct watch *w, unsigned int events)
 	if (w->in_kernel || (wanted & ~WATCH_HOW) == 0 || (events != 0 && !(events & wanted)))
 		return false;
 	enlist(w, false);
-	sock_wake(w->ep->s, POLLIN);
+	sock_wake(w->ep->s, NULL, POLLIN);
 	return is_taken(w, events);
 }
 

@@ -21,11 +21,14 @@ static const char *const tcp_names[] = { TCP_COUNTERS(NAME) };
 static const char *const tcp_helps[] = { TCP_COUNTERS(HELP) };
 static const char *const cyclic_names[] = { CYCLIC_COUNTERS(NAME) };
 static const char *const cyclic_helps[] = { CYCLIC_COUNTERS(HELP) };
+static const char *const extra_names[] = { EXTRA_COUNTERS(NAME) };
+static const char *const extra_helps[] = { EXTRA_COUNTERS(HELP) };
 
 const struct stat_desc stat_ring = { "ring", RING_STAT_MAX, ring_names, ring_helps };
 const struct stat_desc stat_sock = { "socket", SOCK_STAT_MAX, sock_names, sock_helps };
 const struct stat_desc stat_tcp = { "tcp", TCP_STAT_MAX, tcp_names, tcp_helps };
 const struct stat_desc stat_cyclic = { "cyclic", CYCLIC_STAT_MAX, cyclic_names, cyclic_helps };
+const struct stat_desc stat_extra = { "extra", EXTRA_STAT_MAX, extra_names, extra_helps };
 
 void
 stat_print(FILE *f, const struct stat_desc *desc, const uint64_t *c)
@@ -64,6 +67,7 @@ stat_doc(FILE *f)
 		{ &stat_sock, "Sockets" },
 		{ &stat_tcp, "TCP" },
 		{ &stat_cyclic, "Cyclic readers" },
+		{ &stat_extra, "The extra API" },
 	};
 	unsigned int k, i;
 

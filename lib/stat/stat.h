@@ -70,7 +70,19 @@
 	X(tx_eagain, "non-blocking sends that were refused")                                       \
 	X(tx_os, "datagrams sent through the kernel's socket")                                     \
 	X(errors, "asynchronous errors (ICMP) recorded on the socket")                             \
-	X(err_drop, "entries of the error queue dropped because it was full")
+	X(err_drop, "entries of the error queue dropped because it was full")                      \
+	X(rx_callback_drop, "packets that the receive callback dropped")                           \
+	X(rx_callback_hold, "packets that the receive callback kept")                              \
+	X(rx_lent, "packets handed out without a copy: recvfrom_zcopy, socketxtreme, HOLD")        \
+	X(rx_lent_back, "of these, packets given back")
+
+/** What the extra API counts of calls that it refuses: each is a mistake of the program. */
+#define EXTRA_COUNTERS(X)                                                                          \
+	X(unknown_buffer, "buffers given back that are none of ours")                              \
+	X(given_back_twice, "buffers given back that the application did not have")                \
+	X(foreign_buffer, "buffers given back by another socket or call than lent them")           \
+	X(free_in_callback, "packets given back from within a receive callback")                   \
+	X(stale_ring, "calls with a descriptor that is no ring, or none any more")
 
 /** What a TCP engine counts. */
 #define TCP_COUNTERS(X)										   \
@@ -175,14 +187,17 @@
 #define STAT_ENUM_SOCK(name, help) SOCK_STAT_##name,
 #define STAT_ENUM_TCP(name, help) TCP_STAT_##name,
 #define STAT_ENUM_CYCLIC(name, help) CYCLIC_STAT_##name,
+#define STAT_ENUM_EXTRA(name, help) EXTRA_STAT_##name,
 enum ring_stat { RING_COUNTERS(STAT_ENUM_RING) RING_STAT_MAX };
 enum sock_stat { SOCK_COUNTERS(STAT_ENUM_SOCK) SOCK_STAT_MAX };
 enum tcp_stat { TCP_COUNTERS(STAT_ENUM_TCP) TCP_STAT_MAX };
 enum cyclic_stat { CYCLIC_COUNTERS(STAT_ENUM_CYCLIC) CYCLIC_STAT_MAX };
+enum extra_stat { EXTRA_COUNTERS(STAT_ENUM_EXTRA) EXTRA_STAT_MAX };
 #undef STAT_ENUM_RING
 #undef STAT_ENUM_SOCK
 #undef STAT_ENUM_TCP
 #undef STAT_ENUM_CYCLIC
+#undef STAT_ENUM_EXTRA
 
 struct ring_stats {
 	uint64_t c[RING_STAT_MAX];
@@ -196,6 +211,9 @@ struct tcp_stats {
 struct cyclic_stats {
 	uint64_t c[CYCLIC_STAT_MAX];
 };
+struct extra_stats {
+	uint64_t c[EXTRA_STAT_MAX];
+};
 
 /** STAT_ADD(&ring->stats, RING, rx_packets, n) */
 #define STAT_ADD(block, kind, name, n) ((block)->c[kind##_STAT_##name] += (n))
@@ -204,12 +222,12 @@ struct cyclic_stats {
 
 /** One kind of counter block, for everything that prints or exports one. */
 struct stat_desc {
-	const char *kind; /**< "ring", "socket", "tcp", "cyclic" */
+	const char *kind; /**< "ring", "socket", "tcp", "cyclic", "extra" */
 	unsigned int n;
 	const char *const *names;
 	const char *const *helps;
 };
-extern const struct stat_desc stat_ring, stat_sock, stat_tcp, stat_cyclic;
+extern const struct stat_desc stat_ring, stat_sock, stat_tcp, stat_cyclic, stat_extra;
 
 /** "name value" pairs of the counters that are not zero, as one line with its end. */
 void stat_print(FILE *f, const struct stat_desc *desc, const uint64_t *c);

@@ -42,6 +42,18 @@ stream_send(struct stream *s, const struct iovec *iov, int iovcnt, size_t skip, 
 	return ret;
 }
 
+/* What a receive says where there is no connection any more; engine locked. */
+static ssize_t
+without_conn(struct stream *s)
+{
+	int err = s->error;
+
+	s->error = 0;
+	if (err != 0)
+		return -err;
+	return s->phase != STREAM_IDLE ? 0 : -ENOTCONN;
+}
+
 ssize_t
 stream_recv(struct stream *s, const struct iovec *iov, int iovcnt, size_t skip, unsigned int flags)
 {
@@ -55,14 +67,45 @@ stream_recv(struct stream *s, const struct iovec *iov, int iovcnt, size_t skip, 
 		ret = tcp_recv(s->conn, iov, iovcnt, skip, flags);
 		if (ret == -ENOTCONN)
 			ret = opening(s->conn) ? -EAGAIN : 0;
-	} else if (s->error != 0) {
-		ret = -s->error;
-		s->error = 0;
-	} else if (s->phase != STREAM_IDLE) {
-		ret = 0;
+	} else {
+		ret = without_conn(s);
 	}
 	engine_leave(e);
 	return ret;
+}
+
+ssize_t
+stream_recv_mbufs(struct stream *s, size_t max, struct rte_mbuf **chain)
+{
+	struct stream_engine *e = s->engine;
+	ssize_t ret = -ENOTCONN;
+
+	*chain = NULL;
+	if (unlikely(e == NULL))
+		return ret;
+	engine_enter(e);
+	if (likely(s->conn != NULL)) {
+		ret = tcp_recv_mbufs(s->conn, max, chain);
+		if (ret == -ENOTCONN)
+			ret = opening(s->conn) ? -EAGAIN : 0;
+	} else {
+		ret = without_conn(s);
+	}
+	engine_leave(e);
+	return ret;
+}
+
+void
+stream_recv_done(struct stream *s, size_t bytes)
+{
+	struct stream_engine *e = s->engine;
+
+	if (e == NULL)
+		return;
+	engine_enter(e);
+	if (s->conn != NULL)
+		tcp_recv_done(s->conn, bytes);
+	engine_leave(e);
 }
 
 int

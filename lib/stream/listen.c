@@ -107,7 +107,7 @@ seat_add(struct stream *s, struct port *port, const struct ip_addr *local, uint1
 	}
 	s->seats[s->n_seats++] = f;
 	if (s->wake != NULL)
-		s->wake(s->wake_ctx, RING_CHANGED);
+		s->wake(s->wake_ctx, NULL, RING_CHANGED);
 	return 0;
 }
 
@@ -215,7 +215,7 @@ stream_unlisten(struct stream *s)
 	s->seats = NULL;
 	free(desks);
 	if (s->wake != NULL)
-		s->wake(s->wake_ctx, RING_CHANGED);
+		s->wake(s->wake_ctx, NULL, RING_CHANGED);
 	stream_control_unlock();
 }
 

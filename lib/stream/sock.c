@@ -147,9 +147,9 @@ is_data(const struct stream *s)
 void
 stream_event(void *ctx, void *owner, unsigned int events)
 {
+	struct stream_engine *e = ctx;
 	struct stream *s = owner;
 
-	(void)ctx;
 	if (unlikely(s == NULL) || s->wake == NULL)
 		return;
 	if (events == TCP_E_READABLE && is_data(s)) {
@@ -164,7 +164,7 @@ stream_event(void *ctx, void *owner, unsigned int events)
 	} else {
 		events = 0;
 	}
-	s->wake(s->wake_ctx, events);
+	s->wake(s->wake_ctx, e->ring, events);
 }
 
 void
@@ -206,7 +206,7 @@ stream_own(struct stream *s, struct stream_engine *e, struct tcp_conn *conn,
 	s->engine = e;
 	s->conn = conn;
 	if (s->wake != NULL)
-		s->wake(s->wake_ctx, RING_CHANGED);
+		s->wake(s->wake_ctx, NULL, RING_CHANGED);
 }
 
 /* The connection lives on without its socket: the number stays taken as long. */

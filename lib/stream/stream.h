@@ -45,9 +45,10 @@ struct stream_options {
 /**
  * Events of poll(2) that may have come about; 0: any of them, for Linux, too, tells everybody when
  * a connection's state changes. Called with the engine's lock held: must not block or call in.
- * RING_CHANGED comes without it or with it, from the control path.
+ * RING_CHANGED comes without it or with it, from the control path. @p ring: the engine's, NULL for
+ * RING_CHANGED.
  */
-typedef void (*stream_wake_cb)(void *ctx, unsigned int events);
+typedef void (*stream_wake_cb)(void *ctx, struct ring *ring, unsigned int events);
 
 /** Where a socket is in its life; what TCP's state is in there is tcp_conn_state()'s. */
 enum stream_phase {
@@ -159,6 +160,13 @@ ssize_t stream_send(struct stream *s, const struct iovec *iov, int iovcnt, size_
 /** As tcp_recv(); 0 too when the connection is over and its error was taken. */
 ssize_t stream_recv(struct stream *s, const struct iovec *iov, int iovcnt, size_t skip,
 		unsigned int flags);
+/**
+ * As tcp_recv_mbufs(): whole buffers as one chain, without a copy. They are the caller's and count
+ * in the window until stream_recv_done(), or until the connection has gone.
+ * @return bytes and @p chain; otherwise as stream_recv(), and -ENOBUFS
+ */
+ssize_t stream_recv_mbufs(struct stream *s, size_t max, struct rte_mbuf **chain);
+void stream_recv_done(struct stream *s, size_t bytes);
 /** SHUT_RD, SHUT_WR, SHUT_RDWR of a connection. 0, -ENOTCONN */
 int stream_shutdown(struct stream *s, int how);
 /** All that was sent is acknowledged, the FIN too; or the connection is over. */

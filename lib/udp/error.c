@@ -65,7 +65,7 @@ set(struct udp_sock *s, int err)
 	__atomic_store_n(&s->head.error, err, __ATOMIC_RELEASE);
 	STAT_INC(&s->stats, SOCK, errors);
 	if (s->head.checks & CHECK_WAKE)
-		s->wake(s->wake_ctx, POLLERR);
+		s->wake(s->wake_ctx, NULL, POLLERR);
 	rte_spinlock_unlock(&s->queue_lock);
 }
 

@@ -31,6 +31,10 @@ fan_pool(void)
 	if (clones != NULL)
 		return 0;
 	clones = rte_pktmbuf_pool_create(CLONES_NAME, n, cache, 0, 0, SOCKET_ID_ANY);
+	if (clones != NULL && ring_pool_known(clones) != 0) {
+		rte_mempool_free(clones);
+		clones = NULL;
+	}
 	if (clones == NULL) {
 		LOG_ERROR("several sockets of one group share packets through %u buffer headers, "
 			  "for which memory is lacking: lower VMA_RX_BUFS or give more memory",
@@ -44,8 +48,10 @@ void
 fan_pool_free(void)
 {
 	/* Copies may still be with the application: then the pool stays, and is found again. */
-	if (clones != NULL && rte_mempool_full(clones))
+	if (clones != NULL && rte_mempool_full(clones)) {
+		ring_pool_forgotten(clones);
 		rte_mempool_free(clones);
+	}
 	clones = NULL;
 }
 
@@ -105,7 +111,7 @@ hand(struct udp_sock *s, struct ring *ring, struct rte_mbuf **pkts, uint16_t n)
 	if (n == 0)
 		return;
 	if (s != NULL) {
-		queue_append(s, pkts, n);
+		queue_append(s, ring, pkts, n);
 		return;
 	}
 	STAT_ADD(&ring->stats, RING, drop_no_socket, n);
@@ -197,7 +203,7 @@ to_all(struct fan *fan, struct ring *ring, struct rte_mbuf **pkts, uint16_t n)
 			rte_spinlock_unlock(&e->sock->queue_lock);
 		}
 		if (k != 0)
-			queue_append(e->sock, out, k);
+			queue_append(e->sock, ring, out, k);
 	}
 }
 

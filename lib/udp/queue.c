@@ -66,8 +66,8 @@ limit_of(const struct udp_sock *s)
 }
 
 static __rte_always_inline void
-splice(struct udp_sock *s, struct rte_mbuf *first, struct rte_mbuf *last, uint16_t n,
-		uint32_t bytes)
+splice(struct udp_sock *s, struct ring *ring, struct rte_mbuf *first, struct rte_mbuf *last,
+		uint16_t n, uint32_t bytes)
 {
 	uint32_t queued = s->head.queued;
 
@@ -80,12 +80,13 @@ splice(struct udp_sock *s, struct rte_mbuf *first, struct rte_mbuf *last, uint16
 	__atomic_store_n(&s->head.queued, queued + n, __ATOMIC_RELEASE);
 	if ((queued == 0 && (s->head.checks & CHECK_WAKE)) ||
 			unlikely(s->head.checks & CHECK_WAKE_ARRIVAL))
-		s->wake(s->wake_ctx, ARRIVED);
+		s->wake(s->wake_ctx, ring, ARRIVED);
 }
 
 /* The run does not fit: what comes before the limit is taken, the rest dropped. Lock held. */
 static __rte_noinline uint16_t
-splice_some(struct udp_sock *s, struct rte_mbuf **pkts, uint16_t n, uint32_t limit)
+splice_some(struct udp_sock *s, struct ring *ring, struct rte_mbuf **pkts, uint16_t n,
+		uint32_t limit)
 {
 	uint32_t bytes = 0;
 	uint16_t fit = 0;
@@ -93,13 +94,13 @@ splice_some(struct udp_sock *s, struct rte_mbuf **pkts, uint16_t n, uint32_t lim
 	while (fit < n && s->bytes + bytes < limit)
 		bytes += pkts[fit++]->pkt_len + UDP_PACKET_CHARGE;
 	if (fit != 0)
-		splice(s, pkts[0], pkts[fit - 1], fit, bytes);
+		splice(s, ring, pkts[0], pkts[fit - 1], fit, bytes);
 	STAT_ADD(&s->stats, SOCK, rx_drop_full, n - fit);
 	return fit;
 }
 
 static __rte_always_inline void
-append(struct udp_sock *s, struct rte_mbuf **pkts, uint16_t n)
+append(struct udp_sock *s, struct ring *ring, struct rte_mbuf **pkts, uint16_t n)
 {
 	uint32_t bytes = n * UDP_PACKET_CHARGE, limit = limit_of(s);
 	uint16_t fit = n, last = n - 1;
@@ -116,18 +117,18 @@ append(struct udp_sock *s, struct rte_mbuf **pkts, uint16_t n)
 		stamp(pkts, n);
 	rte_spinlock_lock(&s->queue_lock);
 	if (likely(s->bytes + bytes <= limit))
-		splice(s, pkts[0], pkts[last], n, bytes);
+		splice(s, ring, pkts[0], pkts[last], n, bytes);
 	else
-		fit = splice_some(s, pkts, n, limit);
+		fit = splice_some(s, ring, pkts, n, limit);
 	rte_spinlock_unlock(&s->queue_lock);
 	if (unlikely(fit != n))
 		rte_pktmbuf_free_bulk(pkts + fit, n - fit);
 }
 
 void
-queue_append(struct udp_sock *s, struct rte_mbuf **pkts, uint16_t n)
+queue_append(struct udp_sock *s, struct ring *ring, struct rte_mbuf **pkts, uint16_t n)
 {
-	append(s, pkts, n);
+	append(s, ring, pkts, n);
 }
 
 /* Drop what is not from the peer: the rule of a connected socket may be a 3-tuple's. */
@@ -160,7 +161,7 @@ queue_deliver(struct sink *sink, struct ring *ring, struct rte_mbuf **pkts, uint
 		if (n == 0)
 			return;
 	}
-	append(s, pkts, n);
+	append(s, ring, pkts, n);
 }
 
 /*
@@ -199,7 +200,7 @@ queue_deliver_any(struct sink *sink, struct ring *ring, struct rte_mbuf **pkts, 
 		if (n == 0)
 			return;
 	}
-	append(s, pkts, n);
+	append(s, ring, pkts, n);
 }
 
 /* Everything that is queued, or the first n; the lock is held. */

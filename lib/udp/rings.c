@@ -71,7 +71,7 @@ rings_update(struct udp_sock *s)
 	rte_spinlock_unlock(&s->poll_lock);
 	free(old);
 	if (s->wake != NULL)
-		s->wake(s->wake_ctx, RING_CHANGED);
+		s->wake(s->wake_ctx, NULL, RING_CHANGED);
 	return rc;
 }
 
@@ -108,7 +108,7 @@ flows_forget_rings(struct udp_sock *s)
 	s->rings_n = 0;
 	rte_spinlock_unlock(&s->poll_lock);
 	if (s->wake != NULL)
-		s->wake(s->wake_ctx, RING_CHANGED);
+		s->wake(s->wake_ctx, NULL, RING_CHANGED);
 }
 
 int

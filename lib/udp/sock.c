@@ -164,7 +164,7 @@ udp_shutdown(struct udp_sock *s, int how)
 	rte_spinlock_lock(&s->queue_lock);
 	__atomic_or_fetch(&s->head.shut, bits, __ATOMIC_RELEASE);
 	if ((bits & 1) && (s->head.checks & CHECK_WAKE))
-		s->wake(s->wake_ctx, 0);
+		s->wake(s->wake_ctx, NULL, 0);
 	rte_spinlock_unlock(&s->queue_lock);
 	return s->connected ? 0 : -ENOTCONN;
 }

@@ -61,9 +61,9 @@ struct udp_options {
  * Tells who waits for the socket what happened: POLLIN (the queue was empty and is not any more, or
  * whatever udp_set_wake() says), POLLERR (an error came), 0 (the receiving side was shut). Called
  * with the queue lock held: must not block, nor call in. RING_CHANGED comes without that lock, from
- * the control path.
+ * the control path. @p ring: by which it came, NULL when by none.
  */
-typedef void (*udp_wake_cb)(void *ctx, unsigned int events);
+typedef void (*udp_wake_cb)(void *ctx, struct ring *ring, unsigned int events);
 
 /** When the wake callback is wanted; RING_CHANGED comes in any case. */
 enum udp_wake {

@@ -159,7 +159,7 @@ void fan_pool_free(void);
 /** @name Queue (queue.c) */
 /** @{ */
 /** Move the data to the payload and append; takes the packets. The rx_lock is held. */
-void queue_append(struct udp_sock *sock, struct rte_mbuf **pkts, uint16_t n);
+void queue_append(struct udp_sock *sock, struct ring *ring, struct rte_mbuf **pkts, uint16_t n);
 void queue_deliver(struct sink *sink, struct ring *ring, struct rte_mbuf **pkts, uint16_t n);
 void queue_deliver_any(struct sink *sink, struct ring *ring, struct rte_mbuf **pkts, uint16_t n);
 void queue_free(struct udp_sock *sock);

@@ -58,7 +58,7 @@ static char runtime_dir[PATH_MAX];
 
 /* ---- what the rooms below would do ---- */
 
-int ring_mbuf_link_offset, ring_mbuf_timestamp_offset, ring_mbuf_swtime_offset;
+int ring_mbuf_meta_offset, ring_mbuf_timestamp_offset;
 uint64_t ring_mbuf_timestamp_flag;
 int log_level_now = LOG_LEVEL_ERROR;
 struct conf conf_values;

@@ -35,7 +35,7 @@ static unsigned int n_receivers;
 
 /** @name Room ring */
 /** @{ */
-int ring_mbuf_link_offset, ring_mbuf_timestamp_offset, ring_mbuf_swtime_offset;
+int ring_mbuf_meta_offset, ring_mbuf_timestamp_offset;
 uint64_t ring_mbuf_timestamp_flag;
 
 static bool

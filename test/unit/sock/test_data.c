@@ -548,7 +548,7 @@ counted_and_dumped(void **state)
 	assert_int_equal(strncmp(text, "{\"rings\":[{\"index\":", 19), 0);
 	snprintf(find, sizeof(find), "\"sockets\":[{\"fd\":%d,\"why\":\"offloaded", fd);
 	assert_non_null(strstr(text, find));
-	assert_non_null(strstr(text, "],\"cyclic\":[],\"tcp\":[]}"));
+	assert_non_null(strstr(text, "],\"cyclic\":[],\"tcp\":[],\"extra\":{"));
 	fclose(f);
 	free(text);
 	assert_errno(dpvma_dump(999999, stdout), EBADF);

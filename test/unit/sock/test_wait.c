@@ -327,7 +327,7 @@ sleep_without_naps(void **state)
 	begin(&b, fd, true);
 	assert_int_equal(s->sleepers, 2);
 	/* for nothing: they look and go to sleep again */
-	sock_wake(s, 0);
+	sock_wake(s, NULL, 0);
 	sock_put(s);
 	assert_errno(dpvma_shutdown(fd, SHUT_RD), ENOTCONN);
 	pthread_join(a.thread, NULL);

@@ -12,9 +12,10 @@
 #define NUMBERS 3 /* that sockets may choose from */
 
 static void
-nothing(void *ctx, unsigned int events)
+nothing(void *ctx, struct ring *ring, unsigned int events)
 {
 	(void)ctx;
+	(void)ring;
 	(void)events;
 }
 

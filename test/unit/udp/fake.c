@@ -40,7 +40,7 @@ static struct {
 } groups[GROUPS_MAX];
 static struct rte_mempool *rx_pool, *tx_pool;
 
-int ring_mbuf_link_offset, ring_mbuf_timestamp_offset, ring_mbuf_swtime_offset;
+int ring_mbuf_meta_offset, ring_mbuf_timestamp_offset;
 uint64_t ring_mbuf_timestamp_flag;
 uint32_t net_generation = 1;
 net_error_cb fake_icmp;
@@ -427,11 +427,10 @@ fake_start(void **state)
 	setenv("VMA_RX_BUFS", "1024", 0);
 	if (rte_eal_init(RTE_DIM(argv) - 1, argv) < 0)
 		return -1;
-	ring_mbuf_link_offset = field("test_link", 8, 8);
-	ring_mbuf_swtime_offset = field("test_swtime", 8, 8);
+	ring_mbuf_meta_offset = field("test_meta", sizeof(struct ring_meta), 8);
 	rx_pool = rte_pktmbuf_pool_create("rx", 4095, 0, 0, 2048 + RTE_PKTMBUF_HEADROOM, 0);
 	tx_pool = rte_pktmbuf_pool_create("tx", 1023, 0, 0, 2048 + RTE_PKTMBUF_HEADROOM, 0);
-	return ring_mbuf_link_offset < 0 || rx_pool == NULL || tx_pool == NULL ? -1 : udp_init();
+	return ring_mbuf_meta_offset < 0 || rx_pool == NULL || tx_pool == NULL ? -1 : udp_init();
 }
 
 int
@@ -692,4 +691,17 @@ sock_port(struct udp_sock *s)
 
 	udp_local(s, &a, &be);
 	return rte_be_to_cpu_16(be);
+}
+
+int
+ring_pool_known(struct rte_mempool *pool)
+{
+	(void)pool;
+	return 0;
+}
+
+void
+ring_pool_forgotten(const struct rte_mempool *pool)
+{
+	(void)pool;
 }

@@ -12,8 +12,9 @@
 static unsigned int woken;
 
 static void
-wake(void *ctx, unsigned int events)
+wake(void *ctx, struct ring *ring, unsigned int events)
 {
+	(void)ring;
 	assert_ptr_equal(ctx, &woken);
 	woken += events != RING_CHANGED;
 }
