@@ -309,7 +309,8 @@ CONF_INT(mprq_stride, DPVMA_MPRQ_STRIDE, 2048, 64, 8192, "bytes", CONF_F_POW2,
 CONF_INT(mprq_strides, DPVMA_MPRQ_STRIDES, 1024, 8, 65536, "strides", CONF_F_POW2,
 	"Strides of a multi-packet receive buffer (mlx5).")
 CONF_ENUM(vma_abi, DPVMA_VMA_ABI, conf_vma_abi, CONF_VMA_ABI_B, conf_words_vma_abi, 0,
-	"Layout of vma_extra.h that the program was compiled with. Only B is built in.")
+	"Family of the <mellanox/vma_extra.h> that the program was compiled with, as its function table "
+	"has another layout in each.")
 CONF_INT(nap_usec, DPVMA_NAP_USEC, 50, 1, 10000, "us", 0,
 	"Nap of a thread that sleeps on a port without receive interrupts.")
 CONF_INT(handover, DPVMA_HANDOVER, 4096, 64, 1 << 20, "packets", CONF_F_POW2,

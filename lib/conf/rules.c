@@ -110,11 +110,6 @@ conf_rules(struct conf_build *b)
 	polling(b);
 	at_least(b, CONF_O_tcp_timer_resolution_msec, &c->tcp_timer_resolution_msec,
 			c->timer_resolution_msec, "is less than VMA_TIMER_RESOLUTION_MSEC");
-	if (c->vma_abi != CONF_VMA_ABI_B) {
-		conf_say(LOG_LEVEL_WARNING, "DPVMA_VMA_ABI=%c is not built in: using B",
-				'A' + (int)c->vma_abi);
-		c->vma_abi = CONF_VMA_ABI_B;
-	}
 	if (c->ephemeral_first > c->ephemeral_last) {
 		int first = conf_options[CONF_O_ephemeral_first].def;
 		int last = conf_options[CONF_O_ephemeral_last].def;

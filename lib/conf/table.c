@@ -110,11 +110,11 @@ static const struct conf_word conf_words_mem[] = {
 };
 
 static const struct conf_word conf_words_vma_abi[] = {
-	{ CONF_VMA_ABI_A, "A", NULL },
-	{ CONF_VMA_ABI_B, "B", NULL },
-	{ CONF_VMA_ABI_C, "C", NULL },
-	{ CONF_VMA_ABI_D, "D", NULL },
-	{ CONF_VMA_ABI_E, "E", NULL },
+	{ CONF_VMA_ABI_A, "A", "releases 8.8.2 to 8.9.5, 176 bytes" },
+	{ CONF_VMA_ABI_B, "B", "9.0.1 to 9.2.2, 184 bytes, and the header that comes with dpvma" },
+	{ CONF_VMA_ABI_C, "C", "9.3.0 to 9.8.31, 168 bytes, nothing cyclic" },
+	{ CONF_VMA_ABI_D, "D", "9.8.40 to 9.8.60, 160 bytes" },
+	{ CONF_VMA_ABI_E, "E", "9.8.70 to 9.8.84, 168 bytes with ioctl" },
 	{ 0, NULL, NULL },
 };
 

@@ -40,15 +40,17 @@ say_failed(const char *cause)
 static void *
 beside_us(void)
 {
-	char path[PATH_MAX];
+	char path[PATH_MAX], self[PATH_MAX];
 	Dl_info us;
 	const char *slash;
 	int n;
 
+	/* by another name in another directory we may be a link, as libvma.so.9 is */
 	if (dladdr(&calls, &us) == 0 || us.dli_fname == NULL ||
-			(slash = strrchr(us.dli_fname, '/')) == NULL)
+			realpath(us.dli_fname, self) == NULL ||
+			(slash = strrchr(self, '/')) == NULL)
 		return NULL;
-	n = snprintf(path, sizeof(path), "%.*s/" SONAME, (int)(slash - us.dli_fname), us.dli_fname);
+	n = snprintf(path, sizeof(path), "%.*s/" SONAME, (int)(slash - self), self);
 	return n < (int)sizeof(path) ? dlopen(path, RTLD_NOW | RTLD_LOCAL) : NULL;
 }
 

@@ -161,6 +161,7 @@ bool candidate_loopback(const struct sockaddr *addr, socklen_t len);
 #define CORE_CALLS(X)                                                                              \
 	SOCK_BOTH_CALLS(X)                                                                         \
 	X(int, attach, (const struct sock_host *host))                                             \
+	X(const struct sock_old *, old_calls, (void))                                              \
 	X(void, own, (int fd))                                                                     \
 	X(void, opened, (int fd))                                                                  \
 	X(int, adopt, (int fd))                                                                    \

@@ -11,6 +11,7 @@
 #define DPVMA_ATTACH_H
 
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -81,6 +82,62 @@
 	X(int, socket, (int domain, int type, int protocol))                                       \
 	X(int, epoll_create1, (int flags))
 
+/**
+ * Functions of the extra API under the names by which releases of families A and B exported them,
+ * as they were spelled: name, parameters, arguments. Parameters are those of
+ * <mellanox/vma_extra.h>, here without its types.
+ */
+struct vma_buff_t;
+struct vma_completion_cb_t;
+struct vma_completion_t;
+struct vma_mlx_hw_device_data;
+struct vma_modify_ring_attr;
+struct vma_packet_desc_t;
+struct vma_packet_t;
+struct vma_ring_type_attr;
+#define SOCK_OLD_CALLS(X)                                                                          \
+	X(vma_register_recv_callback, (int fd, void *callback, void *context),                     \
+			(fd, callback, context))                                                   \
+	X(vma_recvfrom_zcopy,                                                                      \
+			(int fd, void *buf, size_t len, int *flags, struct sockaddr *from,         \
+					socklen_t *fromlen),                                       \
+			(fd, buf, len, flags, from, fromlen))                                      \
+	X(vma_free_packets, (int fd, struct vma_packet_t *pkts, size_t count), (fd, pkts, count))  \
+	X(vma_add_conf_rule, (const char *line), (line))                                           \
+	X(vma_thread_offload, (int offload, pthread_t tid), (offload, tid))                        \
+	X(vma_dump_fd_stats, (int fd, int level), (fd, level))                                     \
+	X(vma_get_socket_rings_num, (int fd), (fd))                                                \
+	X(vma_get_socket_rings_fds, (int fd, int *ring_fds, int n), (fd, ring_fds, n))             \
+	X(vma_get_socket_tx_ring_fd, (int fd, struct sockaddr *to, socklen_t len), (fd, to, len))  \
+	X(vma_socketxtreme_poll,                                                                   \
+			(int fd, struct vma_completion_t *completions, unsigned int n, int flags), \
+			(fd, completions, n, flags))                                               \
+	X(vma_socketxtreme_free_vma_packets, (struct vma_packet_desc_t * packets, int n),          \
+			(packets, n))                                                              \
+	X(vma_socketxtreme_ref_vma_buff, (struct vma_buff_t * buff), (buff))                       \
+	X(vma_socketxtreme_free_vma_buff, (struct vma_buff_t * buff), (buff))                      \
+	X(vma_cyclic_buffer_read,                                                                  \
+			(int fd, struct vma_completion_cb_t *completion, size_t min, size_t max,   \
+					int flags),                                                \
+			(fd, completion, min, max, flags))                                         \
+	X(vma_get_mem_info, (int fd, void **addr, size_t *len, uint32_t *lkey),                    \
+			(fd, addr, len, lkey))                                                     \
+	X(vma_add_ring_profile, (struct vma_ring_type_attr * profile, int *key), (profile, key))   \
+	X(vma_modify_ring, (struct vma_modify_ring_attr * attr), (attr))                           \
+	X(vma_get_socket_netowrk_header, (int fd, void *ptr, uint16_t *len), (fd, ptr, len))       \
+	X(vma_get_ring_direct_descriptors, (int fd, struct vma_mlx_hw_device_data *data),          \
+			(fd, data))                                                                \
+	X(vma_reg_mr_on_ring, (int fd, void *addr, size_t len, uint32_t *key),                     \
+			(fd, addr, len, key))                                                      \
+	X(vma_dereg_mr_on_ring, (int fd, void *addr, size_t len), (fd, addr, len))                 \
+	X(vma_get_dpcp_devices, (uintptr_t * *devices, size_t * n), (devices, n))
+
+struct sock_old {
+#define SOCK_OLD_MEMBER(name, params, args) int(*name) params;
+	SOCK_OLD_CALLS(SOCK_OLD_MEMBER)
+#undef SOCK_OLD_MEMBER
+};
+
 struct sock_os {
 #define SOCK_OS_MEMBER(ret, name, params) ret(*name) params;
 	SOCK_OS_CALLS(SOCK_OS_MEMBER)
@@ -134,6 +191,9 @@ struct sock_host {
  * @return 0, -1 with errno EBUSY: a socket is open already
  */
 DPVMA_API int dpvma_attach(const struct sock_host *host);
+
+/** The functions that libdpvma.so exports by their old names, each as the table has it. */
+DPVMA_API const struct sock_old *dpvma_old_calls(void);
 
 /**
  * libc's socket() gave this number, of AF_INET and UDP or TCP, in the calling thread. Marks it a

@@ -86,7 +86,10 @@ DPVMA_API int dpvma_set_option(const char *name, const char *value);
 /** Every option with type, range, default and help. */
 DPVMA_API void dpvma_print_options(FILE *f);
 
-/** The table of <mellanox/vma_extra.h>; static, never freed. NULL with errno when it cannot start.
+/**
+ * The table of <mellanox/vma_extra.h> as it comes with dpvma, whatever DPVMA_VMA_ABI says of the
+ * table that getsockopt(SO_VMA_GET_API) gives; static, never freed. NULL with errno when it cannot
+ * start.
  */
 DPVMA_API struct vma_api_t *dpvma_get_api(void);
 

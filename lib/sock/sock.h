@@ -6,6 +6,7 @@
 #ifndef DPVMA_SOCK_H
 #define DPVMA_SOCK_H
 
+#include <pthread.h>
 #include <stdint.h>
 #include <sys/socket.h>
 
@@ -29,13 +30,20 @@ struct ring *sock_tx_ring(int fd, const struct sockaddr *to, socklen_t len);
  */
 int sock_headers(int fd, void *buf, uint16_t *len);
 
-/** The table that getsockopt(-1, SOL_SOCKET, SO_VMA_GET_API) stores. */
-void sock_set_api(void *api);
+/**
+ * Who gives the table that getsockopt(-1, SOL_SOCKET, SO_VMA_GET_API) stores; NULL: there is none,
+ * the call is the kernel's.
+ */
+void sock_set_api(void *(*get)(void));
 
 /** A mistake of the program, which was refused: counted for the process. Any thread. */
 void sock_misused(enum extra_stat what);
 
-/** VMA's thread_offload: sockets that the calling thread opens later are offloaded or not. */
-void sock_thread_offload(bool on);
+/**
+ * VMA's thread_offload: whether sockets that the thread opens from now on are offloaded. Of another
+ * thread it counts from its next socket on; the last word wins.
+ * @return 0, -ESRCH: there is no such thread (any more), -ENOMEM
+ */
+int sock_thread_offload(pthread_t thread, bool on);
 
 #endif

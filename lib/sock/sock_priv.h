@@ -257,6 +257,10 @@ void sock_foreach_name(struct sock *s, void (*cb)(int fd, void *ctx), void *ctx)
 unsigned int sock_alive(void);
 void sock_foreach(void (*cb)(struct sock *s, void *ctx), void *ctx);
 
+/* thread.c */
+/** thread_offload of the calling thread: 0, 1; -1: as VMA_OFFLOADED_SOCKETS says. */
+int thread_offload(void);
+
 /* socket.c */
 /** A socket of ours behind a kernel's, not in the table yet. NULL with -ENOMEM or -EMFILE in @p
  * err.

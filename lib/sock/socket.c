@@ -11,14 +11,6 @@
 
 #include "sock_priv.h"
 
-static __thread int thread_offload = -1; /**< -1: as VMA_OFFLOADED_SOCKETS says */
-
-void
-sock_thread_offload(bool on)
-{
-	thread_offload = on;
-}
-
 static void
 mark_name(int fd, void *ctx)
 {
@@ -72,9 +64,11 @@ sock_to_us(struct sock *s)
 static enum sock_reason
 unwanted_here(void)
 {
-	if (thread_offload == 0)
+	int on = thread_offload();
+
+	if (on == 0)
 		return REASON_THREAD;
-	if (thread_offload < 0 && !conf()->offloaded_sockets)
+	if (on < 0 && !conf()->offloaded_sockets)
 		return REASON_OPTION;
 	return REASON_NONE;
 }
@@ -199,7 +193,7 @@ dpvma_opened(int fd)
 
 	if (reason != REASON_NONE)
 		explain_remember(fd, reason);
-	else if (thread_offload > 0)
+	else if (thread_offload() > 0)
 		adopt(fd);
 	else
 		sock_mark(fd, SOCK_MARK_CANDIDATE);

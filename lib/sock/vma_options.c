@@ -34,24 +34,25 @@ enum {
 	LOGIC_KNOWN = 15,
 };
 
-static void *api;
+static void *(*api)(void);
 
 void
-sock_set_api(void *table)
+sock_set_api(void *(*get)(void))
 {
-	__atomic_store_n(&api, table, __ATOMIC_RELEASE);
+	api = get;
 }
 
 bool
 vma_option_api(int fd, int level, int name, void *val, const socklen_t *len)
 {
-	void *table = __atomic_load_n(&api, __ATOMIC_ACQUIRE);
+	void *table;
 
 	if (fd != -1 || level != SOL_SOCKET || name != SO_VMA_GET_API || val == NULL ||
-			len == NULL || *len < sizeof(table) || table == NULL)
+			len == NULL || *len < sizeof(table) || api == NULL)
 		return false;
 	/* a program without it goes on with the kernel's sockets */
-	if (dpvma_init() != 0)
+	table = api();
+	if (table == NULL)
 		return false;
 	memcpy(val, &table, sizeof(table));
 	return true;

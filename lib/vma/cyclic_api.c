@@ -2,6 +2,7 @@
 /*
  * Profiles and the cyclic read, between the structures of the extra API and rooms ring and cyclic.
  */
+#include "conf/conf.h"
 #include "cyclic/cyclic.h"
 #include "ring/ring.h"
 #include "vma/vma_priv.h"
@@ -109,6 +110,29 @@ vma_add_profile(struct vma_ring_type_attr *attr, vma_ring_profile_key *key)
 		return vma_result(ret);
 	*key = ret;
 	return 0;
+}
+
+int
+vma_add_profile_c(struct vma_ring_type_attr_c *attr, vma_ring_profile_key *key)
+{
+	struct vma_ring_type_attr b;
+
+	if (attr == NULL || key == NULL)
+		return vma_result(-EINVAL);
+	b = (struct vma_ring_type_attr){ .comp_mask = attr->comp_mask };
+	if (attr->ring_type == VMA_C_RING_EXTERNAL_MEM) {
+		b.ring_type = VMA_RING_EXTERNAL_MEM;
+		b.ring_ext.comp_mask = attr->ring_mask;
+	} else if (attr->ring_type == VMA_RING_PACKET) {
+		b.ring_type = VMA_RING_PACKET;
+		b.ring_pktq.comp_mask = attr->ring_mask;
+	} else {
+		LOG_ERROR("vma_add_ring_profile: there is no ring type %d: packet (0) and external "
+			  "memory (1) are those of DPVMA_VMA_ABI=%c",
+				attr->ring_type, 'A' + (int)conf()->vma_abi);
+		return vma_result(-EOPNOTSUPP);
+	}
+	return vma_add_profile(&b, key);
 }
 
 _Static_assert((int)CYCLIC_RAW == RAW_PACKET && (int)CYCLIC_STRIP == STRIP_NETWORK_HDRS &&

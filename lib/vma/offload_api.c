@@ -16,11 +16,7 @@ vma_conf_rule(const char *line)
 int
 vma_thread_offload_to(int offload, pthread_t tid)
 {
-	/* What a thread opens is decided in that thread. */
-	if (!pthread_equal(tid, pthread_self()))
-		return vma_result(-EOPNOTSUPP);
 	if (offload != 0 && offload != 1)
 		return vma_result(-EINVAL);
-	sock_thread_offload(offload == 1);
-	return 0;
+	return vma_result(sock_thread_offload(tid, offload == 1));
 }

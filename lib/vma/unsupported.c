@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Functions of the extra API that are not offered: each refuses with EOPNOTSUPP, and its bit of the
- * mask is clear (but for socketxtreme, see api.c). In the table, so that a program which does not
- * look at the mask gets an error and not a crash.
+ * mask is clear (but for socketxtreme, see families.h). In the table, so that a program which does
+ * not look at the mask gets an error and not a crash.
  */
 #include <rte_common.h>
 
@@ -76,6 +76,12 @@ vma_no_deregister(int fd __rte_unused, void *addr __rte_unused, size_t length __
 
 int
 vma_no_dpcp(uintptr_t **devices __rte_unused, size_t *num __rte_unused)
+{
+	return refuse();
+}
+
+int
+vma_no_ioctl(void *cmsg __rte_unused, size_t len __rte_unused)
 {
 	return refuse();
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The functions that api.c puts into the table, by the file that has them.
+ * The functions that families.h puts into the tables, by the file that has them, and structures of
+ * families other than that of the header.
  */
 #ifndef DPVMA_VMA_PRIV_H
 #define DPVMA_VMA_PRIV_H
@@ -19,11 +20,21 @@ vma_result(int ret)
 	return -1;
 }
 
+/** Families C to E: a ring profile without anything cyclic in it. */
+struct vma_ring_type_attr_c {
+	uint32_t comp_mask;
+	int32_t ring_type;  /**< VMA_RING_PACKET, VMA_C_RING_EXTERNAL_MEM */
+	uint32_t ring_mask; /**< comp_mask of the structure of that type */
+};
+/** Another number than before, as there is no cyclic buffer. */
+#define VMA_C_RING_EXTERNAL_MEM 1
+
 /* cyclic_api.c */
 int vma_cyclic_read(int ring_fd, struct vma_completion_cb_t *completion, size_t min, size_t max,
 		int flags);
 int vma_mem_info(int ring_fd, void **addr, size_t *length, uint32_t *lkey);
 int vma_add_profile(struct vma_ring_type_attr *profile, vma_ring_profile_key *key);
+int vma_add_profile_c(struct vma_ring_type_attr_c *profile, vma_ring_profile_key *key);
 
 /* ring_api.c */
 int vma_rings_num(int fd);
@@ -49,5 +60,6 @@ int vma_no_descriptors(int fd, struct vma_mlx_hw_device_data *data);
 int vma_no_register(int fd, void *addr, size_t length, uint32_t *key);
 int vma_no_deregister(int fd, void *addr, size_t length);
 int vma_no_dpcp(uintptr_t **devices, size_t *num);
+int vma_no_ioctl(void *cmsg, size_t len);
 
 #endif

@@ -461,6 +461,8 @@ struct __attribute__((packed)) vma_api_t {
 
 	/**
 	 * Whether sockets that thread tid makes from now on may be offloaded (1) or not (0).
+	 *
+	 * errno: EINVAL for another value, ESRCH: there is no such thread in this process.
 	 */
 	int (*thread_offload)(int offload, pthread_t tid);
 

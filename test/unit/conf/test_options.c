@@ -296,7 +296,10 @@ static const struct given given[] = {
 	{ "VMA_TRACELEVEL=loud", "info", "VMA_TRACELEVEL=loud is none of none, panic" },
 	{ "VMA_TRACELEVEL=Information", "info", NULL },
 	{ "DPVMA_VMA_ABI=b", "B", NULL },
-	{ "DPVMA_VMA_ABI=C", "B", "DPVMA_VMA_ABI=C is not built in: using B" },
+	{ "DPVMA_VMA_ABI=A", "A", NULL },
+	{ "DPVMA_VMA_ABI=C", "C", NULL },
+	{ "DPVMA_VMA_ABI=D", "D", NULL },
+	{ "DPVMA_VMA_ABI=E", "E", NULL },
 	{ "DPVMA_VMA_ABI=F", "B", "is none of A, B, C, D, E: using B" },
 	/* lists of CPUs */
 	{ "VMA_INTERNAL_THREAD_AFFINITY=0,1,7-10", "0-1,7-10", NULL },

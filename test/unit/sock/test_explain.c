@@ -196,9 +196,9 @@ reasons(void **state)
 	assert_in(text, " udp kernel, unbound: by family: ");
 	free(text);
 	dpvma_close(fd);
-	sock_thread_offload(false);
+	sock_thread_offload(pthread_self(), false);
 	fd = dpvma_socket(AF_INET, SOCK_DGRAM, 0);
-	sock_thread_offload(true);
+	sock_thread_offload(pthread_self(), true);
 	text = paragraph(fd);
 	assert_in(text, " udp kernel, unbound: by thread_offload: ");
 	free(text);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The kernel beside us: what it carries, why, and that both arrive through one descriptor. */
 #include <poll.h>
+#include <pthread.h>
+#include <semaphore.h>
 #include <sys/wait.h>
 
 #include "sock/sock.h"
@@ -47,14 +49,106 @@ carried_by_the_kernel(void **state)
 	assert_explained(fd, DPVMA_KERNEL, "AF_INET");
 	dpvma_close(fd);
 	assert_explained(fd, DPVMA_KERNEL, "no socket");
-	sock_thread_offload(false);
+	sock_thread_offload(pthread_self(), false);
 	fd = dpvma_socket(AF_INET, SOCK_DGRAM, 0);
-	sock_thread_offload(true);
+	sock_thread_offload(pthread_self(), true);
 	assert_explained(fd, DPVMA_KERNEL, "thread_offload");
 	dpvma_close(fd);
 	fd = dpvma_socket(AF_INET, SOCK_DGRAM, 0);
 	assert_explained(fd, DPVMA_OFFLOADED, "not bound");
 	dpvma_close(fd);
+}
+
+/* A thread that opens a socket when it is told to. */
+struct opener {
+	pthread_t thread;
+	sem_t go, done;
+	int fd;
+	bool over;
+};
+
+static void *
+open_when_told(void *arg)
+{
+	struct opener *o = arg;
+
+	for (;;) {
+		sem_wait(&o->go);
+		if (o->over)
+			return NULL;
+		o->fd = dpvma_socket(AF_INET, SOCK_DGRAM, 0);
+		sem_post(&o->done);
+	}
+}
+
+static void
+start_opener(struct opener *o)
+{
+	o->over = false;
+	sem_init(&o->go, 0, 0);
+	sem_init(&o->done, 0, 0);
+	assert_int_equal(pthread_create(&o->thread, NULL, open_when_told, o), 0);
+}
+
+static void
+end_opener(struct opener *o)
+{
+	o->over = true;
+	sem_post(&o->go);
+	assert_int_equal(pthread_join(o->thread, NULL), 0);
+}
+
+static void
+assert_opens(struct opener *o, enum dpvma_carrier carrier)
+{
+	char why[200];
+
+	sem_post(&o->go);
+	sem_wait(&o->done);
+	assert_int_equal(dpvma_explain(o->fd, why, sizeof(why)), carrier);
+	assert_int_equal(strstr(why, "thread_offload") != NULL, carrier == DPVMA_KERNEL);
+	dpvma_close(o->fd);
+}
+
+/* One thread says it of another; the last word wins, and nobody else is meant. */
+static void
+offloading_of_threads(void **state)
+{
+	struct opener a, b, later;
+	pthread_t gone;
+	int words;
+
+	(void)state;
+	start_opener(&a);
+	start_opener(&b);
+	assert_int_equal(sock_thread_offload(a.thread, false), 0);
+	assert_opens(&b, DPVMA_OFFLOADED);
+	assert_opens(&a, DPVMA_KERNEL);
+	assert_opens(&a, DPVMA_KERNEL);
+	assert_int_equal(sock_thread_offload(a.thread, true), 0);
+	assert_int_equal(sock_thread_offload(b.thread, true), 0);
+	assert_int_equal(sock_thread_offload(b.thread, false), 0);
+	assert_opens(&a, DPVMA_OFFLOADED);
+	assert_opens(&b, DPVMA_KERNEL);
+	/* a word that its thread never heard is nothing to the next that has its pthread_t */
+	assert_int_equal(sock_thread_offload(a.thread, false), 0);
+	gone = a.thread;
+	end_opener(&a);
+	assert_int_equal(sock_thread_offload(gone, false), -ESRCH);
+	for (words = 0; words < 64; words++) {
+		start_opener(&later);
+		assert_opens(&later, DPVMA_OFFLOADED);
+		end_opener(&later);
+		if (pthread_equal(later.thread, gone))
+			break;
+	}
+	/* the C library gives it out again, or this has shown nothing */
+	assert_true(words < 64);
+	end_opener(&b);
+	assert_int_equal(sock_thread_offload((pthread_t)0, false), -ESRCH);
+	assert_int_equal(sock_thread_offload(pthread_self() + 1, false), -ESRCH);
+	assert_int_equal(sock_thread_offload((pthread_t)&words, false), -ESRCH);
+	assert_int_equal(sock_thread_offload((pthread_t)-4096, false), -ESRCH);
 }
 
 /* A stream to loopback is the kernel's; a listener on any address hears both. */
@@ -323,6 +417,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(carried_by_the_kernel),
+		cmocka_unit_test(offloading_of_threads),
 		cmocka_unit_test(streams_of_the_kernel),
 		cmocka_unit_test(bound_to_loopback),
 		cmocka_unit_test(connected_to_loopback),

@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "conf/conf.h"
 #include "cyclic/cyclic.h"
 #include "sock/dpvma.h"
 #include "sock/sock.h"
@@ -26,12 +27,20 @@ static struct cyclic_run next_run;
 static struct ring_profile added;
 static size_t read_min, read_max;
 static bool read_time;
-static void *offered;
+static void *(*offered)(void);
 static const char *rule;
 static char logged[256];
 static uint8_t memory[64];
 
 int log_level_now = LOG_LEVEL_INFO;
+struct conf conf_values = { .vma_abi = CONF_VMA_ABI_B };
+int conf_loaded = 1;
+
+int
+conf_load(void)
+{
+	return 0;
+}
 
 void
 log_write(int level, const char *fmt, ...)
@@ -60,15 +69,18 @@ dpvma_dump(int fd, FILE *f)
 }
 
 void
-sock_set_api(void *api)
+sock_set_api(void *(*get)(void))
 {
-	offered = api;
+	offered = get;
 }
 
-void
-sock_thread_offload(bool on)
+int
+sock_thread_offload(pthread_t thread, bool on)
 {
+	if (!pthread_equal(thread, pthread_self()))
+		return -ESRCH;
 	offload = on;
+	return 0;
 }
 
 int
@@ -216,7 +228,7 @@ test_table(void **state)
 	const unsigned char *p = (const unsigned char *)api;
 
 	(void)state;
-	assert_ptr_equal(offered, api);
+	assert_ptr_equal(offered(), api);
 	assert_ptr_equal(dpvma_get_api(), api);
 	/* 21 functions, the mask, one more: none is missing. */
 	for (size_t at = 0; at < sizeof(*api); at += 8) {
@@ -230,6 +242,50 @@ test_table(void **state)
 			0x3fffff & ~(0x7ull | 1 << 14 | 1 << 17 | 1 << 18 | 1 << 21));
 	init_result = -1;
 	assert_null(dpvma_get_api());
+	assert_null(offered());
+}
+
+/* What is announced in each family; each has a table of its own, which stays. */
+static void
+test_families(void **state)
+{
+	static const struct {
+		enum conf_vma_abi abi;
+		size_t size, mask_at;
+		uint64_t never; /* bits that no function of the family has */
+	} families[] = {
+		{ CONF_VMA_ABI_A, 176, 168, 1 << 21 },
+		{ CONF_VMA_ABI_B, 184, 168, 1 << 21 },
+		{ CONF_VMA_ABI_C, 168, 152, 1 << 15 | 1 << 19 | 1 << 21 },
+		{ CONF_VMA_ABI_D, 160, 152, 1 << 15 | 1 << 19 | 1 << 21 },
+		{ CONF_VMA_ABI_E, 168, 152, 1 << 15 | 1 << 19 },
+	};
+	uint64_t mask, word;
+	char *table;
+
+	(void)state;
+	for (size_t i = 0; i < RTE_DIM(families); i++) {
+		conf_values.vma_abi = families[i].abi;
+		/* up to D only a stack that has started has a table */
+		init_result = -1;
+		assert_int_equal(offered() != NULL, families[i].abi == CONF_VMA_ABI_E);
+		init_result = 0;
+		table = offered();
+		assert_ptr_equal(offered(), table);
+		assert_ptr_equal(dpvma_get_api(), api);
+		memcpy(&mask, table + families[i].mask_at, sizeof(mask));
+		assert_int_equal(mask >> 22, 0);
+		assert_int_equal(mask & families[i].never, 0);
+		/* what B announces the others do, as far as they have it */
+		assert_int_equal(mask & ~(1ull << 21),
+				api->vma_extra_supported_mask & ~families[i].never & ~(1ull << 21));
+		for (size_t at = 0; at < families[i].size; at += 8) {
+			memcpy(&word, table + at, sizeof(word));
+			assert_true(word != 0);
+		}
+	}
+	conf_values.vma_abi = CONF_VMA_ABI_B;
+	assert_ptr_equal(offered(), api);
 }
 
 static void
@@ -456,7 +512,7 @@ test_dump_and_threads(void **state)
 	assert_int_equal(api->thread_offload(1, pthread_self()), 0);
 	assert_int_equal(offload, 1);
 	FAILS(api->thread_offload(2, pthread_self()), EINVAL);
-	FAILS(api->thread_offload(0, pthread_self() + 1), EOPNOTSUPP);
+	FAILS(api->thread_offload(0, pthread_self() + 1), ESRCH);
 	assert_int_equal(offload, 1);
 }
 
@@ -465,6 +521,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_table, up),
+		cmocka_unit_test_setup(test_families, up),
 		cmocka_unit_test_setup(test_not_offered, up),
 		cmocka_unit_test_setup(test_read, up),
 		cmocka_unit_test_setup(test_profile, up),
