@@ -40,7 +40,8 @@ enum kind { FLAG, NUMBER, NUMBER64, REAL, TEXT };
 	X(rate, NUMBER, 0, 0, 1000000000, "PPS", "packets a second to send; 0: as fast as it goes") \
 	X(check, FLAG, 0, 0, 0, "", "check sequence numbers and payload of every packet") \
 	X(max_ratio, REAL, 0, 0, 1000, "R", \
-		"fail when the first mode costs more than R times the cycles of the second") \
+		"fail when a mode costs more than R times the cycles of rxonly, or, without " \
+		"rxonly, the first more than R times those of the second") \
 	X(min_packets, NUMBER64, 0, 0, 0, "N", "fail when a mode got fewer") \
 	X(json, TEXT, "", 0, 0, "FILE", "write the summary there too") \
 	X(quiet, FLAG, 0, 0, 0, "", "no line every second") \

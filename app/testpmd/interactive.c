@@ -42,14 +42,17 @@ mode_parsed(void *parsed, struct cmdline *cl, void *data)
 
 	(void)data;
 	if (mode == NULL || mode->wants_cyclic > the_tp->cyclic ||
+			(mode->wants_queue && the_tp->cyclic) ||
 			mode->sends != the_tp->mode[0]->sends ||
 			mode->stream != the_tp->mode[0]->stream) {
 		cmdline_printf(cl, "not a mode of these sockets; see --help\n");
 		return;
 	}
+	if (tp_mode_works(the_tp, mode) != 0)
+		return;
 	the_tp->mode[0] = mode;
 	the_tp->modes = 1;
-	memset(the_tp->count, 0, sizeof(the_tp->count));
+	tp_clear(the_tp);
 }
 
 static void
@@ -74,7 +77,7 @@ clear_parsed(void *parsed, struct cmdline *cl, void *data)
 	(void)parsed;
 	(void)cl;
 	(void)data;
-	memset(the_tp->count, 0, sizeof(the_tp->count));
+	tp_clear(the_tp);
 }
 
 static void

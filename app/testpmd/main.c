@@ -25,10 +25,14 @@ static int
 choose_modes(struct tp *tp)
 {
 	char *save, *name, *list = tp->args.modes;
-	bool alone = false;
+	bool alone = false, queue = false;
 	unsigned int i;
 
 	tp->cyclic = strcmp(tp->args.like, "cyclic") == 0;
+	if (!tp->cyclic && tp->args.like[0] != '\0' && strcmp(tp->args.like, "recv") != 0) {
+		fprintf(stderr, "dpvma-testpmd: --like=%s: give cyclic or recv\n", tp->args.like);
+		return -EINVAL;
+	}
 	for (name = strtok_r(list, ",", &save); name != NULL; name = strtok_r(NULL, ",", &save)) {
 		const struct tp_mode *mode = tp_mode_find(name);
 
@@ -41,6 +45,7 @@ choose_modes(struct tp *tp)
 			return -EINVAL;
 		}
 		tp->cyclic |= mode->wants_cyclic;
+		queue |= mode->wants_queue;
 		tp->mode[tp->modes++] = mode;
 	}
 	for (i = 0; i < tp->modes; i++)
@@ -49,6 +54,12 @@ choose_modes(struct tp *tp)
 		fprintf(stderr,
 				"dpvma-testpmd: --modes: name at least one; send, stream and rr go "
 				"alone\n");
+		return -EINVAL;
+	}
+	if (tp->cyclic && queue) {
+		fprintf(stderr,
+				"dpvma-testpmd: --modes: sockets on a cyclic ring give nothing to "
+				"recv, zcopy, callback and xtreme: run cyclic apart\n");
 		return -EINVAL;
 	}
 	if (tp->mode[0]->sends && tp->args.size > TP_DATAGRAM_MAX) {

@@ -13,9 +13,6 @@
 #include "mellanox/vma_extra.h"
 #include "testpmd.h"
 
-#define MISSES_MAX 100000 /**< empty calls before the next socket has its turn */
-#define FRAME_HEADERS (RTE_ETHER_HDR_LEN + 20 + 8)
-
 /* The bare PMD on the queue of the sockets' ring: the yardstick. */
 static unsigned int
 rxonly_turn(struct tp *tp, struct tp_count *count)
@@ -38,14 +35,16 @@ rxonly_turn(struct tp *tp, struct tp_count *count)
 
 /* The library's internal thread attends to rings that nobody polls: it must not meet us here. */
 static void
-rxonly_begin(struct tp *tp)
+rxonly_begin(struct tp *tp, struct tp_count *count)
 {
+	(void)count;
 	ring_rx_lock(tp->ring);
 }
 
 static void
-rxonly_end(struct tp *tp)
+rxonly_end(struct tp *tp, struct tp_count *count)
 {
+	(void)count;
 	ring_rx_unlock(tp->ring);
 }
 
@@ -60,7 +59,7 @@ cyclic_turn(struct tp *tp, struct tp_count *count)
 			done.packets == 0)
 		return 0;
 	count->runs++;
-	count->bytes += done.packets * (FRAME_HEADERS + tp->args.size);
+	count->bytes += done.packets * (TP_FRAME_HEADERS + tp->args.size);
 	if (!tp->args.check)
 		return (unsigned int)done.packets;
 	stride = done.payload_length / done.packets;
@@ -98,14 +97,14 @@ recv_turn(struct tp *tp, struct tp_count *count)
 	 * The sender serves its ports in turn, so the next datagram is this socket's: stay, unless
 	 * it was lost.
 	 */
-	if (n <= 0 && ++tp->misses < MISSES_MAX)
+	if (n <= 0 && ++tp->misses < TP_MISSES_MAX)
 		return 0;
 	tp->misses = 0;
 	tp->next_fd = socket + 1 == tp->args.sockets ? 0 : socket + 1;
 	if (n <= 0)
 		return 0;
 	for (i = 0; i < n; i++) {
-		count->bytes += FRAME_HEADERS + vec[i].msg_len;
+		count->bytes += TP_FRAME_HEADERS + vec[i].msg_len;
 		if (tp->args.check)
 			tp_check_payload(tp, count, socket, buf[i], vec[i].msg_len);
 	}
@@ -142,7 +141,7 @@ send_turn(struct tp *tp, struct tp_count *count)
 		tp->next_fd = 0;
 		tp->send_seq += (uint64_t)n;
 	}
-	count->bytes += (uint64_t)n * (FRAME_HEADERS + tp->args.size);
+	count->bytes += (uint64_t)n * (TP_FRAME_HEADERS + tp->args.size);
 	return (unsigned int)n;
 }
 
@@ -156,11 +155,38 @@ static const struct tp_mode modes[] = {
 	{
 			.name = "recv",
 			.help = "dpvma_recvmmsg on each socket in turn",
+			.wants_queue = true,
 			.turn = recv_turn,
+	},
+	{
+			.name = "zcopy",
+			.help = "recvfrom_zcopy and free_packets, a packet each, on each socket in "
+				"turn",
+			.wants_queue = true,
+			.needs = VMA_EXTRA_API_RECVFROM_ZCOPY | VMA_EXTRA_API_FREE_PACKETS,
+			.turn = tp_zcopy_turn,
+	},
+	{
+			.name = "callback",
+			.help = "a receive callback that drops each packet, in dpvma_recv",
+			.wants_queue = true,
+			.needs = VMA_EXTRA_API_REGISTER_RECV_CALLBACK,
+			.begin = tp_callback_begin,
+			.end = tp_callback_end,
+			.turn = tp_callback_turn,
+	},
+	{
+			.name = "xtreme",
+			.help = "socketxtreme_poll on the sockets' ring; wants VMA_SOCKETXTREME=1",
+			.wants_queue = true,
+			.needs = VMA_EXTRA_API_SOCKETXTREME_POLL |
+					VMA_EXTRA_API_SOCKETXTREME_FREE_VMA_PACKETS,
+			.turn = tp_xtreme_turn,
 	},
 	{
 			.name = "rxonly",
 			.help = "rte_eth_rx_burst and free on the same queue: the bare PMD",
+			.bare = true,
 			.begin = rxonly_begin,
 			.end = rxonly_end,
 			.turn = rxonly_turn,

@@ -3,6 +3,8 @@
  * The loop: modes take turns of a window each on the same queue, A B A B, so that what drifts on
  * the machine drifts for all. Only calls that brought packets count as work.
  */
+#include <string.h>
+
 #include <rte_cycles.h>
 #include <rte_ethdev.h>
 
@@ -28,11 +30,11 @@ window(struct tp *tp, unsigned int m, uint64_t length, uint64_t limit)
 	struct tp_count *count = &tp->count[m];
 	uint64_t gather = (uint64_t)(tp->args.gather_us * tp->tsc_hz / 1e6);
 	uint64_t start = rte_rdtsc(), now = start, before = count->packets;
-	uint64_t missed = device_missed(tp);
+	uint64_t missed = device_missed(tp), cycles = count->cycles;
 
 	tp_check_forget(tp);
 	if (mode->begin != NULL)
-		mode->begin(tp);
+		mode->begin(tp, count);
 	while (now - start < length && !tp_stop && count->packets - before < limit) {
 		unsigned int n = mode->turn(tp, count);
 		uint64_t end = rte_rdtsc();
@@ -48,12 +50,26 @@ window(struct tp *tp, unsigned int m, uint64_t length, uint64_t limit)
 			now = rte_rdtsc();
 	}
 	if (mode->end != NULL)
-		mode->end(tp);
+		mode->end(tp, count);
+	if (tp->modes > 1 && !tp->cyclic)
+		tp_drain(tp);
+	if (tp->windows[m] < TP_WINDOWS_MAX)
+		tp->window[m][tp->windows[m]++] = (float)(count->packets == before
+						? 0
+						: (double)(count->cycles - cycles) /
+								(double)(count->packets - before));
 	/* rates are of the time in which something came */
 	if (count->packets != before)
 		count->seconds += (double)(now - start) / tp->tsc_hz;
 	count->missed += device_missed(tp) - missed;
 	return count->packets - before;
+}
+
+void
+tp_clear(struct tp *tp)
+{
+	memset(tp->count, 0, sizeof(tp->count));
+	memset(tp->windows, 0, sizeof(tp->windows));
 }
 
 void

@@ -155,6 +155,23 @@ open_one(struct tp *tp, uint32_t i, const struct ip_addr *local, int key)
 	return 0;
 }
 
+/* Completions and callbacks tell of a packet by its socket's descriptor. */
+static int
+number_sockets(struct tp *tp)
+{
+	uint32_t i;
+
+	for (i = 0; i < tp->args.sockets; i++)
+		tp->n_socket_of = RTE_MAX(tp->n_socket_of, (uint32_t)tp->fds[i] + 1);
+	tp->socket_of = malloc(tp->n_socket_of * sizeof(*tp->socket_of));
+	if (tp->socket_of == NULL)
+		return fail("memory for the sockets", "");
+	memset(tp->socket_of, 0xff, tp->n_socket_of * sizeof(*tp->socket_of));
+	for (i = 0; i < tp->args.sockets; i++)
+		tp->socket_of[tp->fds[i]] = i;
+	return 0;
+}
+
 static void
 raise_fd_limit(uint32_t sockets)
 {
@@ -198,9 +215,14 @@ tp_sockets_open(struct tp *tp)
 	for (i = 0; i < tp->args.sockets; i++)
 		if (open_one(tp, i, &local, key) != 0)
 			return -1;
+	if (number_sockets(tp) != 0)
+		return -1;
 	if (dpvma_get_api()->get_socket_rings_fds(tp->fds[0], &tp->ring_fd, 1) < 1)
 		return fail("ring of the socket", "");
 	tp->ring = ring_by_fd(tp->ring_fd);
+	for (i = 0; i < tp->modes; i++)
+		if (tp_mode_works(tp, tp->mode[i]) != 0)
+			return -1;
 	return 0;
 }
 
@@ -216,6 +238,8 @@ tp_sockets_close(struct tp *tp)
 			dpvma_close(tp->fds[i]);
 	free(tp->fds);
 	free(tp->next_seq);
+	free(tp->socket_of);
+	tp->socket_of = NULL;
 	tp->fds = NULL;
 	tp->next_seq = NULL;
 }

@@ -15,7 +15,10 @@
 
 #define TP_SOCKETS_MAX 65536
 #define TP_BATCH_MAX 256
-#define TP_MODES_MAX 4
+#define TP_MODES_MAX 8
+#define TP_WINDOWS_MAX 4096  /**< of a mode, whose cost is kept */
+#define TP_FRAME_HEADERS 42  /**< Ethernet, IPv4 and UDP */
+#define TP_MISSES_MAX 100000 /**< empty calls before the next socket has its turn */
 #define TP_DATAGRAM_MAX 2048 /**< payload bytes of the modes on datagrams */
 #define TP_SEQ_BYTES 16	     /**< sequence number and timestamp at the start of a checked payload */
 
@@ -59,7 +62,8 @@ struct tp_count {
 	uint64_t seq_lost;  /**< numbers skipped, in runs of windows of one mode */
 	uint64_t seq_wrong; /**< numbers that went backwards */
 	uint64_t bad_payload;
-	uint64_t failed; /**< connections that ended with an error */
+	uint64_t copied; /**< packets that came by a copy though the mode is one without */
+	uint64_t failed; /**< connections that ended with an error; calls that must not fail */
 	uint64_t missed; /**< by the device, while this mode ran */
 	double seconds;
 };
@@ -79,11 +83,14 @@ struct tp_mode {
 	const char *name;
 	const char *help;
 	bool wants_cyclic; /**< the socket's ring has a cyclic profile */
+	bool wants_queue;  /**< packets come to the sockets, which they do not with that profile */
+	bool bare;	   /**< the PMD alone: what others are held against */
 	bool sends;
-	bool stream; /**< works on TCP connections */
+	bool stream;	/**< works on TCP connections */
+	uint64_t needs; /**< vma_extra_api_mask of the functions it calls */
 	/** Around a window; may be NULL. */
-	void (*begin)(struct tp *tp);
-	void (*end)(struct tp *tp);
+	void (*begin)(struct tp *tp, struct tp_count *count);
+	void (*end)(struct tp *tp, struct tp_count *count);
 	/** One call; packets got or sent. */
 	unsigned int (*turn)(struct tp *tp, struct tp_count *count);
 };
@@ -92,11 +99,17 @@ struct tp {
 	struct tp_args args;
 	const struct tp_mode *mode[TP_MODES_MAX];
 	struct tp_count count[TP_MODES_MAX];
+	float window[TP_MODES_MAX][TP_WINDOWS_MAX]; /**< cycles/packet; 0: none came */
+	uint32_t windows[TP_MODES_MAX];		    /**< that there were; the first ones are kept */
 	unsigned int modes;
 	bool cyclic; /**< sockets are on a ring with a cyclic profile */
 	int *fds;
-	uint32_t next_fd; /**< whose turn it is */
-	uint32_t misses;  /**< empty calls of that one, in a row */
+	uint32_t *socket_of; /**< by descriptor, UINT32_MAX: none of fds */
+	uint32_t n_socket_of;
+	struct tp_count *called; /**< whose window it is, for the receive callback */
+	uint32_t calls;		 /**< of it, in this turn */
+	uint32_t next_fd;	 /**< whose turn it is */
+	uint32_t misses;	 /**< empty calls of that one, in a row */
 	int ring_fd;
 	struct ring *ring;
 	uint64_t *next_seq; /**< by destination port, ~0: not known yet */
@@ -129,6 +142,18 @@ void tp_stream_close(struct tp *tp);
 unsigned int tp_stream_turn(struct tp *tp, struct tp_count *count);
 unsigned int tp_rr_turn(struct tp *tp, struct tp_count *count);
 
+/* extra.c */
+/** With the sockets open: the library offers what the mode calls; else -1 with a line of why not.
+ */
+int tp_mode_works(struct tp *tp, const struct tp_mode *mode);
+/** Throw away what waits on the sockets, so that a mode's window begins with none. */
+void tp_drain(struct tp *tp);
+unsigned int tp_zcopy_turn(struct tp *tp, struct tp_count *count);
+void tp_callback_begin(struct tp *tp, struct tp_count *count);
+void tp_callback_end(struct tp *tp, struct tp_count *count);
+unsigned int tp_callback_turn(struct tp *tp, struct tp_count *count);
+unsigned int tp_xtreme_turn(struct tp *tp, struct tp_count *count);
+
 /* latency.c */
 void tp_latency_add(struct tp_latency *l, uint64_t cycles);
 double tp_latency_percentile(const struct tp_latency *l, double percent);
@@ -146,6 +171,17 @@ void tp_fill_payload(uint8_t *payload, uint32_t len, uint64_t seq);
 
 /* run.c */
 void tp_run(struct tp *tp);
+/** Forget what was counted. */
+void tp_clear(struct tp *tp);
+
+/* ratio.c */
+/** Of the windows of a mode that brought packets, cycles/packet; 0 without one. */
+double tp_median(const struct tp *tp, unsigned int mode);
+/** The mode that the others are held against: rxonly, else the second. */
+unsigned int tp_base(const struct tp *tp);
+/** Median over rounds: a mode's cycles/packet by the base's in the same round; 0 without a round.
+ */
+double tp_ratio(const struct tp *tp, unsigned int mode);
 
 /* report.c */
 void tp_report_second(const struct tp *tp, unsigned int mode, const struct tp_count *since,
