@@ -259,16 +259,6 @@ recv_one(struct sock *s, struct msghdr *msg, int flags, struct sock_wait *w)
 	return len;
 }
 
-/**
- * What came of a try to read the kernel's socket of an offloaded one. It was readable, but the
- * datagram may have had a bad checksum, or another thread was faster: a blocking call goes on.
- */
-static bool
-try_again(const struct sock *s, ssize_t ret, int flags)
-{
-	return ret < 0 && errno == EAGAIN && !sock_dont_wait(s, flags) && !(flags & MSG_ERRQUEUE);
-}
-
 static ssize_t
 recvmsg_offloaded(struct sock *s, struct msghdr *msg, int flags)
 {
@@ -286,7 +276,7 @@ recvmsg_offloaded(struct sock *s, struct msghdr *msg, int flags)
 		if (!s->offloaded)
 			return os.recvmsg(s->fd, msg, flags);
 		ret = os.recvmsg(s->fd, msg, flags | MSG_DONTWAIT);
-	} while (try_again(s, ret, flags));
+	} while (sock_try_again(s, ret, flags));
 	if (ret >= 0)
 		STAT_INC(udp_stats(s->udp), SOCK, rx_os);
 	return ret;
@@ -517,7 +507,7 @@ recvmmsg_offloaded(
 		if (!s->offloaded)
 			return -EREMOTE;
 		ret = os.recvmmsg(s->fd, vec, n, flags | MSG_DONTWAIT, NULL);
-	} while (try_again(s, ret, flags));
+	} while (sock_try_again(s, ret, flags));
 	if (ret > 0)
 		STAT_ADD(udp_stats(s->udp), SOCK, rx_os, (uint64_t)ret);
 	return ret < 0 ? -errno : ret;

@@ -7,6 +7,7 @@
 #define DPVMA_SOCK_H
 
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/socket.h>
 
@@ -35,6 +36,49 @@ int sock_headers(int fd, void *buf, uint16_t *len);
  * the call is the kernel's.
  */
 void sock_set_api(void *(*get)(void));
+
+/** @name Receiving without a copy (lend.c) */
+/** @{ */
+/** Buffers of a stream that make one packet at most: how much is given back at once. */
+#define SOCK_LOAN_BUFS 32
+/** A receive call that takes the buffers themselves. */
+struct sock_loan {
+	/* asked for */
+	int flags;	     /**< as recvmsg()'s */
+	bool forced;	     /**< fail where it would have to be copied */
+	unsigned int pieces; /**< of a stream: buffers there is room for; 0: no room for any packet
+			      */
+	void *buf;	     /**< for what has to be copied */
+	size_t len;
+	size_t written;	       /**< of buf, bytes that the caller may write otherwise */
+	struct sockaddr *from; /**< NULL: not wanted */
+	socklen_t *fromlen;
+	/* given */
+	struct rte_mbuf *first; /**< packets linked by ring_mbuf_link(), NULL: none, was copied */
+	bool kernels;		/**< the descriptor is not offloaded: all was the kernel's */
+	int got;		/**< msg_flags of what was copied */
+};
+/**
+ * Receive: the packets are the application's until sock_lent_back(), RING_LENT_PACKET of the
+ * socket's serial. Of datagrams one, as it came; of a stream as many buffers as there are and as
+ * there is room for, as packets of SOCK_LOAN_BUFS. Waits as recvmsg() does. What the kernel's
+ * socket has, and what is to be peeked at, is copied, and so is all of what is not offloaded.
+ * @return bytes; 0: the end, or an empty datagram; -ENOBUFS (no pieces), -EOPNOTSUPP (forced, but
+ *         it would be a copy), -EFAULT, -EINVAL (the address), as recvmsg()
+ */
+ssize_t sock_lend(int fd, struct sock_loan *loan);
+/** How its packets are given back: SOCK_DGRAM, SOCK_STREAM; -EINVAL: not offloaded. */
+int sock_lender(int fd);
+/**
+ * Packets that the application has come back, those that a callback held, too. Of a stream's the
+ * window opens. Stops at the first that is not the socket's to take, which is counted.
+ * @return how many came back; none: -EINVAL (not offloaded), -ENOENT, -EDEADLK (inside a callback)
+ */
+int sock_lent_back(int fd, void *const *packets, unsigned int n);
+/** @} */
+
+/** The calling thread is inside of a receive callback. */
+bool sock_in_callback(void);
 
 /** A mistake of the program, which was refused: counted for the process. Any thread. */
 void sock_misused(enum extra_stat what);

@@ -563,6 +563,16 @@ sock_dont_wait(const struct sock *s, int flags)
 	return s->nonblock || (flags & MSG_DONTWAIT);
 }
 
+/**
+ * What came of a try to read the kernel's socket of an offloaded one. It was readable, but the
+ * datagram may have had a bad checksum, or another thread was faster: a blocking call goes on.
+ */
+static inline bool
+sock_try_again(const struct sock *s, ssize_t ret, int flags)
+{
+	return ret < 0 && errno == EAGAIN && !sock_dont_wait(s, flags) && !(flags & MSG_ERRQUEUE);
+}
+
 /** A receive's deadline by SO_RCVTIMEO, or a send's by SO_SNDTIMEO; UINT64_MAX for none. */
 static inline uint64_t
 sock_deadline(int64_t timeout_ns)
@@ -585,6 +595,10 @@ void stream_sock_linger(struct sock *s);
 /* stream_data.c: as recvmsg() and sendmsg(), of an offloaded socket */
 ssize_t stream_sock_recvmsg(struct sock *s, struct msghdr *msg, int flags);
 ssize_t stream_sock_sendmsg(struct sock *s, const struct msghdr *msg, int flags);
+/** What comes may not be passed over once a call has data: an error, the urgent mark. */
+bool stream_sock_must_stop(struct sock *s);
+/** sock_lend() of a stream; waits. @return bytes and loan->first, or a negative errno */
+ssize_t stream_sock_lend(struct sock *s, struct sock_loan *loan);
 /**
  * Take turns, then sleep, until one of the events holds.
  * @param w the same in all waits of one call

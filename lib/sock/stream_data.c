@@ -144,14 +144,13 @@ take(struct receive *r)
 	return take_queued(r);
 }
 
-/* What it has may not be passed over: an error, the end, the urgent mark are for the next call. */
-static bool
-must_stop(struct receive *r)
+bool
+stream_sock_must_stop(struct sock *s)
 {
 	struct stream_queued q;
 
-	return stream_error(r->s->stream, false) != 0 ||
-			(stream_queued(r->s->stream, &q) == 0 && q.at_mark);
+	return stream_error(s->stream, false) != 0 ||
+			(stream_queued(s->stream, &q) == 0 && q.at_mark);
 }
 
 static __rte_noinline ssize_t
@@ -162,7 +161,7 @@ receive_more(struct receive *r, int flags)
 	int wait;
 
 	for (;;) {
-		if (r->done != 0 && must_stop(r))
+		if (r->done != 0 && stream_sock_must_stop(r->s))
 			return 0;
 		ret = take(r);
 		if (ret == 0 || (ret < 0 && ret != -EAGAIN) || r->done >= r->target)

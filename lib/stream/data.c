@@ -75,7 +75,7 @@ stream_recv(struct stream *s, const struct iovec *iov, int iovcnt, size_t skip, 
 }
 
 ssize_t
-stream_recv_mbufs(struct stream *s, size_t max, struct rte_mbuf **chain)
+stream_recv_chain(struct stream *s, size_t max, unsigned int bufs, struct rte_mbuf **chain)
 {
 	struct stream_engine *e = s->engine;
 	ssize_t ret = -ENOTCONN;
@@ -85,7 +85,7 @@ stream_recv_mbufs(struct stream *s, size_t max, struct rte_mbuf **chain)
 		return ret;
 	engine_enter(e);
 	if (likely(s->conn != NULL)) {
-		ret = tcp_recv_mbufs(s->conn, max, chain);
+		ret = tcp_recv_chain(s->conn, max, bufs, chain);
 		if (ret == -ENOTCONN)
 			ret = opening(s->conn) ? -EAGAIN : 0;
 	} else {

@@ -161,11 +161,16 @@ ssize_t stream_send(struct stream *s, const struct iovec *iov, int iovcnt, size_
 ssize_t stream_recv(struct stream *s, const struct iovec *iov, int iovcnt, size_t skip,
 		unsigned int flags);
 /**
- * As tcp_recv_mbufs(): whole buffers as one chain, without a copy. They are the caller's and count
+ * As tcp_recv_chain(): whole buffers as one chain, without a copy. They are the caller's and count
  * in the window until stream_recv_done(), or until the connection has gone.
  * @return bytes and @p chain; otherwise as stream_recv(), and -ENOBUFS
  */
-ssize_t stream_recv_mbufs(struct stream *s, size_t max, struct rte_mbuf **chain);
+ssize_t stream_recv_chain(struct stream *s, size_t max, unsigned int bufs, struct rte_mbuf **chain);
+static inline ssize_t
+stream_recv_mbufs(struct stream *s, size_t max, struct rte_mbuf **chain)
+{
+	return stream_recv_chain(s, max, UINT16_MAX, chain);
+}
 void stream_recv_done(struct stream *s, size_t bytes);
 /** SHUT_RD, SHUT_WR, SHUT_RDWR of a connection. 0, -ENOTCONN */
 int stream_shutdown(struct stream *s, int how);

@@ -248,15 +248,16 @@ split(struct rcvq *q, uint16_t len)
 	return part;
 }
 
-/* Whole buffers from the head of the queue, @p max bytes at most; the packet fields are made. */
+/* Whole buffers from the head of the queue, @p max bytes and @p bufs of them at most; the packet
+ * fields are made. */
 static uint32_t
-detach(struct rcvq *q, uint32_t max, struct rte_mbuf **chain)
+detach(struct rcvq *q, uint32_t max, unsigned int bufs, struct rte_mbuf **chain)
 {
 	struct rte_mbuf *first = q->head, *last = NULL, *m = first;
 	uint32_t bytes = 0;
 	uint16_t n = 0;
 
-	while (m != NULL && bytes + m->data_len <= max && n < UINT16_MAX) {
+	while (m != NULL && bytes + m->data_len <= max && n < bufs) {
 		bytes += m->data_len;
 		n++;
 		last = m;
@@ -282,7 +283,7 @@ detach(struct rcvq *q, uint32_t max, struct rte_mbuf **chain)
 }
 
 ssize_t
-tcp_recv_mbufs(struct tcp_conn *conn, size_t max, struct rte_mbuf **chain)
+tcp_recv_chain(struct tcp_conn *conn, size_t max, unsigned int bufs, struct rte_mbuf **chain)
 {
 	struct rcvq *q = &conn->rcvq;
 	uint32_t hole, n;
@@ -295,7 +296,8 @@ tcp_recv_mbufs(struct tcp_conn *conn, size_t max, struct rte_mbuf **chain)
 		rcv_skip(conn, hole);
 	if (n == 0)
 		return rcv_nothing(conn);
-	n = detach(q, (uint32_t)RTE_MIN(max, (size_t)n), chain);
+	n = detach(q, (uint32_t)RTE_MIN(max, (size_t)n), RTE_MIN(bufs, (unsigned int)UINT16_MAX),
+			chain);
 	if (n == 0)
 		return -ENOBUFS;
 	q->bytes -= n;

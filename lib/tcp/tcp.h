@@ -252,9 +252,17 @@ ssize_t tcp_recv(struct tcp_conn *conn, const struct iovec *iov, int iovcnt, siz
  * Take whole buffers without a copy, as one chain; they are the caller's and count in the window
  * until tcp_recv_done(). The last is cut where @p max or the urgent mark lies in it; they are to be
  * read only.
+ * @param bufs most buffers of the chain, at least 1
  * @return bytes and @p chain, or as tcp_recv(); -ENOBUFS: no buffer to cut the first one
  */
-ssize_t tcp_recv_mbufs(struct tcp_conn *conn, size_t max, struct rte_mbuf **chain);
+ssize_t tcp_recv_chain(
+		struct tcp_conn *conn, size_t max, unsigned int bufs, struct rte_mbuf **chain);
+/** However many they are. */
+static inline ssize_t
+tcp_recv_mbufs(struct tcp_conn *conn, size_t max, struct rte_mbuf **chain)
+{
+	return tcp_recv_chain(conn, max, UINT16_MAX, chain);
+}
 void tcp_recv_done(struct tcp_conn *conn, size_t bytes);
 /** Bytes that can be read before the urgent mark, at the mark those behind it (SIOCINQ). */
 uint32_t tcp_recv_queued(const struct tcp_conn *conn);

@@ -25,8 +25,8 @@
 /* clang-format off */
 #define VMA_MEMBERS(MEMBER, MASK)                                                                  \
 	MEMBER(ALL, register_recv_callback, vma_no_callback, 0, false)                             \
-	MEMBER(ALL, recvfrom_zcopy, vma_no_zcopy, 1, false)                                        \
-	MEMBER(ALL, free_packets, vma_no_free_packets, 2, false)                                   \
+	MEMBER(ALL, recvfrom_zcopy, vma_zcopy_recv, 1, true)                                       \
+	MEMBER(ALL, free_packets, vma_zcopy_free, 2, true)                                         \
 	MEMBER(ALL, add_conf_rule, vma_conf_rule, 3, true)                                         \
 	MEMBER(ALL, thread_offload, vma_thread_offload_to, 4, true)                                \
 	MEMBER(ALL, socketxtreme_poll, vma_no_xtreme_poll, 6, true)                                \

@@ -22,21 +22,6 @@ vma_no_callback(int s __rte_unused, vma_recv_callback_t callback __rte_unused,
 }
 
 int
-vma_no_zcopy(int s __rte_unused, void *buf __rte_unused, size_t len __rte_unused,
-		int *flags __rte_unused, struct sockaddr *from __rte_unused,
-		socklen_t *fromlen __rte_unused)
-{
-	return refuse();
-}
-
-int
-vma_no_free_packets(int s __rte_unused, struct vma_packet_t *pkts __rte_unused,
-		size_t count __rte_unused)
-{
-	return refuse();
-}
-
-int
 vma_no_xtreme_poll(int fd __rte_unused, struct vma_completion_t *completions __rte_unused,
 		unsigned int n __rte_unused, int flags __rte_unused)
 {

@@ -48,11 +48,13 @@ int vma_dump(int fd, int level);
 int vma_conf_rule(const char *line);
 int vma_thread_offload_to(int offload, pthread_t tid);
 
+/* zcopy_api.c */
+int vma_zcopy_recv(int fd, void *buf, size_t len, int *flags, struct sockaddr *from,
+		socklen_t *fromlen);
+int vma_zcopy_free(int fd, struct vma_packet_t *packets, size_t n);
+
 /* unsupported.c */
 int vma_no_callback(int s, vma_recv_callback_t callback, void *context);
-int vma_no_zcopy(int s, void *buf, size_t len, int *flags, struct sockaddr *from,
-		socklen_t *fromlen);
-int vma_no_free_packets(int s, struct vma_packet_t *pkts, size_t count);
 int vma_no_xtreme_poll(int fd, struct vma_completion_t *completions, unsigned int n, int flags);
 int vma_no_xtreme_free_packets(struct vma_packet_desc_t *packets, int n);
 int vma_no_xtreme_buff(struct vma_buff_t *buff);

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Packets that the application has in its hands: received without a copy, and given back. What they
+ * look like to it is the business of the room above.
+ */
+#include "sock_priv.h"
+#include "user.h"
+
+bool
+sock_in_callback(void)
+{
+	return false;
+}
+
+/** @name Out */
+/** @{ */
+/* As recvfrom() would say it, but before anything is taken. */
+static int
+name_room(const struct sock_loan *loan)
+{
+	if (loan->from == NULL)
+		return 0;
+	if (!user_out(loan->fromlen, sizeof(*loan->fromlen)))
+		return -EFAULT;
+	if ((int)*loan->fromlen < 0)
+		return -EINVAL;
+	return user_out(loan->from, RTE_MIN((size_t)*loan->fromlen, sizeof(struct sockaddr_in)))
+			? 0
+			: -EFAULT;
+}
+
+static void
+give_name(const struct sock_loan *loan, const struct rte_mbuf *m)
+{
+	struct sockaddr_in sin = {
+		.sin_family = AF_INET,
+		.sin_port = udp_packet_udp(m)->src_port,
+		.sin_addr.s_addr = udp_packet_ip(m)->src_addr,
+	};
+
+	memcpy(loan->from, &sin, RTE_MIN(*loan->fromlen, sizeof(sin)));
+	*loan->fromlen = sizeof(sin);
+}
+
+/* The kernel's socket has it: @p flags in place of the call's. */
+static ssize_t
+copy(struct sock *s, struct sock_loan *loan, int flags)
+{
+	struct iovec iov = { .iov_base = loan->buf, .iov_len = user_length(loan->len) };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_name = loan->from };
+	ssize_t ret;
+
+	if (loan->from != NULL)
+		msg.msg_namelen = *loan->fromlen;
+	ret = os.recvmsg(s->fd, &msg, flags);
+	if (ret < 0)
+		return -errno;
+	STAT_INC(udp_stats(s->udp), SOCK, rx_os);
+	loan->got = msg.msg_flags;
+	if (loan->from != NULL)
+		*loan->fromlen = msg.msg_namelen;
+	return ret;
+}
+
+static ssize_t
+lend_datagram(struct sock *s, struct sock_loan *loan)
+{
+	struct sock_wait w = sock_wait_of(sock_dont_wait(s, loan->flags) ? 0 : s->rcv_timeout_ns);
+	struct rte_mbuf *m;
+	ssize_t ret;
+
+	do {
+		ret = sock_take(s, &m, 1, loan->flags, &w);
+		if (likely(ret > 0)) {
+			*ring_mbuf_link(m) = NULL;
+			ring_lend(m, RING_LENT_PACKET, s->serial);
+			STAT_INC(udp_stats(s->udp), SOCK, rx_lent);
+			loan->first = m;
+			if (loan->from != NULL)
+				give_name(loan, m);
+			return m->pkt_len;
+		}
+		if (ret == -EAGAIN && sock_dont_wait(s, loan->flags))
+			STAT_INC(udp_stats(s->udp), SOCK, rx_eagain);
+		if (ret != -EREMOTE)
+			return ret;
+		if (loan->forced)
+			return -EOPNOTSUPP;
+		if (!s->offloaded) {
+			loan->kernels = true;
+			return copy(s, loan, loan->flags);
+		}
+		ret = copy(s, loan, loan->flags | MSG_DONTWAIT);
+		errno = ret < 0 ? (int)-ret : 0;
+	} while (sock_try_again(s, ret, loan->flags));
+	return ret;
+}
+
+/* Not ours, or what cannot be lent as it is to stay, or is no packet. */
+static ssize_t
+receive_plain(int fd, struct sock_loan *loan)
+{
+	struct iovec iov = { .iov_base = loan->buf, .iov_len = user_length(loan->len) };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_name = loan->from };
+	ssize_t ret;
+
+	if (loan->forced)
+		return -EOPNOTSUPP;
+	if (loan->kernels) {
+		ret = os.recvfrom(fd, loan->buf, loan->len, loan->flags, loan->from, loan->fromlen);
+		return ret < 0 ? -errno : ret;
+	}
+	if (loan->from != NULL)
+		msg.msg_namelen = *loan->fromlen;
+	ret = dpvma_recvmsg(fd, &msg, loan->flags);
+	if (ret < 0)
+		return -errno;
+	loan->got = msg.msg_flags;
+	if (loan->from != NULL)
+		*loan->fromlen = msg.msg_namelen;
+	return ret;
+}
+
+static ssize_t
+lend(struct sock *s, struct sock_loan *loan)
+{
+	ssize_t ret = name_room(loan);
+
+	if (unlikely(ret != 0))
+		return ret;
+	if (unlikely(loan->pieces == 0))
+		return -ENOBUFS;
+	if (unlikely(!user_out(loan->buf, RTE_MIN(loan->len, loan->written))))
+		return -EFAULT;
+	if (likely(s->udp != NULL))
+		return lend_datagram(s, loan);
+	ret = stream_sock_lend(s, loan);
+	if (ret >= 0 && loan->from != NULL)
+		*loan->fromlen = 0;
+	return ret;
+}
+
+ssize_t
+sock_lend(int fd, struct sock_loan *loan)
+{
+	struct sock *s = sock_get_named(fd);
+	ssize_t ret;
+
+	loan->first = NULL;
+	loan->got = 0;
+	loan->kernels = s == NULL || !s->offloaded;
+	if (loan->kernels || (loan->flags & (MSG_PEEK | MSG_ERRQUEUE | MSG_OOB)))
+		ret = receive_plain(fd, loan);
+	else
+		ret = lend(s, loan);
+	if (s != NULL)
+		sock_put(s);
+	return ret;
+}
+/** @} */
+
+/** @name Back */
+/** @{ */
+int
+sock_lender(int fd)
+{
+	struct sock *s = sock_get_named(fd);
+	int type = -EINVAL;
+
+	if (s == NULL)
+		return type;
+	if (s->offloaded)
+		type = s->ops->type;
+	sock_put(s);
+	return type;
+}
+
+static __rte_noinline void
+refused(int err)
+{
+	sock_misused(err == -EFAULT			   ? EXTRA_STAT_unknown_buffer
+					: err == -EALREADY ? EXTRA_STAT_given_back_twice
+							   : EXTRA_STAT_foreign_buffer);
+}
+
+/* @return how many came back, and the bytes that were in them */
+static unsigned int
+take_back(struct sock *s, void *const *packets, unsigned int n, size_t *bytes)
+{
+	unsigned int i;
+	int err;
+
+	*bytes = 0;
+	for (i = 0; i < n; i++) {
+		struct rte_mbuf *m = packets[i];
+
+		err = ring_lent_back(m, RING_LENT_PACKET, s->serial);
+		if (unlikely(err != 0)) {
+			refused(err);
+			break;
+		}
+		*bytes += m->pkt_len;
+		rte_pktmbuf_free(m);
+	}
+	return i;
+}
+
+int
+sock_lent_back(int fd, void *const *packets, unsigned int n)
+{
+	struct sock *s;
+	unsigned int done = 0;
+	size_t bytes;
+	int ret;
+
+	if (unlikely(sock_in_callback())) {
+		sock_misused(EXTRA_STAT_free_in_callback);
+		return -EDEADLK;
+	}
+	s = sock_get_named(fd);
+	if (unlikely(s == NULL))
+		return -EINVAL;
+	if (likely(s->offloaded)) {
+		done = take_back(s, packets, n, &bytes);
+		STAT_ADD(s->ops->counters(s), SOCK, rx_lent_back, done);
+		if (s->stream != NULL && bytes != 0)
+			stream_recv_done(s->stream, bytes);
+	}
+	ret = likely(done != 0 || (n == 0 && s->offloaded)) ? (int)done
+			: s->offloaded			    ? -ENOENT
+							    : -EINVAL;
+	sock_put(s);
+	return ret;
+}
+/** @} */
