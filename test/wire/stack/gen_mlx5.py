@@ -73,6 +73,65 @@ def recv():
         receive(size, "--modes=recv")
 
 
+def no_copies(got, what, **counters):
+    """Packets came the way the mode is for, and what was lent is back."""
+    equal(got["modes"][0]["copied"], 0, f"{what}: packets that were copied")
+    for name, want in counters.items():
+        equal(sum(s["counters"][name] for s in got["counters"]["sockets"]), want, f"{what}: {name}")
+
+
+def zcopy():
+    for size in GEOMETRY:
+        got = receive(size, "--modes=zcopy")
+        n = got["modes"][0]["packets"]
+        no_copies(got, f"zcopy, {size} bytes", rx_lent=n, rx_lent_back=n)
+
+
+def callback():
+    for size in GEOMETRY:
+        got = receive(size, "--modes=callback")
+        # what the internal thread took before the first window was queued, and read
+        rest = got["modes"][0]["copied"]
+        got["modes"][0]["copied"] = 0
+        no_copies(got, f"callback, {size} bytes",
+                  rx_callback_drop=got["modes"][0]["packets"] - rest)
+        check(rest < PACKETS // 2, f"{rest} of {PACKETS} came before there was a callback")
+
+
+def xtreme():
+    for size in GEOMETRY:
+        got = receive(size, "--modes=xtreme", VMA_SOCKETXTREME="1")
+        n = got["modes"][0]["packets"]
+        no_copies(got, f"xtreme, {size} bytes", rx_lent=n, rx_lent_back=n)
+
+
+def in_turns():
+    """All ways on one wire and one queue, each for a window: none leaves a packet to the next."""
+    modes = ("rxonly", "recv", "zcopy", "callback", "xtreme")
+    for sockets in (1, 8):
+        run = Testpmd(
+            wires.host, "-l 0 -a 0000:03:00.0,mprq_en=1,rxqs_min_mprq=1,mprq_max_memcpy_len=0,"
+            "mprq_log_stride_size=8,mprq_log_stride_num=10,rxq_cqe_comp_en=0",
+            f"--modes={','.join(modes)}", "--size=64", "--check", "--window-ms=20", "--duration=2",
+            f"--udp-port={PORT}", f"--sockets={sockets}", "--min-packets=1000", megabytes=448,
+            LD_PRELOAD=PROGRAMS["connectx"], CONNECTX_NETDEV="nic0", VMA_RX_BUFS="16384",
+            CONNECTX_WIRE=f"gen:dst={HOST_IP},port={PORT},ports={sockets},size=64", DPVMA_QUEUES="1",
+            VMA_SOCKETXTREME="1")
+        got = run.result()
+        equal(got["base"], "rxonly", "what the others are held against")
+        for mode in got["modes"]:
+            what = f"{mode['mode']}, {sockets} sockets"
+            for name in ("lost", "wrong", "bad_payload", "copied", "failed"):
+                equal(mode[name], 0, f"{what}: {name}")
+            check(mode["windows"] >= 10, f"{what}: {mode['windows']} windows")
+        by_name = {m["mode"]: m["packets"] for m in got["modes"]}
+        counters = {name: sum(s["counters"][name] for s in got["counters"]["sockets"])
+                    for name in ("rx_lent", "rx_lent_back", "rx_callback_drop")}
+        lent = by_name["zcopy"] + by_name["xtreme"]
+        equal(counters, {"rx_lent": lent, "rx_lent_back": lent,
+                         "rx_callback_drop": by_name["callback"]}, f"{sockets} sockets: counted")
+
+
 def bare_pmd():
     """What the other figures are held against sees the same packets."""
     receive(64, "--modes=rxonly", "--like=recv", bare=True)
@@ -121,4 +180,4 @@ def spread_flows():
     receive(64, "--modes=recv", wire=",flows=64")
 
 
-main(setup, recv, bare_pmd, padded, packed, narrow, compressed, many_sockets, spread_flows)
+main(setup, recv, bare_pmd, zcopy, callback, xtreme, in_turns, padded, packed, narrow, compressed, many_sockets, spread_flows)

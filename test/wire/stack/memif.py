@@ -74,13 +74,13 @@ def echo():
     client.end()
 
 
-def stream(mode, ring_mode, size):
+def stream(mode, ring_mode, size, **more):
     """A stream between two dpvma-testpmd, every byte and every number checked."""
     name = f"{mode}-{ring_mode}-{size}"
     space = Space()
     receiver = Testpmd(space, eal("server", name), f"--modes={mode}", f"--ring-mode={ring_mode}",
                        f"--size={size}", "--check", "--idle=0.5", "--duration=20", "--num=4096",
-                       "--min-packets=1000", **ports(HERE))
+                       "--min-packets=1000", **ports(HERE), **more)
     sender = Testpmd(space, eal("client", name), "--modes=send", f"--peer={HERE}",
                      f"--size={size}", f"--rate={RATE}", f"--packets={PACKETS}", "--batch=16",
                      "--duration=20", "--linger=30", **ports(THERE, HERE))
@@ -106,6 +106,13 @@ def recv():
         stream("recv", "padded", size)
 
 
+def extra_api():
+    """The other ways to take packets from sockets."""
+    for mode in ("zcopy", "callback", "xtreme"):
+        for size in (64, 1400):
+            stream(mode, "padded", size, VMA_SOCKETXTREME=int(mode == "xtreme"))
+
+
 def cyclic_padded():
     for size in (64, 1400):
         stream("cyclic", "padded", size)
@@ -123,4 +130,4 @@ def cyclic_separate():
     stream("cyclic", "separate", 200)
 
 
-main(echo, recv, cyclic_padded, cyclic_raw, cyclic_strip, cyclic_separate)
+main(echo, recv, extra_api, cyclic_padded, cyclic_raw, cyclic_strip, cyclic_separate)
