@@ -72,6 +72,7 @@ main(int argc, char **argv)
 	if (api->vma_add_ring_profile(&profile, &key))
 		die("profile");
 	ring_fd = open_receiver(api, &local, key);
+	setlinebuf(stdout);
 	for (shown = time(NULL);;) {
 		run.packets = 0;
 		run.comp_mask = 0;
