@@ -59,12 +59,19 @@ def multicast():
 
 
 def fragments():
-    n = 300
-    got = receive(sizes(n, 3000, 1473, 9000, 20000), HOST_IP, "fragments")
-    equal([got[0], *got[2:]], [n, 0, 0], "messages, copies, gaps")
-    # of 1480 bytes of IP payload each, the UDP header in the first
-    least = sum(-(-(len(m) + 8) // 1480) for m in sizes(n, 3000, 1473, 9000, 20000))
-    check(got[1] >= least, f"{got[1]} pieces of at least {least}")
+    """
+    On this NIC no rule takes fragments: the kernel puts them together, and the same call copies. So
+    the two kinds may pass each other.
+    """
+    n = 400
+    messages = sizes(n, 3000, 64, 20000, 1472)
+    program = nic.program(built("md_receiver"), HOST_IP, PORT, n, path("fragments"))
+    ready(program)
+    warm(nic)
+    send_all(nic, messages, pause=2)
+    got = said(program.end())
+    equal(got[:3], [n, n, n // 2], "messages, pieces, copies")
+    equal(sorted(r[0] for r in records("fragments")), sorted(messages), "messages")
 
 
 def kernel():

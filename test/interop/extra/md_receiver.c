@@ -50,7 +50,7 @@ take(const struct iovec *iov, size_t n)
 static int
 read_without_copy(int fd)
 {
-	char buf[4096];
+	static char buf[65536];
 	struct vma_packets_t *packets = (struct vma_packets_t *)buf;
 	struct sockaddr_in from;
 	socklen_t fromlen = sizeof(from);
@@ -122,8 +122,10 @@ main(int argc, char **argv)
 	printf("ready %s\n", vma != NULL ? "vma" : "kernel");
 	fflush(stdout);
 	while (messages < wanted) {
-		if (epoll_wait(epfd, &event, 1, 30000) != 1)
-			die("epoll_wait");
+		if (epoll_wait(epfd, &event, 1, 30000) != 1) {
+			fprintf(stderr, "%lu messages, and no more come\n", messages);
+			return 1;
+		}
 		while ((got = vma != NULL ? read_without_copy(fd) : read_with_copy(fd)) > 0)
 			;
 		if (got < 0)
