@@ -36,12 +36,15 @@ to_timespec(uint64_t ns)
 }
 
 /* The clock is that of the port it came by; any ring of that port knows it. */
-static uint64_t
-hardware_ns(struct sock *s, const struct rte_mbuf *m)
+uint64_t
+cmsg_hardware_ns(struct sock *s, const struct rte_mbuf *m)
 {
 	struct ring *rings[PORT_MAX];
-	unsigned int n = RTE_MIN(udp_rings(s->udp, rings, PORT_MAX), (unsigned int)PORT_MAX), i;
+	unsigned int n, i;
 
+	if (!(m->ol_flags & ring_mbuf_timestamp_flag))
+		return 0;
+	n = RTE_MIN(s->ops->rings(s, rings, PORT_MAX), (unsigned int)PORT_MAX);
 	for (i = 0; i < n; i++)
 		if (rings[i]->port_id == m->port)
 			return ring_timestamp_ns(rings[i], m);
@@ -81,11 +84,10 @@ cmsg_put_times(struct sock *s, struct msghdr *msg, size_t room, size_t *used, ui
 static void
 put_arrival(struct sock *s, struct msghdr *msg, size_t room, size_t *used, const struct rte_mbuf *m)
 {
-	bool stamped = (s->stamping & SOF_TIMESTAMPING_RAW_HARDWARE) &&
-			(m->ol_flags & ring_mbuf_timestamp_flag);
+	bool wanted = (s->stamping & SOF_TIMESTAMPING_RAW_HARDWARE) != 0;
 
 	put_times(s, msg, room, used, *ring_mbuf_swtime((struct rte_mbuf *)(uintptr_t)m),
-			stamped ? hardware_ns(s, m) : 0);
+			wanted ? cmsg_hardware_ns(s, m) : 0);
 }
 
 void

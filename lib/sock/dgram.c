@@ -379,6 +379,30 @@ put_error(struct sock *s, int err)
 	udp_put_error(s->udp, err);
 }
 
+static void
+set_stage(struct sock *s, bool on)
+{
+	udp_set_stage(s->udp, on ? callbacks_staged : NULL);
+}
+
+static unsigned int
+judge(struct sock *s)
+{
+	struct rte_mbuf *pkts[SOCK_BATCH];
+	struct sock_judging j = { .pkts = pkts };
+	uint32_t bytes = 0;
+	unsigned int i;
+
+	j.n = udp_stage_take(s->udp, pkts, SOCK_BATCH);
+	if (j.n == 0)
+		return 0;
+	for (i = 0; i < j.n; i++)
+		bytes += pkts[i]->pkt_len;
+	udp_queued(s->udp, &j.ready_pkts, &j.ready_bytes, NULL);
+	udp_stage_settle(s->udp, pkts, callback_judge(s, &j), bytes);
+	return j.n;
+}
+
 const struct sock_ops dgram_ops = {
 	.open = open_udp,
 	.start = start,
@@ -404,6 +428,8 @@ const struct sock_ops dgram_ops = {
 	.stats = stats,
 	.counters = counters,
 	.put_error = put_error,
+	.set_stage = set_stage,
+	.judge = judge,
 	.options = dgram_options,
 	.type = SOCK_DGRAM,
 };

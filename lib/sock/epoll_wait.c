@@ -59,6 +59,7 @@ turn_rings(struct call *c)
 		turn_snap(c->snap);
 	if (c->ep->n_streams != 0)
 		stream_turn();
+	callbacks_turn();
 }
 /** @} */
 
@@ -220,7 +221,7 @@ pending(struct epoll *ep)
 static int
 sleep_once(struct call *c, const sigset_t *sigmask)
 {
-	struct pollfd fds[SOCK_RINGS + 2];
+	struct pollfd fds[SOCK_RINGS + 3];
 	struct ring_set set = { 0 };
 	uint64_t until = c->wait.deadline_ns;
 	struct timespec left;
@@ -230,9 +231,10 @@ sleep_once(struct call *c, const sigset_t *sigmask)
 
 	fds[n++] = (struct pollfd){ .fd = c->ep->s->fd, .events = POLLIN };
 	fds[n++] = (struct pollfd){ .fd = sock_asleep(c->ep->s), .events = POLLIN };
+	fds[n++] = (struct pollfd){ .fd = callbacks_asleep(), .events = POLLIN };
 	stirs = epoll_asleep(c->ep);
 	ring_set_hold_epoll(&set, c->ep);
-	if (ring_set_arm(&set, fds, &n) || pending(c->ep))
+	if (ring_set_arm(&set, fds, &n) || pending(c->ep) || callbacks_pending())
 		until = 0;
 	else if (c->ep->n_streams != 0)
 		until = RTE_MIN(until, stream_next());
@@ -241,6 +243,7 @@ sleep_once(struct call *c, const sigset_t *sigmask)
 	ret = ret < 0 ? -errno : fds[0].revents != 0;
 	if (ret >= 0 && fds[1].revents != 0)
 		harvest(c->ep);
+	callbacks_awake(fds[2].fd);
 	sock_awake(c->ep->s);
 	ring_set_leave(&set);
 	epoll_awake(c->ep, stirs);
@@ -284,7 +287,8 @@ epoll_wait_ours(struct sock *e, struct epoll_event *events, int n, uint64_t dead
 	c.wait.deadline_ns = deadline;
 	sock_wait_begin(&c.wait);
 	ret = first_turn(&c);
-	if (ret == 0 && deadline != 0) {
+	/* inside of a callback nothing comes of waiting */
+	if (ret == 0 && deadline != 0 && !sock_in_callback()) {
 		__atomic_fetch_add(&c.ep->waiting, 1, __ATOMIC_SEQ_CST);
 		ret = wait_longer(&calls, &c, &c.wait, sigmask, c.ep->n_ours != 0);
 		__atomic_fetch_sub(&c.ep->waiting, 1, __ATOMIC_SEQ_CST);

@@ -9,7 +9,8 @@
  * still.
  *
  * With VMA_THREAD_MODE=0 one thread uses all sockets, and no call holds a reference: a close can
- * come between calls only.
+ * come between calls only. That ends with the first receive callback, which may close what the call
+ * that it runs in uses.
  */
 #include <pthread.h>
 #include <stdlib.h>
@@ -72,6 +73,7 @@ sock_table_forget(void)
 	/* what the stack has opened is no more than a file here */
 	for (fd = 0; fd < sock_stacks_top(); fd++)
 		sock_own_told((int)fd, false);
+	callbacks_forget();
 	inherited_top = table_top;
 	table_size = 0;
 	table_top = 0;
@@ -139,6 +141,7 @@ sock_new(int fd)
 	s->os_pollable = s->kernel_bound = s->mc_kernel = false;
 	s->wants = s->stamping = s->notes = s->errors_queued = s->stamp_key = 0;
 	s->errqueue = NULL;
+	s->callback = NULL;
 	s->carried[0] = s->carried[1] = 0;
 	s->untold = false;
 	s->os_countdown = conf()->rx_udp_poll_os_ratio;
@@ -189,6 +192,8 @@ destroy(struct sock *s)
 	s->ops->destroy(s);
 	if (unlikely(s->errqueue != NULL))
 		errqueue_free(s);
+	if (unlikely(s->callback != NULL))
+		callback_free(s);
 	if (s->wake_fd >= 0)
 		sock_own_close(s->wake_fd);
 	s->wake_fd = -1;
@@ -229,6 +234,18 @@ struct sock *
 sock_get(int fd)
 {
 	return single ? at(fd) : hold(fd);
+}
+
+void
+sock_count_users(void)
+{
+	single = false;
+}
+
+void
+sock_hold(struct sock *s)
+{
+	__atomic_fetch_add(&s->users, 1, __ATOMIC_ACQ_REL);
 }
 
 void
@@ -360,6 +377,7 @@ dpvma_forget(int fd)
 	if (last) {
 		s->fd = -1;
 		epoll_forget(s);
+		callback_forget(s);
 		sock_wake_all(s);
 	}
 	sock_release(s);

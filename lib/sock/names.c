@@ -18,6 +18,7 @@ static void
 last_close(struct sock *s)
 {
 	epoll_forget(s);
+	callback_forget(s);
 	if (conf()->stats_file[0] != '\0')
 		dump_closed(s);
 	sock_wake_all(s);

@@ -33,7 +33,7 @@ struct view {
 	bool unbound;	/**< some datagram sockets have no port yet, and with it no rings */
 	struct ring_set set;
 	struct sock *small_socks[ON_STACK];
-	struct pollfd small_os[2 * ON_STACK + SOCK_RINGS];
+	struct pollfd small_os[2 * ON_STACK + SOCK_RINGS + 1];
 };
 
 static int
@@ -44,7 +44,7 @@ view_memory(struct view *v)
 	if (likely(v->n <= ON_STACK))
 		return 0;
 	v->socks = malloc(v->n * sizeof(*v->socks));
-	v->os = malloc((2 * v->n + SOCK_RINGS) * sizeof(*v->os));
+	v->os = malloc((2 * v->n + SOCK_RINGS + 1) * sizeof(*v->os));
 	if (v->socks != NULL && v->os != NULL)
 		return 0;
 	free(v->socks);
@@ -185,6 +185,7 @@ poll_rings(struct view *v)
 	for (k = 0; v->migrating && k < v->n; k++)
 		if (v->socks[k] != NULL && sock_migrates(v->socks[k]))
 			v->socks[k]->ops->poll(v->socks[k]);
+	callbacks_turn();
 }
 
 /** What the kernel has now; signals that sigmask lets through come here. 0, 1 or -EINTR. */
@@ -270,8 +271,8 @@ sleep_on(struct view *v, uint64_t deadline, const sigset_t *sigmask)
 	struct ring_set set = { .nap = v->hushed };
 	struct timespec left;
 	nfds_t n = v->n, i, first = v->hushed ? v->n : 0;
+	int ret, callbacks;
 	bool waiting;
-	int ret;
 
 	for (i = 0; i < v->n; i++) {
 		if (v->socks[i] == NULL)
@@ -283,7 +284,9 @@ sleep_on(struct view *v, uint64_t deadline, const sigset_t *sigmask)
 		if (v->os[i].fd >= 0)
 			v->os[i].fd = v->socks[i]->fd;
 	}
-	waiting = ring_set_arm(&set, v->os, &n);
+	callbacks = callbacks_asleep();
+	v->os[n++] = (struct pollfd){ .fd = callbacks, .events = POLLIN };
+	waiting = ring_set_arm(&set, v->os, &n) || callbacks_pending();
 	for (i = 0; i < v->n && !waiting; i++)
 		waiting = v->socks[i] != NULL && awaited(v, i);
 	deadline = earliest(v, deadline);
@@ -291,6 +294,7 @@ sleep_on(struct view *v, uint64_t deadline, const sigset_t *sigmask)
 	ret = os.ppoll(v->os + first, n - first,
 			!waiting && deadline == UINT64_MAX && !set.nap ? NULL : &left, sigmask);
 	ret = ret < 0 ? -errno : 0;
+	callbacks_awake(callbacks);
 	for (i = 0; i < v->n; i++)
 		if (v->socks[i] != NULL)
 			sock_awake(v->socks[i]);
@@ -324,7 +328,10 @@ poll_offloaded(struct view *v, uint64_t deadline)
 	v->wait.deadline_ns = deadline;
 	sock_wait_begin(&v->wait);
 	ready = first_turn(v);
-	return ready != 0 ? ready : wait_longer(&calls, v, &v->wait, v->sigmask, true);
+	/* inside of a callback nothing comes of waiting */
+	if (ready != 0 || sock_in_callback())
+		return ready;
+	return wait_longer(&calls, v, &v->wait, v->sigmask, true);
 }
 
 int

@@ -78,6 +78,7 @@ take_sleeping(struct sock *s, struct rte_mbuf **pkts, unsigned int n, int flags,
 	while (ret == -EAGAIN && slept == 0) {
 		slept = sock_sleep(s, POLLIN, w, &before);
 		udp_poll(s->udp);
+		callbacks_turn();
 		ret = look(s, pkts, n, flags);
 	}
 	signals_release(&before);
@@ -93,6 +94,7 @@ take_blocking(struct sock *s, struct rte_mbuf **pkts, unsigned int n, int flags,
 	sock_wait_begin(w);
 	for (round = 0; rounds < 0 || round < rounds; round = (round + 1) & INT_MAX) {
 		udp_poll(s->udp);
+		callbacks_turn();
 		ret = look(s, pkts, n, flags);
 		if (ret != -EAGAIN) {
 			STAT_INC(udp_stats(s->udp), SOCK, rx_poll_hit);
@@ -124,6 +126,7 @@ drain(struct sock *s)
 int
 sock_take(struct sock *s, struct rte_mbuf **pkts, unsigned int n, int flags, struct sock_wait *w)
 {
+	bool came;
 	int ret;
 
 	if (unlikely(conf()->rx_cq_drain_rate_nsec != 0))
@@ -134,12 +137,14 @@ sock_take(struct sock *s, struct rte_mbuf **pkts, unsigned int n, int flags, str
 	if (ret != -EAGAIN)
 		return ret;
 	/* one without a port gets none by this, as on Linux: it waits until somebody binds it */
-	if (udp_poll(s->udp) != 0) {
+	came = udp_poll(s->udp) != 0;
+	came |= callbacks_turn();
+	if (came) {
 		ret = look(s, pkts, n, flags);
 		if (ret != -EAGAIN)
 			return ret;
 	}
-	if (!sock_dont_wait(s, flags))
+	if (!sock_dont_wait(s, flags) && !callback_bars(s))
 		return take_blocking(s, pkts, n, flags, w);
 	return unlikely(__atomic_load_n(&s->os_told, __ATOMIC_RELAXED)) && os_told_turn(s)
 			? -EREMOTE

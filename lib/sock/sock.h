@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include "dpvma.h"
@@ -82,6 +83,59 @@ bool sock_in_callback(void);
 
 /** A mistake of the program, which was refused: counted for the process. Any thread. */
 void sock_misused(enum extra_stat what);
+
+/** @name Receive callbacks (callback.c) */
+/** @{ */
+/** What becomes of a packet; as the table has them. */
+enum sock_verdict {
+	SOCK_DROP, /**< it goes back to its pool; to TCP it counts as read */
+	SOCK_PASS, /**< it is the socket's, for receive calls */
+	SOCK_HOLD, /**< the application has it, RING_LENT_PACKET of the socket's serial */
+};
+
+struct sock_callback;
+/** A batch of one socket's packets that are to be judged; read only but for verdicts. */
+struct sock_judging {
+	int fd;
+	struct rte_mbuf **pkts; /**< data start at the payload */
+	unsigned int n;
+	uint8_t *verdicts;		/**< enum sock_verdict of each, to be written */
+	const struct sockaddr_in *from; /**< NULL: as the packet's headers say */
+	const struct sockaddr_in *to;
+	uint32_t ready_pkts; /**< in the queue before the first of them */
+	uint32_t ready_bytes;
+	bool wants_hw, wants_sw;    /**< times; swtime of the packets holds if they do */
+	bool one_passes_all;	    /**< behind the first that passes no other is asked about */
+	const uint32_t *generation; /**< differs from began once the callback changed */
+	uint32_t began;
+	void *sock;
+};
+/**
+ * Judge them in order. The application's function is called in here, which may change, close and
+ * send whatever it likes; no lock is held.
+ * @return how many were judged: all, unless the generation changed or one_passes_all says so
+ */
+typedef unsigned int (*sock_judge)(
+		const struct sock_callback *callback, const struct sock_judging *judging);
+
+struct sock_callback {
+	sock_judge judge;
+	void (*function)(void); /**< the application's, of a type that judge knows */
+	void *context;
+};
+
+/**
+ * Judge what the socket receives from now on, from within receive, poll, select and epoll calls of
+ * the application's threads. One that was there is replaced, in the middle of a batch, too; another
+ * thread may be in it still. NULL: none, and packets that nobody has judged pass.
+ * @return 0, -EINVAL (not offloaded), -ENOMEM
+ */
+int sock_set_callback(int fd, const struct sock_callback *callback);
+/** The calling thread is inside of one: what would wait for packets does not, and none runs. */
+bool sock_in_callback(void);
+/** The device's time of a packet, ns of CLOCK_REALTIME; 0: it has none. */
+uint64_t sock_judged_time(const struct sock_judging *judging, const struct rte_mbuf *m);
+/** @} */
 
 /**
  * VMA's thread_offload: whether sockets that the thread opens from now on are offloaded. Of another

@@ -79,6 +79,7 @@ struct sock;
 struct option;
 struct epoll;
 struct errqueue;
+struct callback;
 struct watch;
 
 /**
@@ -127,6 +128,14 @@ struct sock_ops {
 	struct sock_stats *(*counters)(struct sock *s);
 	/** Another pending error, 0: none. */
 	void (*put_error)(struct sock *s, int err);
+	/** What comes is staged, and callbacks_staged() told; or no more. */
+	void (*set_stage)(struct sock *s, bool on);
+	/**
+	 * Have a batch of what is staged judged by callback_judge(), and settle it. NULL: there is
+	 * nothing to judge
+	 * @return packets; 0: none were staged
+	 */
+	unsigned int (*judge)(struct sock *s);
 	const struct option *options; /**< the last has no function */
 	int type;		      /**< SOCK_DGRAM, SOCK_STREAM */
 };
@@ -162,6 +171,7 @@ struct sock {
 	int64_t snd_timeout_ns;
 	uint64_t drained_tsc; /**< VMA_RX_CQ_DRAIN_RATE_NSEC: when the rings were polled last */
 	const struct sock_ops *ops;
+	struct callback *callback; /**< NULL: it never had one */
 
 	/* sleeping */
 	uint32_t sleepers;
@@ -232,6 +242,10 @@ struct sock *sock_new(int fd);
 void sock_publish(struct sock *s);
 /** The socket with one more user, or NULL: not one of ours. */
 struct sock *sock_get(int fd);
+/** With VMA_THREAD_MODE=0, too, calls hold references from now on; the caller has none. */
+void sock_count_users(void);
+/** One more, by who has one. */
+void sock_hold(struct sock *s);
 void sock_put(struct sock *s);
 /** Whether a lookup would find one; for a first look at many descriptors. */
 bool sock_is_ours(int fd);
@@ -545,6 +559,46 @@ bool epoll_maybe(int fd);
  */
 int epoll_poll_kernels(struct pollfd *fds, nfds_t n, uint64_t deadline, const sigset_t *sigmask);
 
+/* callback.c */
+/** Sockets whose staged packets wait for a thread of the application. */
+extern uint32_t callbacks_waiting;
+/** Run them, but inside of one. @return whether any ran */
+bool callbacks_run(void);
+/** After each turn of rings of a receive, poll, select or epoll call; no lock is held. */
+static inline bool
+callbacks_turn(void)
+{
+	return unlikely(__atomic_load_n(&callbacks_waiting, __ATOMIC_RELAXED) != 0) &&
+			callbacks_run();
+}
+/** udp_staged_cb: the socket has something to judge. Any lock of rooms below may be held. */
+void callbacks_staged(void *sock, struct ring *ring);
+/**
+ * Judge a batch of the socket's. What passes is moved to its front, in order, what is kept is lent,
+ * the rest freed.
+ * @return how many passed
+ */
+unsigned int callback_judge(struct sock *s, struct sock_judging *judging);
+/** Its last name is gone: no callback of it begins any more. */
+void callback_forget(struct sock *s);
+void callback_free(struct sock *s);
+/** A child of fork(). */
+void callbacks_forget(void);
+/**
+ * A sleep begins: staged packets end it, whoever staged them.
+ * @return a descriptor to sleep on, -1: there are no callbacks
+ */
+int callbacks_asleep(void);
+/** After the look that follows: whether some wait already. */
+bool callbacks_pending(void);
+void callbacks_awake(int fd);
+/** A receive call of a socket with a callback, from inside of one: nothing would come. */
+static inline bool
+callback_bars(const struct sock *s)
+{
+	return s->callback != NULL && sock_in_callback();
+}
+
 /* recv.c */
 /**
  * Take datagrams, waiting as the socket, @p flags and @p w say. With MSG_PEEK one is
@@ -627,6 +681,8 @@ void cmsg_put(struct msghdr *msg, size_t room, size_t *used, int level, int type
 /** A software timestamp as the socket wants to have it. */
 void cmsg_put_times(struct sock *s, struct msghdr *msg, size_t room, size_t *used, uint64_t ns);
 void cmsg_write(struct sock *s, struct msghdr *msg, const struct rte_mbuf *m);
+/** The device's time of a packet, ns of CLOCK_REALTIME; 0: it has none. */
+uint64_t cmsg_hardware_ns(struct sock *s, const struct rte_mbuf *m);
 /** @return 0, -EINVAL, -EREMOTE (only the kernel knows what this asks for) */
 int cmsg_read(struct sock *s, const struct msghdr *msg, struct udp_out *out, struct ip_addr *src,
 		uint32_t *stamping);

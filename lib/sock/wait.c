@@ -207,7 +207,7 @@ wait_longer(const struct wait_calls *calls, void *ctx, struct sock_wait *w, cons
 static int
 sleep_once(struct sock *s, short want, uint64_t deadline_ns, const sigset_t *sigmask)
 {
-	struct pollfd fds[SOCK_RINGS + 2];
+	struct pollfd fds[SOCK_RINGS + 3];
 	struct ring_set set = { 0 };
 	struct timespec left;
 	uint64_t until;
@@ -217,12 +217,13 @@ sleep_once(struct sock *s, short want, uint64_t deadline_ns, const sigset_t *sig
 
 	fds[n++] = (struct pollfd){ .fd = sock_asleep(s), .events = POLLIN };
 	fds[n++] = (struct pollfd){ .fd = s->os_pollable ? s->fd : -1, .events = POLLIN };
+	fds[n++] = (struct pollfd){ .fd = callbacks_asleep(), .events = POLLIN };
 	set.nap |= fds[0].fd < 0;
 	ring_set_hold(&set, s);
 	waiting = ring_set_arm(&set, fds, &n);
 	/* what came before the arming, or before a waker could see us, is seen now */
-	waiting = waiting || s->closing || ((want & POLLIN) && !s->offloaded) ||
-			s->ops->awaited(s, want);
+	waiting = waiting || s->closing || callbacks_pending() ||
+			((want & POLLIN) && !s->offloaded) || s->ops->awaited(s, want);
 	/* a signal that is held back has its turn in any case */
 	until = waiting ? 0 : RTE_MIN(deadline_ns, s->ops->due(s));
 	left = timespec_until(until, set.nap);
@@ -233,6 +234,7 @@ sleep_once(struct sock *s, short want, uint64_t deadline_ns, const sigset_t *sig
 		ret = -EAGAIN;
 	else
 		ret = ret > 0 && (fds[1].revents & (POLLIN | POLLERR)) ? -EREMOTE : 0;
+	callbacks_awake(fds[2].fd);
 	sock_awake(s);
 	ring_set_leave(&set);
 	return ret;

@@ -67,7 +67,7 @@ limit_of(const struct udp_sock *s)
 
 static __rte_always_inline void
 splice(struct udp_sock *s, struct ring *ring, struct rte_mbuf *first, struct rte_mbuf *last,
-		uint16_t n, uint32_t bytes)
+		uint32_t n, uint32_t bytes)
 {
 	uint32_t queued = s->head.queued;
 
@@ -81,6 +81,14 @@ splice(struct udp_sock *s, struct ring *ring, struct rte_mbuf *first, struct rte
 	if ((queued == 0 && (s->head.checks & CHECK_WAKE)) ||
 			unlikely(s->head.checks & CHECK_WAKE_ARRIVAL))
 		s->wake(s->wake_ctx, ring, ARRIVED);
+}
+
+/* By no ring: a datagram that was staged may have come by several. */
+void
+queue_splice(struct udp_sock *s, struct rte_mbuf *first, struct rte_mbuf *last, uint32_t n,
+		uint32_t bytes)
+{
+	splice(s, NULL, first, last, n, bytes);
 }
 
 /* The run does not fit: what comes before the limit is taken, the rest dropped. Lock held. */
@@ -116,7 +124,9 @@ append(struct udp_sock *s, struct ring *ring, struct rte_mbuf **pkts, uint16_t n
 	if (unlikely(s->opt.want_time))
 		stamp(pkts, n);
 	rte_spinlock_lock(&s->queue_lock);
-	if (likely(s->bytes + bytes <= limit))
+	if (unlikely(s->head.checks & CHECK_STAGE))
+		fit = stage_append(s, ring, pkts, n, bytes, limit);
+	else if (likely(s->bytes + bytes <= limit))
 		splice(s, ring, pkts[0], pkts[last], n, bytes);
 	else
 		fit = splice_some(s, ring, pkts, n, limit);
@@ -351,6 +361,7 @@ queue_free(struct udp_sock *s)
 	struct rte_mbuf *pkts[64];
 	unsigned int n;
 
+	udp_set_stage(s, NULL);
 	s->rx_migrates = false;
 	while ((n = udp_dequeue(s, pkts, RTE_DIM(pkts))) != 0)
 		rte_pktmbuf_free_bulk(pkts, n);

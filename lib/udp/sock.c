@@ -96,13 +96,16 @@ struct sock_stats *
 udp_stats(struct udp_sock *s)
 {
 	uint32_t queued = __atomic_load_n(&s->head.queued, __ATOMIC_RELAXED);
-	uint32_t charge = queued * UDP_PACKET_CHARGE, bytes = s->bytes;
+	const struct udp_stage *st = &s->stage;
+	uint32_t waiting = queued + st->n + st->out, charge = waiting * UDP_PACKET_CHARGE;
+	uint32_t bytes = s->bytes + st->bytes;
 
 	/* A delivery counts nothing: what it brought was read or is waiting. Good enough unlocked.
 	 */
-	STAT_GET(&s->stats, SOCK, rx_packets) = s->read_packets + queued;
+	STAT_GET(&s->stats, SOCK, rx_packets) = s->read_packets + st->gone + waiting;
 	STAT_GET(&s->stats, SOCK, rx_read) = s->read_packets;
-	STAT_GET(&s->stats, SOCK, rx_bytes) = s->read_bytes + (bytes > charge ? bytes - charge : 0);
+	STAT_GET(&s->stats, SOCK, rx_bytes) =
+			s->read_bytes + st->gone_bytes + (bytes > charge ? bytes - charge : 0);
 	return &s->stats;
 }
 

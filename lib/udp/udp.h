@@ -194,6 +194,28 @@ udp_packet_udp(const struct rte_mbuf *m)
 }
 /** @} */
 
+/** @name Staging: datagrams that somebody judges before they are in the queue (stage.c) */
+/** @{ */
+/**
+ * Told that datagrams are staged and none were before. Called with the queue lock held, by a
+ * delivery: must not block, nor call in. The context is that of the wake callback.
+ */
+typedef void (*udp_staged_cb)(void *ctx, struct ring *ring);
+/**
+ * What comes from now on is staged; NULL: no more, and what is staged goes into the queue, in
+ * order, behind a batch that is being judged. Any thread.
+ */
+void udp_set_stage(struct udp_sock *sock, udp_staged_cb staged);
+/** The first @p n at most; they count in SO_RCVBUF until settled. One batch at a time. */
+unsigned int udp_stage_take(struct udp_sock *sock, struct rte_mbuf **pkts, unsigned int n);
+/**
+ * Of the batch that was taken these @p n are the socket's, in order; the others are the caller's.
+ * @param bytes payload of the whole batch
+ */
+void udp_stage_settle(
+		struct udp_sock *sock, struct rte_mbuf **passed, unsigned int n, uint32_t bytes);
+/** @} */
+
 /** @name Send */
 /** @{ */
 /** One datagram to send; addr NULL: to the peer. */

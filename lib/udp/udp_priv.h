@@ -23,6 +23,7 @@
 #define CHECK_PEER 0x1	       /**< only the peer's datagrams are the socket's */
 #define CHECK_WAKE 0x2	       /**< the wake callback is wanted */
 #define CHECK_WAKE_ARRIVAL 0x4 /**< with a queue that is not empty, too */
+#define CHECK_STAGE 0x8	       /**< what comes is staged */
 
 struct udp_tx;
 
@@ -57,6 +58,17 @@ struct udp_member {
 
 /** What the local address of a socket or a flow is. */
 enum udp_local_kind { LOCAL_ANY, LOCAL_UNICAST, LOCAL_MULTICAST, LOCAL_BROADCAST };
+
+/** What waits to be judged (stage.c); queue lock. */
+struct udp_stage {
+	struct rte_mbuf *first, *last; /**< linked as the queue is */
+	uint32_t n;
+	uint32_t bytes; /**< as udp_sock.bytes, of those that are out, too */
+	uint32_t out;	/**< taken and not settled */
+	bool ending;	/**< when they are settled it is over */
+	udp_staged_cb staged;
+	uint64_t gone, gone_bytes; /**< that did not pass */
+};
 
 struct udp_sock {
 	/* One line for a delivery; a dequeue needs no other but the consumer's. */
@@ -99,6 +111,7 @@ struct udp_sock {
 	/* Control. */
 	udp_wake_cb wake __rte_cache_aligned;
 	void *wake_ctx;
+	struct udp_stage stage;
 	struct cell *cell; /**< NULL: unbound */
 	TAILQ_ENTRY(udp_sock) same_port;
 	TAILQ_ENTRY(udp_sock) same_cell;
@@ -163,6 +176,12 @@ void queue_append(struct udp_sock *sock, struct ring *ring, struct rte_mbuf **pk
 void queue_deliver(struct sink *sink, struct ring *ring, struct rte_mbuf **pkts, uint16_t n);
 void queue_deliver_any(struct sink *sink, struct ring *ring, struct rte_mbuf **pkts, uint16_t n);
 void queue_free(struct udp_sock *sock);
+/** A linked run to the end of the queue, whatever its length; queue lock held. */
+void queue_splice(struct udp_sock *sock, struct rte_mbuf *first, struct rte_mbuf *last, uint32_t n,
+		uint32_t bytes);
+/** A delivery's run that is linked, to the end of what is staged; queue lock held. @return taken */
+uint16_t stage_append(struct udp_sock *sock, struct ring *ring, struct rte_mbuf **pkts, uint16_t n,
+		uint32_t bytes, uint32_t limit);
 
 /** The IPv4 header of a packet that starts at its Ethernet header. */
 static inline const struct rte_ipv4_hdr *

@@ -24,7 +24,7 @@
  */
 /* clang-format off */
 #define VMA_MEMBERS(MEMBER, MASK)                                                                  \
-	MEMBER(ALL, register_recv_callback, vma_no_callback, 0, false)                             \
+	MEMBER(ALL, register_recv_callback, vma_register_callback, 0, true)                        \
 	MEMBER(ALL, recvfrom_zcopy, vma_zcopy_recv, 1, true)                                       \
 	MEMBER(ALL, free_packets, vma_zcopy_free, 2, true)                                         \
 	MEMBER(ALL, add_conf_rule, vma_conf_rule, 3, true)                                         \

@@ -15,13 +15,6 @@ refuse(void)
 }
 
 int
-vma_no_callback(int s __rte_unused, vma_recv_callback_t callback __rte_unused,
-		void *context __rte_unused)
-{
-	return refuse();
-}
-
-int
 vma_no_xtreme_poll(int fd __rte_unused, struct vma_completion_t *completions __rte_unused,
 		unsigned int n __rte_unused, int flags __rte_unused)
 {

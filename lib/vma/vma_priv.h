@@ -29,6 +29,9 @@ struct vma_ring_type_attr_c {
 /** Another number than before, as there is no cyclic buffer. */
 #define VMA_C_RING_EXTERNAL_MEM 1
 
+/* callback_api.c */
+int vma_register_callback(int s, vma_recv_callback_t callback, void *context);
+
 /* cyclic_api.c */
 int vma_cyclic_read(int ring_fd, struct vma_completion_cb_t *completion, size_t min, size_t max,
 		int flags);
@@ -54,7 +57,6 @@ int vma_zcopy_recv(int fd, void *buf, size_t len, int *flags, struct sockaddr *f
 int vma_zcopy_free(int fd, struct vma_packet_t *packets, size_t n);
 
 /* unsupported.c */
-int vma_no_callback(int s, vma_recv_callback_t callback, void *context);
 int vma_no_xtreme_poll(int fd, struct vma_completion_t *completions, unsigned int n, int flags);
 int vma_no_xtreme_free_packets(struct vma_packet_desc_t *packets, int n);
 int vma_no_xtreme_buff(struct vma_buff_t *buff);

@@ -146,6 +146,31 @@ sock_headers(int fd, void *buf, uint16_t *len)
 	return 0;
 }
 
+/** @name What is registered */
+/** @{ */
+int ring_mbuf_meta_offset = offsetof(struct rte_mbuf, dynfield1);
+static struct sock_callback registered;
+static int registered_fd, register_result;
+static bool unregistered;
+
+int
+sock_set_callback(int fd, const struct sock_callback *callback)
+{
+	registered_fd = fd;
+	unregistered = callback == NULL;
+	if (callback != NULL)
+		registered = *callback;
+	return register_result;
+}
+
+uint64_t
+sock_judged_time(const struct sock_judging *j, const struct rte_mbuf *m)
+{
+	(void)m;
+	return (uintptr_t)j->sock;
+}
+/** @} */
+
 int
 ring_fd(struct ring *ring)
 {
@@ -264,9 +289,9 @@ test_table(void **state)
 		memcpy(&word, p + at, 8);
 		assert_true(word != 0);
 	}
-	/* Receive callback, descriptors, memory, dpcp: not offered. */
+	/* Descriptors, memory, dpcp: not offered. */
 	assert_int_equal(api->vma_extra_supported_mask,
-			0x3fffff & ~(1ull << 0 | 1 << 14 | 1 << 17 | 1 << 18 | 1 << 21));
+			0x3fffff & ~(1ull << 14 | 1 << 17 | 1 << 18 | 1 << 21));
 	init_result = -1;
 	assert_null(dpvma_get_api());
 	assert_null(offered());
@@ -327,7 +352,6 @@ test_not_offered(void **state)
 	size_t n;
 
 	(void)state;
-	FAILS(api->register_recv_callback(5, NULL, NULL), EOPNOTSUPP);
 	FAILS(api->socketxtreme_poll(RING_FD, &completion, 1, 0), EOPNOTSUPP);
 	FAILS(api->socketxtreme_free_vma_packets(&desc, 1), EOPNOTSUPP);
 	FAILS(api->socketxtreme_ref_vma_buff(&buff), EOPNOTSUPP);
@@ -539,6 +563,142 @@ test_dump_and_threads(void **state)
 	assert_int_equal(offload, 1);
 }
 
+/** @name Callbacks */
+/** @{ */
+#define SEGS 70
+
+static struct {
+	unsigned int n;
+	vma_recv_callback_retval_t verdict;
+	struct vma_info_t info;
+	struct sockaddr_in src, dst;
+	size_t iovs, bytes;
+	void *first;
+	uint32_t generation;
+	bool changes;
+} shown;
+
+static vma_recv_callback_retval_t
+show(int fd, size_t n, struct iovec *iov, struct vma_info_t *info, void *context)
+{
+	assert_int_equal(fd, 5);
+	assert_ptr_equal(context, &shown);
+	shown.n++;
+	shown.info = *info;
+	shown.src = *info->src;
+	shown.dst = *info->dst;
+	shown.iovs = n;
+	shown.first = iov[0].iov_base;
+	shown.bytes = 0;
+	for (size_t i = 0; i < n; i++)
+		shown.bytes += iov[i].iov_len;
+	shown.generation += shown.changes;
+	return shown.verdict;
+}
+
+/* Datagrams "data" of 10.0.0.2:7 to 10.0.0.1:9, in buffers of their own. */
+static void
+make(struct rte_mbuf *m, uint8_t *buf)
+{
+	struct rte_ipv4_hdr *ip = (struct rte_ipv4_hdr *)(buf + 14);
+	struct rte_udp_hdr *udp = (struct rte_udp_hdr *)(ip + 1);
+
+	ip->src_addr = RTE_BE32(0x0a000002);
+	ip->dst_addr = RTE_BE32(0x0a000001);
+	udp->src_port = RTE_BE16(7);
+	udp->dst_port = RTE_BE16(9);
+	*m = (struct rte_mbuf){ .buf_addr = buf,
+		.data_off = 42,
+		.data_len = 4,
+		.pkt_len = 4,
+		.nb_segs = 1,
+		.l2_len = 14,
+		.l3_len = 20 };
+}
+
+static void
+test_callback(void **state)
+{
+	static struct rte_mbuf mbufs[SEGS];
+	static uint8_t bufs[SEGS][64];
+	struct rte_mbuf *pkts[SEGS];
+	uint8_t verdicts[SEGS];
+	struct sock_judging j = {
+		.fd = 5, .pkts = pkts, .n = 3, .verdicts = verdicts, .generation = &shown.generation
+	};
+	struct sockaddr_in from = { .sin_port = 1 }, to = { .sin_port = 2 };
+
+	(void)state;
+	assert_int_equal(api->register_recv_callback(5, show, &shown), 0);
+	assert_int_equal(registered_fd, 5);
+	assert_false(unregistered);
+	assert_int_equal(api->register_recv_callback(6, NULL, &shown), 0);
+	assert_int_equal(registered_fd, 6);
+	assert_true(unregistered);
+	register_result = -EINVAL;
+	FAILS(api->register_recv_callback(5, show, &shown), EINVAL);
+	register_result = 0;
+	for (unsigned int i = 0; i < SEGS; i++) {
+		make(&mbufs[i], bufs[i]);
+		pkts[i] = &mbufs[i];
+	}
+	shown.verdict = VMA_PACKET_RECV;
+	j.ready_pkts = 2;
+	j.ready_bytes = 100;
+	assert_int_equal(registered.judge(&registered, &j), 3);
+	assert_int_equal(verdicts[2], SOCK_PASS);
+	assert_int_equal(shown.info.struct_sz, 80);
+	assert_ptr_equal(shown.info.packet_id, &mbufs[2]);
+	assert_int_equal(shown.info.payload_sz, 4);
+	assert_int_equal(shown.info.socket_ready_queue_pkt_count, 4);
+	assert_int_equal(shown.info.socket_ready_queue_byte_count, 108);
+	assert_int_equal(shown.info.hw_timestamp.tv_sec | shown.info.sw_timestamp.tv_sec, 0);
+	assert_int_equal(shown.src.sin_family, AF_INET);
+	assert_int_equal(shown.src.sin_addr.s_addr, RTE_BE32(0x0a000002));
+	assert_int_equal(shown.src.sin_port, RTE_BE16(7));
+	assert_int_equal(shown.dst.sin_addr.s_addr, RTE_BE32(0x0a000001));
+	assert_int_equal(shown.dst.sin_port, RTE_BE16(9));
+	assert_int_equal(shown.iovs, 1);
+	assert_ptr_equal(shown.first, bufs[2] + 42);
+	/* a change of the callback and, where that is so, the first that passes end a run */
+	j.one_passes_all = true;
+	assert_int_equal(registered.judge(&registered, &j), 1);
+	shown.verdict = VMA_PACKET_HOLD;
+	assert_int_equal(registered.judge(&registered, &j), 3);
+	assert_int_equal(verdicts[1], SOCK_HOLD);
+	shown.verdict = VMA_PACKET_DROP;
+	shown.changes = true;
+	assert_int_equal(registered.judge(&registered, &j), 1);
+	assert_int_equal(verdicts[0], SOCK_DROP);
+	shown.changes = false;
+	j.began = shown.generation;
+	/* times and names that are given */
+	j.wants_hw = j.wants_sw = true;
+	j.sock = (void *)(uintptr_t)3000000004;
+	j.from = &from;
+	j.to = &to;
+	*ring_mbuf_swtime(&mbufs[2]) = 5000000006;
+	assert_int_equal(registered.judge(&registered, &j), 3);
+	assert_int_equal(shown.info.hw_timestamp.tv_sec, 3);
+	assert_int_equal(shown.info.hw_timestamp.tv_nsec, 4);
+	assert_int_equal(shown.info.sw_timestamp.tv_sec, 5);
+	assert_int_equal(shown.info.sw_timestamp.tv_nsec, 6);
+	assert_int_equal(shown.src.sin_port, 1);
+	assert_int_equal(shown.dst.sin_port, 2);
+	/* a buffer each, but for those without data; more than lie on the stack, too */
+	for (unsigned int i = 0; i + 1 < SEGS; i++)
+		mbufs[i].next = &mbufs[i + 1];
+	mbufs[1].data_len = 0;
+	mbufs[0].nb_segs = SEGS;
+	mbufs[0].pkt_len = 4 * (SEGS - 1);
+	j.n = 1;
+	assert_int_equal(registered.judge(&registered, &j), 1);
+	assert_int_equal(shown.iovs, SEGS - 1);
+	assert_int_equal(shown.bytes, 4 * (SEGS - 1));
+	assert_int_equal(shown.info.payload_sz, 4 * (SEGS - 1));
+}
+/** @} */
+
 int
 main(void)
 {
@@ -552,6 +712,7 @@ main(void)
 		cmocka_unit_test_setup(test_modify, up),
 		cmocka_unit_test_setup(test_memory, up),
 		cmocka_unit_test_setup(test_rule, up),
+		cmocka_unit_test_setup(test_callback, up),
 		cmocka_unit_test_setup(test_dump_and_threads, up),
 	};
 
