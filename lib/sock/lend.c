@@ -6,12 +6,6 @@
 #include "sock_priv.h"
 #include "user.h"
 
-bool
-sock_in_callback(void)
-{
-	return false;
-}
-
 /** @name Out */
 /** @{ */
 /* As recvfrom() would say it, but before anything is taken. */

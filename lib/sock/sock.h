@@ -78,9 +78,6 @@ int sock_lender(int fd);
 int sock_lent_back(int fd, void *const *packets, unsigned int n);
 /** @} */
 
-/** The calling thread is inside of a receive callback. */
-bool sock_in_callback(void);
-
 /** A mistake of the program, which was refused: counted for the process. Any thread. */
 void sock_misused(enum extra_stat what);
 

@@ -180,10 +180,9 @@ static void
 verdicts(void **state)
 {
 	struct seen seen = { .verdict = VMA_PACKET_HOLD, .only = 'h' };
-	uint16_t port;
-	int fd = judged(&port, &seen), i;
+	uint16_t port, other_port;
+	int fd = judged(&port, &seen), other = test_bound(&other_port), i;
 	struct pollfd p = { .fd = fd, .events = POLLIN };
-	struct sock *s;
 
 	(void)state;
 	test_inject_text(port, "r1");
@@ -212,20 +211,21 @@ verdicts(void **state)
 	assert_int_equal(counter(fd, SOCK_STAT_rx_read), 3);
 	/* what is held is there, whatever came since, and is the socket's to give back */
 	assert_int_equal(seen.n_held, 2);
-	s = sock_get(fd);
 	for (i = 0; i < 2; i++) {
 		struct rte_mbuf *m = seen.held[i];
+		struct vma_packet_t packet = { .packet_id = m, .sz_iov = 0xdead };
 
-		assert_memory_equal(rte_pktmbuf_mtod(m, char *), i == 0 ? "h1" : "h2", 2);
-		assert_int_equal(m->pkt_len, 2);
 		/* the wire hands over buffers of its own pool, which is none of the stack's */
 		assert_int_equal(ring_pool_known(m->pool), 0);
-		assert_int_equal(ring_lent_back(m, RING_LENT_PACKET, s->serial + 1), -ENOENT);
-		assert_int_equal(ring_lent_back(m, RING_LENT_PACKET, s->serial), 0);
+		assert_memory_equal(rte_pktmbuf_mtod(m, char *), i == 0 ? "h1" : "h2", 2);
+		assert_int_equal(m->pkt_len, 2);
+		assert_errno(api->free_packets(other, &packet, 1), ENOENT);
+		assert_int_equal(api->free_packets(fd, &packet, 1), 0);
+		assert_errno(api->free_packets(fd, &packet, 1), ENOENT);
 		ring_pool_forgotten(m->pool);
-		rte_pktmbuf_free(m);
 	}
-	sock_put(s);
+	assert_int_equal(counter(fd, SOCK_STAT_rx_lent_back), 2);
+	dpvma_close(other);
 	dpvma_close(fd);
 }
 
@@ -364,6 +364,15 @@ recv_inside(struct seen *seen, int fd)
 }
 
 static void
+free_inside(struct seen *seen, int fd)
+{
+	struct vma_packet_t packet = { .packet_id = seen->held[0] };
+
+	seen->result = api->free_packets(fd, &packet, 1);
+	seen->error = errno;
+}
+
+static void
 close_it(struct seen *seen, int fd)
 {
 	seen->result = dpvma_close(fd);
@@ -417,6 +426,13 @@ inside(void **state)
 	assert_int_equal(seen.error, EAGAIN);
 	assert_string_equal(seen.text, "a b c ");
 	assert_false(sock_in_callback());
+	/* nor does anything come back from inside */
+	seen.act = free_inside;
+	seen.held[0] = seen.info.packet_id;
+	test_inject_text(port, "f");
+	assert_string_equal(read_all(fd), "f ");
+	assert_int_equal(seen.result, -1);
+	assert_int_equal(seen.error, EDEADLK);
 	/* the other one is waited for in the same call, and closed under it */
 	seen.act = close_other;
 	{
