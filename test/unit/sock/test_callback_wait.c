@@ -243,7 +243,7 @@ time_passes(void **state)
 /** @name Threads that poll at once */
 /** @{ */
 #define POLLERS 4
-#define PACKETS 20000
+#define PACKETS 4000
 #define IN_FLIGHT 512
 
 static int shared_fd[2];
@@ -264,6 +264,7 @@ poller(void *arg)
 			dpvma_poll(p, 2, 0);
 		if (dpvma_recv(shared_fd[i / 2 % 2], buf, sizeof(buf), MSG_DONTWAIT) > 0)
 			__atomic_add_fetch(&read_back, 1, __ATOMIC_RELAXED);
+		sched_yield();
 	}
 	return NULL;
 }
