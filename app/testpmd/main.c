@@ -14,6 +14,8 @@
 #include "dpvma.h"
 #include "testpmd.h"
 
+#define LINK_PATIENCE 5 /**< seconds in which a port that sends may come up */
+
 static void
 on_signal(int sig)
 {
@@ -112,6 +114,16 @@ linger(double seconds)
 		rte_delay_us_sleep(10000);
 }
 
+/* What is sent before there is a link is lost: the other end of a memif comes when it comes. */
+static void
+await_link(void)
+{
+	unsigned int turns = LINK_PATIENCE * 100;
+
+	while (turns-- > 0 && links_up() == 0 && !tp_stop)
+		rte_delay_us_sleep(10000);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -151,6 +163,8 @@ main(int argc, char **argv)
 	if (tp.args.interactive) {
 		failed = tp_interactive(&tp);
 	} else {
+		if (tp.mode[0]->sends)
+			await_link();
 		tp_run(&tp);
 		if (tp.mode[0]->stream)
 			failed += (int)tp_stream_end(&tp);

@@ -401,7 +401,7 @@ class Testpmd:
                                  stderr=log)
         self.p.prefix = self.prefix
         if ready:
-            wait_for(lambda: "READY" in self.said() or self.p.poll() is not None, "READY")
+            wait_for(lambda: "READY" in self.said() or self.p.poll() is not None, "READY", 60)
             check("READY" in self.said(), f"{self.name} did not start")
 
     def said(self):

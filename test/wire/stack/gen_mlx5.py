@@ -182,4 +182,4 @@ def spread_flows():
     receive(64, "--modes=recv", wire=",flows=64")
 
 
-main(setup, recv, bare_pmd, zcopy, padded, packed, narrow, compressed, many_sockets, spread_flows)
+main(setup, recv, bare_pmd, zcopy, callback, padded, packed, narrow, compressed, many_sockets, spread_flows)
