@@ -37,9 +37,11 @@ static struct node nodes[RTE_MAX_NUMA_NODES];
 struct plan {
 	const char *name; /* of the variable */
 	bool given;	  /* by somebody: not to be cut down */
+	enum ring_dir dir;
 	unsigned int n;
 	uint32_t room; /* bytes of a buffer */
-	uint32_t each; /* bytes with mbuf and mempool header */
+	uint32_t each; /* bytes of EAL's memory with mbuf and mempool header; 0: it is the program's
+			*/
 };
 
 static unsigned int
@@ -117,10 +119,12 @@ pools_bytes_each(uint32_t room)
 }
 
 struct rte_mempool *
-pools_create(const char *name, unsigned int n, uint32_t room, int socket_id)
+pools_create(const char *name, unsigned int n, uint32_t room, int socket_id, enum ring_dir dir)
 {
 	unsigned int cache = n >= 16 * CACHE ? CACHE : n / 32;
 
+	if (memory_is_given(dir))
+		return memory_pool_create(name, n, cache, room, (int)node_of(socket_id), dir);
 	return rte_pktmbuf_pool_create(name, n, cache, 0, (uint16_t)room, (int)node_of(socket_id));
 }
 
@@ -135,12 +139,12 @@ take_up(const struct plan *p, struct rte_mempool *mp)
 static struct rte_mempool *
 create(const char *name, const struct plan *p, int node)
 {
-	struct rte_mempool *mp = pools_create(name, p->n, p->room, node);
+	struct rte_mempool *mp = pools_create(name, p->n, p->room, node, p->dir);
 	char other[RTE_MEMPOOL_NAMESIZE];
 
 	for (unsigned int i = 0; mp == NULL && rte_errno == EEXIST && i < 16; i++) {
 		snprintf(other, sizeof(other), "%s_%u", name, i);
-		mp = pools_create(other, p->n, p->room, node);
+		mp = pools_create(other, p->n, p->room, node, p->dir);
 	}
 	return mp;
 }
@@ -155,9 +159,13 @@ less(uint64_t a, uint64_t b)
 static __rte_noinline int
 does_not_fit(const struct plan *p, uint64_t usable)
 {
-	uint64_t fits = usable / p->each;
+	uint64_t fits = p->each != 0 ? usable / p->each : 0;
 
-	if (fits >= BUFS_MIN)
+	if (p->each == 0)
+		LOG_ERROR("%s=%u: the allocator that the program brought gives no memory for so "
+			  "many buffers of %u bytes: set %s lower",
+				p->name, p->n, p->room, p->name);
+	else if (fits >= BUFS_MIN)
 		LOG_ERROR("%s=%u needs %" PRIu64 " MB (%u bytes a buffer) and %" PRIu64
 			  " MB can be had: set %s=%" PRIu64
 			  ", or give EAL more memory (-m, or huge pages: %" PRIu64 " more of 2 MB)",
@@ -211,13 +219,13 @@ cut_down(struct plan *rx, struct plan *tx, uint64_t usable)
 
 	if (want <= usable)
 		return 0;
-	if (few + least(tx) > usable)
+	if (tx->each != 0 && few + least(tx) > usable)
 		return does_not_fit(tx, less(usable, few));
 	if (least(rx) + least(tx) > usable)
 		return does_not_fit(rx, less(usable, least(tx)));
-	if (!rx->given)
+	if (!rx->given && rx->each != 0)
 		rx->n = RTE_MAX((unsigned int)(rx->n * room / loose) & ~63u, BUFS_MIN);
-	if (!tx->given)
+	if (!tx->given && tx->each != 0)
 		tx->n = RTE_MAX((unsigned int)(tx->n * room / loose) & ~63u, BUFS_MIN);
 	LOG_INFO("memory: %u receive and %u transmit buffers, as %" PRIu64
 		 " MB can be had and not the %" PRIu64 " MB of VMA_RX_BUFS=%u and VMA_TX_BUFS=%u",
@@ -253,6 +261,12 @@ left_over(const struct rte_mempool *mp, const struct plan *p)
 	return mp != NULL ? (uint64_t)mp->size * p->each : 0;
 }
 
+static const char *
+whose(const struct plan *p)
+{
+	return p->each == 0 ? " in the program's memory" : "";
+}
+
 static int
 make_node(unsigned int node, unsigned int nodes_n, uint16_t mtu)
 {
@@ -260,10 +274,12 @@ make_node(unsigned int node, unsigned int nodes_n, uint16_t mtu)
 	uint32_t tx_frame = RTE_MAX((uint32_t)mtu + FRAME_OVERHEAD, (uint32_t)c->tx_buf_size);
 	struct plan rx = { .name = "VMA_RX_BUFS",
 		.given = conf_is_set("VMA_RX_BUFS"),
+		.dir = RING_RX,
 		.n = (unsigned int)c->rx_bufs / nodes_n,
 		.room = pools_room(mtu) };
 	struct plan tx = { .name = "VMA_TX_BUFS",
 		.given = conf_is_set("VMA_TX_BUFS"),
+		.dir = RING_TX,
 		.n = (unsigned int)c->tx_bufs / nodes_n,
 		.room = RTE_ALIGN_CEIL(tx_frame, (uint32_t)RTE_CACHE_LINE_SIZE) +
 				RTE_PKTMBUF_HEADROOM };
@@ -276,8 +292,8 @@ make_node(unsigned int node, unsigned int nodes_n, uint16_t mtu)
 				mtu, c->tx_buf_size, UINT16_MAX);
 		return -EINVAL;
 	}
-	rx.each = pools_bytes_each(rx.room);
-	tx.each = pools_bytes_each(tx.room);
+	rx.each = memory_is_given(RING_RX) ? 0 : pools_bytes_each(rx.room);
+	tx.each = memory_is_given(RING_TX) ? 0 : pools_bytes_each(tx.room);
 	/* The pools' rings and caches, and pieces too small for any. */
 	usable -= usable / 32;
 	/* Numbers that were asked for may take all there is; defaults leave room for the queues. */
@@ -290,9 +306,10 @@ make_node(unsigned int node, unsigned int nodes_n, uint16_t mtu)
 	if (ret == 0)
 		ret = make_pool(&tx, "tx", node, &nodes[node].tx);
 	if (ret == 0)
-		LOG_INFO("memory: node %u: %u receive buffers of %u bytes, %u transmit buffers of "
-			 "%u bytes, %" PRIu64 " MB in %s",
-				node, nodes[node].rx->size, rx.room, nodes[node].tx->size, tx.room,
+		LOG_INFO("memory: node %u: %u receive buffers of %u bytes%s, %u transmit buffers "
+			 "of %u bytes%s, %" PRIu64 " MB in %s",
+				node, nodes[node].rx->size, rx.room, whose(&rx),
+				nodes[node].tx->size, tx.room, whose(&tx),
 				((uint64_t)nodes[node].rx->size * rx.each +
 						(uint64_t)nodes[node].tx->size * tx.each) >>
 						20,
@@ -358,7 +375,7 @@ pools_free(struct rte_mempool *pool)
 	ring_pool_forgotten(pool);
 	if (stride_pool_info_get(pool) != NULL)
 		stride_pool_free(pool);
-	else
+	else if (!memory_pool_free(pool))
 		rte_mempool_free(pool);
 	return true;
 }

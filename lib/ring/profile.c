@@ -163,7 +163,7 @@ pool_make(struct ring_ctl *ctl, const struct ring_profile *profile, bool stride,
 		p->pool = stride_pool_create(
 				name, n, bytes, RTE_PKTMBUF_HEADROOM, port->socket_id, NULL);
 	else
-		p->pool = pools_create(name, n, bytes, port->socket_id);
+		p->pool = pools_create(name, n, bytes, port->socket_id, RING_RX);
 	if (p->pool != NULL && ring_pool_known(p->pool) != 0 && pools_free(p->pool))
 		p->pool = NULL;
 	if (p->pool == NULL) {

@@ -444,6 +444,19 @@ void rings_fini(void);
 /** After ports_fini(): free the pools that rings_fini() had to leave to the queues. */
 void ring_pools_fini(void);
 
+/** Functions of the program that give the memory of packet buffers. */
+struct ring_memory {
+	void *(*alloc)(size_t len);    /**< NULL: there is none */
+	void (*release)(void *memory); /**< when nothing needs it any more; NULL: never */
+};
+/**
+ * Where packet buffers of one direction lie: in memory that these give, one area for each pool,
+ * instead of EAL's. Pools that the device's driver makes for itself stay where they are. For pools
+ * that are made later; control path, before rings_init().
+ * @return 0; -EINVAL: no function to allocate by
+ */
+int ring_memory_from(enum ring_dir dir, const struct ring_memory *functions);
+
 /** What a buffer is to the application that has it in hand. */
 enum ring_lent {
 	RING_LENT_NOT,

@@ -152,8 +152,20 @@ uint32_t pools_room(uint16_t mtu);
 uint32_t pools_bytes_each(uint32_t room);
 /** Free a pool of either kind, unless a queue is set up with it or packets are out there: false. */
 bool pools_free(struct rte_mempool *pool);
-/** An ordinary pool; NULL with rte_errno. */
-struct rte_mempool *pools_create(const char *name, unsigned int n, uint32_t room, int socket_id);
+/** An ordinary pool for packets of that direction; NULL with rte_errno. */
+struct rte_mempool *pools_create(
+		const char *name, unsigned int n, uint32_t room, int socket_id, enum ring_dir dir);
+/** @} */
+
+/** @name Pools in memory of the program (memory.c) */
+/** @{ */
+/** Whether ring_memory_from() was told of that direction. */
+bool memory_is_given(enum ring_dir dir);
+/** A pool of mbufs in it; NULL with rte_errno. */
+struct rte_mempool *memory_pool_create(const char *name, unsigned int n, unsigned int cache,
+		uint32_t room, int socket_id, enum ring_dir dir);
+/** False: it is none of those. */
+bool memory_pool_free(struct rte_mempool *pool);
 /** @} */
 
 /** @name Queues of cyclic profiles (profile.c) */

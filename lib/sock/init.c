@@ -320,6 +320,24 @@ static void __attribute__((destructor)) unloaded(void)
 	dpvma_end_of_process();
 }
 
+int
+sock_memory_from(bool rx, bool tx, const struct ring_memory *functions)
+{
+	int ret;
+
+	/* the start that this thread is in asks for memory just now */
+	if (starting)
+		return -EINVAL;
+	take_lock();
+	ret = state == 0 ? 0 : -EINVAL;
+	if (ret == 0 && rx)
+		ret = ring_memory_from(RING_RX, functions);
+	if (ret == 0 && tx)
+		ret = ring_memory_from(RING_TX, functions);
+	give_lock();
+	return ret;
+}
+
 const char *
 dpvma_version(void)
 {

@@ -78,6 +78,12 @@ int sock_lender(int fd);
 int sock_lent_back(int fd, void *const *packets, unsigned int n);
 /** @} */
 
+/**
+ * Have packet buffers lie in memory that the program gives (ring_memory_from()).
+ * @return 0; -EINVAL: a function is missing, or dpvma has started
+ */
+int sock_memory_from(bool rx, bool tx, const struct ring_memory *functions);
+
 /** A mistake of the program, which was refused: counted for the process. Any thread. */
 void sock_misused(enum extra_stat what);
 

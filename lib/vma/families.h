@@ -8,6 +8,7 @@
 #ifndef DPVMA_VMA_FAMILIES_H
 #define DPVMA_VMA_FAMILIES_H
 
+#include "conf/conf.h"
 #include "vma/vma_priv.h"
 
 /**
@@ -36,7 +37,7 @@
 	MEMBER(ALL, socketxtreme_free_vma_packets, vma_no_xtreme_free_packets, 7, true)            \
 	MEMBER(ALL, socketxtreme_ref_vma_buff, vma_no_xtreme_buff, 8, true)                        \
 	MEMBER(ALL, socketxtreme_free_vma_buff, vma_no_xtreme_buff, 9, true)                       \
-	MEMBER(ALL, dump_fd_stats, vma_dump, 5, true)                                              \
+	MEMBER(ALL, dump_fd_stats, vma_dump, 5, !conf()->socketxtreme)                                 \
 	MEMBER(AB, vma_cyclic_buffer_read, vma_cyclic_read, 15, true)                              \
 	MEMBER(AB, vma_add_ring_profile, vma_add_profile, 16, true)                                \
 	MEMBER(CDE, vma_add_ring_profile, vma_add_profile_c, 16, true)                             \
@@ -48,7 +49,7 @@
 	MEMBER(ALL, vma_modify_ring, vma_modify, 20, true)                                         \
 	MASK                                                                                       \
 	MEMBER(BC, get_dpcp_devices, vma_no_dpcp, 21, false)                                       \
-	MEMBER(E, ioctl, vma_no_ioctl, 21, false)
+	MEMBER(E, ioctl, vma_ioctl, 21, true)
 
 /** Sets of families, as above. */
 enum vma_families {

@@ -4,6 +4,7 @@
  */
 #include <stdlib.h>
 
+#include "conf/conf.h"
 #include "cyclic/cyclic.h"
 #include "sock/dpvma.h"
 #include "sock/sock.h"
@@ -95,6 +96,10 @@ vma_dump(int fd, int level)
 	FILE *f;
 	int ret;
 
+	if (conf()->socketxtreme)
+		return vma_result(-EOPNOTSUPP);
+	if (level < LOG_LEVEL_PANIC || level > LOG_LEVEL_ALL)
+		return vma_result(-EINVAL);
 	if (level > log_level_now)
 		return 0;
 	f = open_memstream(&text, &len);

@@ -57,9 +57,3 @@ vma_no_dpcp(uintptr_t **devices __rte_unused, size_t *num __rte_unused)
 {
 	return refuse();
 }
-
-int
-vma_no_ioctl(void *cmsg __rte_unused, size_t len __rte_unused)
-{
-	return refuse();
-}

@@ -47,6 +47,9 @@ int vma_network_header(int fd, void *ptr, uint16_t *len);
 int vma_modify(struct vma_modify_ring_attr *attr);
 int vma_dump(int fd, int level);
 
+/* ioctl_api.c */
+int vma_ioctl(void *control, size_t len);
+
 /* offload_api.c */
 int vma_conf_rule(const char *line);
 int vma_thread_offload_to(int offload, pthread_t tid);
@@ -64,6 +67,5 @@ int vma_no_descriptors(int fd, struct vma_mlx_hw_device_data *data);
 int vma_no_register(int fd, void *addr, size_t length, uint32_t *key);
 int vma_no_deregister(int fd, void *addr, size_t length);
 int vma_no_dpcp(uintptr_t **devices, size_t *num);
-int vma_no_ioctl(void *cmsg, size_t len);
 
 #endif

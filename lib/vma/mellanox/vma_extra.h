@@ -523,7 +523,13 @@ struct __attribute__((packed)) vma_api_t {
 	/** Drop a reference to a buffer. Returns how many are left, 0: it is gone. NULL: EINVAL. */
 	int (*socketxtreme_free_vma_buff)(struct vma_buff_t *buff);
 
-	/** Write the state of a socket, or of all with fd 0, to the log at a level. */
+	/**
+	 * Write the state of a socket, or of all with fd 0, to the log, if lines of that level are
+	 * printed: 0 panic, 1 error, 2 warning, 3 info, 4 details, 5 debug, 6 fine, 7 finer, 8 all.
+	 *
+	 * errno: EINVAL for another level, EBADF for no socket of this library, EOPNOTSUPP with
+	 * VMA_SOCKETXTREME.
+	 */
 	int (*dump_fd_stats)(int fd, int log_level);
 
 	/**

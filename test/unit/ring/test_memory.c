@@ -197,6 +197,163 @@ test_held(void **state)
 	test_stop();
 }
 
+/* An allocator of the program, which has so many bytes to give. */
+static size_t given, give_most;
+static unsigned int areas, released;
+static struct {
+	char *at;
+	size_t len;
+} area[4];
+
+static void *
+give(size_t len)
+{
+	void *at = given + len <= give_most ? malloc(len) : NULL;
+
+	if (at == NULL)
+		return NULL;
+	assert_true(areas < RTE_DIM(area));
+	area[areas].at = at;
+	area[areas++].len = len;
+	given += len;
+	return at;
+}
+
+static void
+take_back(void *at)
+{
+	released++;
+	for (unsigned int i = 0; i < areas; i++)
+		if (area[i].at == at) {
+			given -= area[i].len;
+			area[i] = area[--areas];
+			free(at);
+			return;
+		}
+	fail_msg("%p was not given", at);
+}
+
+static bool
+lies_in_an_area(const void *p)
+{
+	for (unsigned int i = 0; i < areas; i++)
+		if ((const char *)p >= area[i].at && (const char *)p < area[i].at + area[i].len)
+			return true;
+	return false;
+}
+
+/* Every buffer of the pool is there, is whole and lies where it should. */
+static void
+assert_pool(struct rte_mempool *pool, bool in_area)
+{
+	struct rte_mbuf **m = calloc(pool->size, sizeof(*m));
+	unsigned int n = pool->size;
+
+	assert_non_null(m);
+	assert_int_equal(rte_pktmbuf_alloc_bulk(pool, m, n), 0);
+	for (unsigned int i = 0; i < n; i++) {
+		const char *why;
+		char *data = rte_pktmbuf_append(m[i], rte_pktmbuf_tailroom(m[i]));
+
+		assert_non_null(data);
+		memset(data, (int)i, rte_pktmbuf_pkt_len(m[i]));
+		assert_int_equal(rte_mbuf_check(m[i], 1, &why), 0);
+		assert_int_equal(lies_in_an_area(m[i]), in_area);
+		assert_int_equal(lies_in_an_area(data + rte_pktmbuf_pkt_len(m[i]) - 1), in_area);
+		assert_true(rte_mempool_virt2iova(m[i]) != RTE_BAD_IOVA);
+		assert_true(ring_mbuf_is(m[i]));
+	}
+	rte_pktmbuf_free_bulk(m, n);
+	free(m);
+}
+
+/* From here on every pool is the allocator's: of receive buffers first, then of both. */
+static void
+test_given(void **state)
+{
+	struct ring_memory functions = { NULL, take_back };
+	uint64_t before = in_use();
+
+	(void)state;
+	assert_int_equal(ring_memory_from(RING_RX, &functions), -EINVAL);
+	functions.alloc = give;
+	assert_int_equal(ring_memory_from(RING_RX, &functions), 0);
+	give_most = SIZE_MAX;
+	test_conf("VMA_RX_BUFS=5000", "VMA_TX_BUFS=3000", NULL);
+	init(0);
+	assert_int_equal(lines(), 1);
+	assert_non_null(strstr(test_log, "5000 receive buffers of 2176 bytes in the program's"));
+	assert_int_equal(areas, 1);
+	assert_true(given > 5000 * 2176);
+	assert_pool(pools_rx(0), true);
+	assert_pool(pools_tx(0), false);
+	test_stop();
+	assert_int_equal(areas, 0);
+	assert_int_equal(released, 1);
+	assert_int_equal(in_use(), before);
+
+	/* more than EAL has, and hardly anything of EAL's */
+	assert_int_equal(ring_memory_from(RING_TX, &functions), 0);
+	test_conf("VMA_RX_BUFS=30000", "VMA_TX_BUFS=20000", NULL);
+	init(0);
+	assert_int_equal(areas, 2);
+	assert_true(given > 128u << 20);
+	assert_true(in_use() - before < 8 << 20);
+	assert_pool(pools_rx(0), true);
+	assert_pool(pools_tx(0), true);
+	test_stop();
+	assert_int_equal(areas, 0);
+	assert_int_equal(in_use(), before);
+}
+
+static void
+test_given_little(void **state)
+{
+	uint64_t before = in_use();
+
+	(void)state;
+	/* nobody set the numbers: as many as there is memory for */
+	give_most = 64 << 20;
+	test_conf(NULL);
+	init(0);
+	assert_true(pools_rx(0)->size >= 11000 && pools_rx(0)->size < 30000);
+	assert_non_null(strstr(test_log, "VMA_RX_BUFS=200000 did not fit"));
+	assert_pool(pools_rx(0), true);
+	test_stop();
+	assert_int_equal(given, 0);
+	/* somebody did */
+	test_conf("VMA_RX_BUFS=100000", "VMA_TX_BUFS=1000", NULL);
+	init(-ENOMEM);
+	assert_int_equal(lines(), 1);
+	assert_non_null(strstr(test_log, "VMA_RX_BUFS=100000: the allocator"));
+	test_stop();
+	assert_int_equal(given, 0);
+	assert_int_equal(in_use(), before);
+}
+
+/* What the application holds packets in is not given back. */
+static void
+test_given_held(void **state)
+{
+	unsigned int n = released;
+	struct rte_mbuf *m;
+
+	(void)state;
+	give_most = SIZE_MAX;
+	test_conf("VMA_RX_BUFS=2000", "VMA_TX_BUFS=2000", NULL);
+	init(0);
+	m = rte_pktmbuf_alloc(pools_rx(0));
+	test_stop();
+	assert_int_equal(released, n + 1);
+	assert_true(areas == 1 && lies_in_an_area(m));
+	test_conf("VMA_RX_BUFS=2000", "VMA_TX_BUFS=2000", NULL);
+	init(0);
+	assert_ptr_equal(m->pool, pools_rx(0));
+	rte_pktmbuf_free(m);
+	test_stop();
+	assert_int_equal(areas, 0);
+}
+
 static int
 setup(void **state)
 {
@@ -223,6 +380,9 @@ main(void)
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_types),
 		cmocka_unit_test(test_held),
+		cmocka_unit_test(test_given),
+		cmocka_unit_test(test_given_little),
+		cmocka_unit_test(test_given_held),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

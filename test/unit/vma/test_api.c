@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -64,6 +65,10 @@ dpvma_init(void)
 int
 dpvma_dump(int fd, FILE *f)
 {
+	if (fd != 0 && fd != 5) {
+		errno = EBADF;
+		return -1;
+	}
 	fprintf(f, "fd %d\nsecond\n", fd);
 	return 0;
 }
@@ -253,6 +258,19 @@ cyclic_read(struct cyclic *cyclic, size_t min, size_t max, bool want_time, struc
 	return read_result;
 }
 
+static bool memory_rx, memory_tx;
+static struct ring_memory memory_functions;
+static int memory_taken;
+
+int
+sock_memory_from(bool rx, bool tx, const struct ring_memory *functions)
+{
+	memory_rx = rx;
+	memory_tx = tx;
+	memory_functions = *functions;
+	return memory_taken;
+}
+
 static struct vma_api_t *api;
 
 static int
@@ -306,11 +324,10 @@ test_families(void **state)
 		size_t size, mask_at;
 		uint64_t never; /* bits that no function of the family has */
 	} families[] = {
-		{ CONF_VMA_ABI_A, 176, 168, 1 << 21 },
-		{ CONF_VMA_ABI_B, 184, 168, 1 << 21 },
+		{ CONF_VMA_ABI_A, 176, 168, 1 << 21 }, { CONF_VMA_ABI_B, 184, 168, 1 << 21 },
 		{ CONF_VMA_ABI_C, 168, 152, 1 << 15 | 1 << 19 | 1 << 21 },
 		{ CONF_VMA_ABI_D, 160, 152, 1 << 15 | 1 << 19 | 1 << 21 },
-		{ CONF_VMA_ABI_E, 168, 152, 1 << 15 | 1 << 19 },
+		{ CONF_VMA_ABI_E, 168, 152, 1 << 15 | 1 << 19 }, /* bit 21: ioctl */
 	};
 	uint64_t mask, word;
 	char *table;
@@ -328,6 +345,7 @@ test_families(void **state)
 		memcpy(&mask, table + families[i].mask_at, sizeof(mask));
 		assert_int_equal(mask >> 22, 0);
 		assert_int_equal(mask & families[i].never, 0);
+		assert_int_equal(mask >> 21, families[i].abi == CONF_VMA_ABI_E);
 		/* what B announces the others do, as far as they have it */
 		assert_int_equal(mask & ~(1ull << 21),
 				api->vma_extra_supported_mask & ~families[i].never & ~(1ull << 21));
@@ -554,6 +572,19 @@ test_dump_and_threads(void **state)
 	logged[0] = '\0';
 	assert_int_equal(api->dump_fd_stats(5, LOG_LEVEL_DEBUG), 0);
 	assert_string_equal(logged, "");
+	FAILS(api->dump_fd_stats(5, LOG_LEVEL_PANIC - 1), EINVAL);
+	FAILS(api->dump_fd_stats(5, LOG_LEVEL_ALL + 1), EINVAL);
+	FAILS(api->dump_fd_stats(9, LOG_LEVEL_INFO), EBADF);
+	assert_string_equal(logged, "");
+	assert_int_equal(api->dump_fd_stats(0, LOG_LEVEL_PANIC), 0);
+	assert_string_equal(logged, "fd 0|second|");
+	conf_values.socketxtreme = true;
+	FAILS(api->dump_fd_stats(0, LOG_LEVEL_PANIC), EOPNOTSUPP);
+	assert_int_equal(
+			dpvma_get_api()->vma_extra_supported_mask & VMA_EXTRA_API_DUMP_FD_STATS, 0);
+	conf_values.socketxtreme = false;
+	assert_int_not_equal(
+			dpvma_get_api()->vma_extra_supported_mask & VMA_EXTRA_API_DUMP_FD_STATS, 0);
 	assert_int_equal(api->thread_offload(0, pthread_self()), 0);
 	assert_int_equal(offload, 0);
 	assert_int_equal(api->thread_offload(1, pthread_self()), 0);
@@ -698,6 +729,97 @@ test_callback(void **state)
 	assert_int_equal(shown.info.payload_sz, 4 * (SEGS - 1));
 }
 /** @} */
+/* The ioctl of family E, as its programs call it. */
+struct __attribute__((packed)) user_alloc {
+	uint8_t flags;
+	void *(*memalloc)(size_t);
+	void (*memfree)(void *);
+};
+
+static int
+ioctl_of_e(void *control, size_t len)
+{
+	int (*call)(void *, size_t);
+	char *table;
+
+	conf_values.vma_abi = CONF_VMA_ABI_E;
+	table = offered();
+	conf_values.vma_abi = CONF_VMA_ABI_B;
+	memcpy(&call, table + 160, sizeof(call));
+	return call(control, len);
+}
+
+static int
+bring(struct user_alloc u)
+{
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(u))] = { 0 };
+	struct cmsghdr *cmsg = (struct cmsghdr *)control;
+
+	memory_rx = memory_tx = false;
+	memory_functions.alloc = NULL;
+	*cmsg = (struct cmsghdr){ CMSG_LEN(sizeof(u)), SOL_SOCKET, 2900 };
+	memcpy(CMSG_DATA(cmsg), &u, sizeof(u));
+	return ioctl_of_e(control, sizeof(control));
+}
+
+static void
+test_ioctl(void **state)
+{
+	struct user_alloc u = { 3, malloc, free };
+	_Alignas(struct cmsghdr) char control[2 * CMSG_SPACE(sizeof(u))] = { 0 };
+	struct cmsghdr *cmsg = (struct cmsghdr *)control;
+
+	(void)state;
+	assert_int_equal(sizeof(u), 17);
+	memory_taken = 0;
+	assert_int_equal(bring(u), 0);
+	assert_true(memory_rx && memory_tx);
+	assert_ptr_equal(memory_functions.alloc, malloc);
+	assert_ptr_equal(memory_functions.release, free);
+	assert_int_equal(bring((struct user_alloc){ 1, malloc, free }), 0);
+	assert_true(memory_tx && !memory_rx);
+	assert_int_equal(bring((struct user_alloc){ 2, malloc, free }), 0);
+	assert_true(memory_rx && !memory_tx);
+	FAILS(bring((struct user_alloc){ 1, NULL, free }), EINVAL);
+	FAILS(bring((struct user_alloc){ 2, malloc, NULL }), EINVAL);
+	FAILS(bring((struct user_alloc){ 4, malloc, free }), EINVAL);
+	assert_null(memory_functions.alloc);
+	/* nothing is asked for */
+	assert_int_equal(bring((struct user_alloc){ 0, NULL, NULL }), 0);
+	assert_true(!memory_rx && !memory_tx);
+	/* after the start */
+	memory_taken = -EINVAL;
+	FAILS(bring(u), EINVAL);
+	memory_taken = 0;
+	memory_functions.alloc = NULL;
+
+	/* messages that are none of ours, or not whole */
+	memcpy(CMSG_DATA(cmsg), &u, sizeof(u));
+	*cmsg = (struct cmsghdr){ CMSG_LEN(sizeof(u)) - 1, SOL_SOCKET, 2900 };
+	FAILS(ioctl_of_e(control, CMSG_SPACE(sizeof(u))), EINVAL);
+	cmsg->cmsg_len = CMSG_LEN(sizeof(u)) + 1;
+	FAILS(ioctl_of_e(control, CMSG_SPACE(sizeof(u))), EINVAL);
+	cmsg->cmsg_len = 0;
+	FAILS(ioctl_of_e(control, CMSG_SPACE(sizeof(u))), EINVAL);
+	cmsg->cmsg_len = CMSG_LEN(sizeof(u));
+	FAILS(ioctl_of_e(control, CMSG_LEN(sizeof(u)) - 1), EINVAL);
+	FAILS(ioctl_of_e(control, sizeof(*cmsg) - 1), EINVAL);
+	FAILS(ioctl_of_e(NULL, sizeof(control)), EINVAL);
+	FAILS(ioctl_of_e(NULL, 0), EINVAL);
+	cmsg->cmsg_level = IPPROTO_IP;
+	FAILS(ioctl_of_e(control, CMSG_SPACE(sizeof(u))), EINVAL);
+	cmsg->cmsg_level = SOL_SOCKET;
+	cmsg->cmsg_type = 2901;
+	FAILS(ioctl_of_e(control, CMSG_SPACE(sizeof(u))), EINVAL);
+	assert_null(memory_functions.alloc);
+	/* one for each direction; whatever follows in the room is not read */
+	cmsg->cmsg_type = 2900;
+	memcpy(control + CMSG_SPACE(sizeof(u)), control, CMSG_SPACE(sizeof(u)));
+	assert_int_equal(ioctl_of_e(control, sizeof(control)), 0);
+	control[CMSG_SPACE(sizeof(u)) + CMSG_LEN(0)] = 9;
+	FAILS(ioctl_of_e(control, sizeof(control)), EINVAL);
+	assert_int_equal(ioctl_of_e(control, CMSG_SPACE(sizeof(u))), 0);
+}
 
 int
 main(void)
@@ -713,6 +835,7 @@ main(void)
 		cmocka_unit_test_setup(test_memory, up),
 		cmocka_unit_test_setup(test_rule, up),
 		cmocka_unit_test_setup(test_callback, up),
+		cmocka_unit_test_setup(test_ioctl, up),
 		cmocka_unit_test_setup(test_dump_and_threads, up),
 	};
 
