@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <stdarg.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -16,6 +17,32 @@
 #ifndef SO_BINDTOIFINDEX
 #define SO_BINDTOIFINDEX 62
 #endif
+
+/* SO_MAX_PACING_RATE in the extra API's form, which the kernel would take for its own. */
+static bool
+rate_limit(int level, int name, socklen_t len)
+{
+	return unlikely(name == SO_MAX_PACING_RATE) && level == SOL_SOCKET &&
+			len == SOCK_RATE_LIMIT;
+}
+
+/* Of what the kernel carries. */
+static int
+set_kernels(int fd, int level, int name, const void *val, socklen_t len)
+{
+	uint64_t bytes;
+	uint32_t kbits;
+
+	if (likely(!rate_limit(level, name, len)))
+		return os.setsockopt(fd, level, name, val, len);
+	if (!maybe_memory(val)) {
+		errno = EFAULT;
+		return -1;
+	}
+	memcpy(&kbits, val, sizeof(kbits));
+	bytes = sock_rate_bytes(kbits);
+	return os.setsockopt(fd, level, name, &bytes, sizeof(bytes));
+}
 
 static bool
 vma_name(int level, int name)
@@ -49,12 +76,13 @@ setsockopt(int fd, int level, int name, const void *val, socklen_t len)
 	const struct core *c;
 	int ret;
 
-	if (mark == SOCK_MARK_CANDIDATE && only_dpvma_knows(level, name))
+	if (mark == SOCK_MARK_CANDIDATE &&
+			(only_dpvma_knows(level, name) || rate_limit(level, name, len)))
 		candidate_adopt(fd);
 	c = core_for_call(fd);
 	if (c != NULL)
 		return c->setsockopt(fd, level, name, val, len);
-	ret = os.setsockopt(fd, level, name, val, len);
+	ret = set_kernels(fd, level, name, val, len);
 	if (ret == 0 && mark == SOCK_MARK_CANDIDATE && !has_pointers(level, name))
 		candidate_remember(fd, level, name, val, len);
 	return ret;
@@ -65,7 +93,9 @@ getsockopt(int fd, int level, int name, void *val, socklen_t *len)
 {
 	const struct core *c;
 
-	if (unlikely(vma_name(level, name))) {
+	if (unlikely(vma_name(level, name) ||
+			    (name == SO_MAX_PACING_RATE && maybe_memory(len) &&
+					    rate_limit(level, name, *len)))) {
 		/* whether the library is there is asked without a socket */
 		if (fd == -1 && name == SO_VMA_FIRST)
 			core();

@@ -186,6 +186,15 @@ struct sock_host {
 	void (*started)(void);
 };
 
+/** Bytes of vma_rate_limit_t, a form of SO_MAX_PACING_RATE that the kernel does not know. */
+#define SOCK_RATE_LIMIT 12
+/** Its rate in the kernel's unit, bytes/s, all ones for no limit. @param kbits kbit/s, 0: none */
+static inline uint64_t
+sock_rate_bytes(uint32_t kbits)
+{
+	return kbits == 0 ? UINT64_MAX : (uint64_t)kbits * 125;
+}
+
 /**
  * Before any other call. The host stays for good.
  * @return 0, -1 with errno EBUSY: a socket is open already

@@ -24,6 +24,7 @@ enum {
 	HALVED = 0x2,	/**< is set as half of what is read */
 	OWN = 0x4,	/**< Linux gives it to no connection that is accepted */
 	DATAGRAM = 0x8, /**< of no use to a stream */
+	LONG = 0x10,	/**< is asked for with eight bytes */
 };
 
 static const struct carried {
@@ -54,7 +55,7 @@ static const struct carried {
 	{ SOL_SOCKET, SO_BUSY_POLL, 0 },
 	{ SOL_SOCKET, SO_PREFER_BUSY_POLL_, 0 },
 	{ SOL_SOCKET, SO_BUSY_POLL_BUDGET_, 0 },
-	{ SOL_SOCKET, SO_MAX_PACING_RATE, 0 },
+	{ SOL_SOCKET, SO_MAX_PACING_RATE, LONG },
 	{ SOL_SOCKET, SO_ZEROCOPY, 0 },
 	{ SOL_SOCKET, SO_TXREHASH_, 0 },
 	{ IPPROTO_IP, IP_TOS, 0 },
@@ -196,7 +197,7 @@ carry_tell(struct sock *s)
 		const struct carried *c = &carried[i];
 		const struct option *o = option_ours(s, c->level, c->name);
 		uint8_t value[64] = { 0 };
-		socklen_t len = sizeof(value);
+		socklen_t len = c->how & LONG ? sizeof(uint64_t) : sizeof(value);
 
 		if (!noted(s, i) || o == NULL || (c->how & HALVED) ||
 				o->get(s, c->name, value, &len) != 0)

@@ -11,6 +11,8 @@
 #include "sock_priv.h"
 #include "user.h"
 
+#define ROOM (POLLOUT | POLLWRNORM | POLLWRBAND)
+
 /* A rule says that the kernel receives: our half has the number only, to send from. */
 static int
 bind_received(struct sock *s, const struct ip_addr *addr, uint16_t port_be,
@@ -219,6 +221,7 @@ open_udp(struct sock *s)
 static void
 destroy(struct sock *s)
 {
+	rate_forget(s);
 	if (s->udp != NULL)
 		udp_close(s->udp);
 	s->udp = NULL;
@@ -242,10 +245,17 @@ hold_rings(struct sock *s, struct ring **r, unsigned int n)
 	return udp_hold_rings(s->udp, r, n);
 }
 
+/* It is always writable, but for what a rate holds back. */
+static inline bool
+has_room(struct sock *s)
+{
+	return likely(!s->paced) || rate_has_room(s);
+}
+
 static short
 revents(struct sock *s)
 {
-	short got = POLLOUT | POLLWRNORM | POLLWRBAND;
+	short got = has_room(s) ? ROOM : 0;
 
 	if (udp_readable(s->udp) || s->shut_read)
 		got |= POLLIN | POLLRDNORM;
@@ -256,7 +266,7 @@ revents(struct sock *s)
 	return got;
 }
 
-/* Datagrams or an error are there, as seen under the queue lock. It is always writable. */
+/* Datagrams or an error are there, as seen under the queue lock. */
 static bool
 awaited(struct sock *s, short want)
 {
@@ -264,6 +274,8 @@ awaited(struct sock *s, short want)
 
 	udp_queued(s->udp, &pkts, &bytes, &first);
 	if (unlikely((want & POLLERR) != 0 && s->errors_queued != 0))
+		return true;
+	if ((want & ROOM) != 0 && has_room(s))
 		return true;
 	return pkts != 0 || s->shut_read || udp_readable(s->udp);
 }
@@ -274,11 +286,13 @@ set_wake(struct sock *s, enum udp_wake when)
 	udp_set_wake(s->udp, when);
 }
 
+/* Once it has room nothing else happens by itself. */
 static uint64_t
 due(struct sock *s)
 {
-	(void)s;
-	return UINT64_MAX;
+	uint64_t at = unlikely(s->paced) ? udp_send_at(s->udp) : 0;
+
+	return at > clock_ns() ? at : UINT64_MAX;
 }
 
 static int

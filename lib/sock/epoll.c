@@ -119,7 +119,9 @@ set_wake(struct sock *e, enum udp_wake when)
 static uint64_t
 due(struct sock *e)
 {
-	return e->epoll->n_streams != 0 ? stream_next() : UINT64_MAX;
+	uint64_t rate = __atomic_load_n(&rate_next, __ATOMIC_RELAXED);
+
+	return e->epoll->n_streams != 0 ? RTE_MIN(rate, stream_next()) : rate;
 }
 
 const struct sock_ops epoll_ops = {

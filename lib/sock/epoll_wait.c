@@ -59,6 +59,7 @@ turn_rings(struct call *c)
 		turn_snap(c->snap);
 	if (c->ep->n_streams != 0)
 		stream_turn();
+	rate_turn();
 	callbacks_turn();
 }
 /** @} */
@@ -236,8 +237,8 @@ sleep_once(struct call *c, const sigset_t *sigmask)
 	ring_set_hold_epoll(&set, c->ep);
 	if (ring_set_arm(&set, fds, &n) || pending(c->ep) || callbacks_pending())
 		until = 0;
-	else if (c->ep->n_streams != 0)
-		until = RTE_MIN(until, stream_next());
+	else
+		until = RTE_MIN(until, epoll_ops.due(c->ep->s));
 	left = timespec_until(until, set.nap);
 	ret = os.ppoll(fds, n, until == UINT64_MAX && !set.nap ? NULL : &left, sigmask);
 	ret = ret < 0 ? -errno : fds[0].revents != 0;

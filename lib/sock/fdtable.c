@@ -152,6 +152,9 @@ sock_new(int fd)
 	s->wake_fd = -1;
 	s->user_data = (uint64_t)fd;
 	s->flow_tag = 0;
+	s->rate = (struct sock_rate){ .bytes = UINT64_MAX };
+	s->paced = false;
+	s->room_at = 0;
 	s->profile_set[RING_RX] = s->profile_set[RING_TX] = false;
 	s->bind_device[0] = s->why[0] = '\0';
 	rte_spinlock_init(&s->lock);

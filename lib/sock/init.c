@@ -85,6 +85,7 @@ in_child(void)
 	if (state != 0 || changing) {
 		sigint_stop();
 		sock_table_forget();
+		rate_forget_all();
 		report_forget();
 		ring_thread_forget();
 		state = -ENOTSUP;

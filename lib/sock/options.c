@@ -192,6 +192,7 @@ static const struct option options[] = {
 	OPTION_MIRROR(SOL_SOCKET, SO_SNDTIMEO_NEW, mirror_timeout),
 	{ SOL_SOCKET, SO_BINDTODEVICE, NULL, set_device, get_device },
 	{ SOL_SOCKET, SO_BINDTOIFINDEX, NULL, set_ifindex, NULL },
+	{ SOL_SOCKET, SO_MAX_PACING_RATE, NULL, rate_set, rate_get },
 	{ 0 },
 };
 
@@ -276,6 +277,30 @@ get_locked(struct sock *s, int level, int name, void *val, socklen_t *len)
 	return os.getsockopt(s->fd, level, name, val, len) == 0 ? 0 : -errno;
 }
 
+/* The kernel would take its first eight bytes for a rate. */
+static inline bool
+is_rate_limit(int level, int name, socklen_t len)
+{
+	return unlikely(name == SO_MAX_PACING_RATE) && level == SOL_SOCKET &&
+			len == SOCK_RATE_LIMIT;
+}
+
+static int
+set_kernels(int fd, int level, int name, const void *val, socklen_t len)
+{
+	return is_rate_limit(level, name, len) ? rate_set_kernels(fd, val, len)
+					       : os.setsockopt(fd, level, name, val, len);
+}
+
+static int
+get_kernels(int fd, int level, int name, void *val, socklen_t *len)
+{
+	return unlikely(name == SO_MAX_PACING_RATE) && user_in(len, sizeof(*len)) &&
+					is_rate_limit(level, name, *len)
+			? rate_get_kernels(fd, val, len)
+			: os.getsockopt(fd, level, name, val, len);
+}
+
 int
 dpvma_setsockopt(int fd, int level, int name, const void *val, socklen_t len)
 {
@@ -283,12 +308,12 @@ dpvma_setsockopt(int fd, int level, int name, const void *val, socklen_t len)
 	int ret, err = errno;
 
 	if (s == NULL)
-		return os.setsockopt(fd, level, name, val, len);
+		return set_kernels(fd, level, name, val, len);
 	/* what is sent by our ports obeys its options, whoever receives */
 	if ((int)len < 0) {
 		ret = fail(-EINVAL);
 	} else if (!s->offloaded && !s->sends) {
-		ret = os.setsockopt(fd, level, name, val, len);
+		ret = set_kernels(fd, level, name, val, len);
 	} else {
 		rte_spinlock_lock(&s->lock);
 		ret = set_locked(s, level, name, val, len);
@@ -314,9 +339,9 @@ dpvma_getsockopt(int fd, int level, int name, void *val, socklen_t *len)
 		return 0;
 	s = sock_get(fd);
 	if (s == NULL)
-		return os.getsockopt(fd, level, name, val, len);
+		return get_kernels(fd, level, name, val, len);
 	if (!s->offloaded) {
-		ret = os.getsockopt(fd, level, name, val, len);
+		ret = get_kernels(fd, level, name, val, len);
 	} else {
 		rte_spinlock_lock(&s->lock);
 		ret = get_locked(s, level, name, val, len);

@@ -27,8 +27,8 @@ struct view {
 	const sigset_t *sigmask;
 	struct sock_wait wait;
 	bool only_asked; /**< POLLERR and POLLHUP count where they are asked for, as in select */
-	bool hushed;  /**< the kernel tells only of what does not count, and would at once again */
-	bool streams; /**< some are TCP's, which has timers */
+	bool hushed; /**< the kernel tells only of what does not count, and would at once again */
+	bool timed;  /**< some have times at which something happens: TCP's timers, a rate */
 	bool migrating; /**< some sockets' rings may change: they are polled one by one */
 	bool unbound;	/**< some datagram sockets have no port yet, and with it no rings */
 	struct ring_set set;
@@ -67,7 +67,7 @@ view_add(struct view *v, nfds_t i, struct sock *s)
 		v->os[i].events &= POLLIN | POLLRDNORM;
 		v->os[i].fd = s->os_pollable ? s->fd : -1;
 		v->migrating |= sock_migrates(s);
-		v->streams |= s->stream != NULL || s->epoll != NULL;
+		v->timed |= s->stream != NULL || s->epoll != NULL || s->paced;
 		v->unbound |= s->udp != NULL && !s->bound;
 		ring_set_add(&v->set, s);
 	}
@@ -78,7 +78,7 @@ static void
 view_clear(struct view *v)
 {
 	v->offloaded = v->os_n = 0;
-	v->migrating = v->streams = v->unbound = false;
+	v->migrating = v->timed = v->unbound = false;
 	v->set.n = 0;
 	v->set.nap = false;
 }
@@ -180,8 +180,10 @@ poll_rings(struct view *v)
 
 	for (i = 0; i < v->set.n; i++)
 		net_poll(v->set.rings[i]);
-	if (v->streams)
+	if (v->timed) {
 		stream_turn();
+		rate_turn();
+	}
 	for (k = 0; v->migrating && k < v->n; k++)
 		if (v->socks[k] != NULL && sock_migrates(v->socks[k]))
 			v->socks[k]->ops->poll(v->socks[k]);
@@ -255,7 +257,7 @@ earliest(const struct view *v, uint64_t deadline)
 {
 	nfds_t i;
 
-	for (i = 0; v->streams && i < v->n; i++)
+	for (i = 0; v->timed && i < v->n; i++)
 		if (v->socks[i] != NULL)
 			deadline = RTE_MIN(deadline, v->socks[i]->ops->due(v->socks[i]));
 	return deadline;

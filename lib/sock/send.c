@@ -79,11 +79,46 @@ send_blocking(struct sock *s, const struct udp_out *out, unsigned int n)
 	return ret == -EAGAIN && s->closing ? -EBADF : ret;
 }
 
+/* Each at its time: what is not blocking sends what may go now. */
+static __rte_noinline int
+send_paced(struct sock *s, const struct udp_out *out, unsigned int n, int flags)
+{
+	struct sock_wait w = sock_wait_of(s->snd_timeout_ns);
+	unsigned int done = 0;
+	int ret;
+
+	for (;;) {
+		ret = udp_send(s->udp, out + done, n - done, false);
+		if (ret > 0)
+			done += (unsigned int)ret;
+		if (done == n || (ret < 0 && ret != -EAGAIN))
+			break;
+		ret = -EAGAIN;
+		if (s->nonblock || (flags & MSG_DONTWAIT))
+			break;
+		w.restarts &= done == 0;
+		ret = rate_wait(s, &w);
+		if (ret != 0)
+			break;
+	}
+	if (done != 0)
+		return (int)done;
+	if (ret == -EAGAIN) {
+		STAT_INC(udp_stats(s->udp), SOCK, tx_eagain);
+		epoll_no_room(s);
+		sock_wake_sleepers(s);
+	}
+	return ret;
+}
+
 static int
 send_all(struct sock *s, const struct udp_out *out, unsigned int n, int flags)
 {
-	int ret = udp_send(s->udp, out, n, (flags & SOCK_SEND_DUMMY) != 0);
+	int ret;
 
+	if (unlikely(s->paced) && !(flags & SOCK_SEND_DUMMY))
+		return send_paced(s, out, n, flags);
+	ret = udp_send(s->udp, out, n, (flags & SOCK_SEND_DUMMY) != 0);
 	if (unlikely(ret == -EAGAIN)) {
 		if (!s->nonblock && !(flags & MSG_DONTWAIT))
 			ret = send_blocking(s, out, n);

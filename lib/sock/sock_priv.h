@@ -75,6 +75,13 @@ enum sock_reason {
 	REASON_IDLE, /**< nothing has decided yet */
 };
 
+/** SO_MAX_PACING_RATE as it was set. */
+struct sock_rate {
+	uint64_t bytes;	 /**< a second; UINT64_MAX: no limit, and 0 limits nothing either */
+	uint32_t burst;	 /**< bytes at once, 0: not said */
+	uint16_t packet; /**< usual bytes of one, 0: not said */
+};
+
 struct sock;
 struct option;
 struct epoll;
@@ -152,6 +159,7 @@ struct sock {
 	bool sends;	       /**< not offloaded, but its sends go by our ports */
 	bool peer_os;	       /**< datagrams to the peer go by the kernel */
 	bool nonblock;
+	bool paced; /**< datagrams have a rate */
 	bool closing;
 	bool bound;	   /**< has a local port */
 	bool os_pollable;  /**< the kernel's socket may have datagrams, too */
@@ -177,6 +185,8 @@ struct sock {
 	uint32_t sleepers;
 	int wake_fd;	  /**< an eventfd, -1 until somebody slept */
 	uint32_t watched; /**< epolls that have it */
+	uint64_t room_at; /**< ns, when epolls are told of room to send; 0: not waited for */
+	TAILQ_ENTRY(sock) of_rate; /**< of those, rate.c */
 
 	/* control */
 	rte_spinlock_t lock __rte_cache_aligned; /**< bind, connect, options, why */
@@ -184,6 +194,7 @@ struct sock {
 	uint32_t serial; /**< no other socket has had it, whatever their numbers */
 	uint64_t user_data;
 	uint32_t flow_tag;
+	struct sock_rate rate;
 	bool linger; /**< SO_LINGER */
 	uint32_t linger_s;
 	bool profile_set[2];	       /**< SO_VMA_RING_ALLOC_LOGIC gave one, by enum ring_dir */
@@ -730,6 +741,31 @@ int vma_option_set(struct sock *s, int name, const void *val, socklen_t len);
 int vma_option_get(struct sock *s, int name, void *val, socklen_t *len);
 /** getsockopt(-1, SOL_SOCKET, SO_VMA_GET_API) */
 bool vma_option_api(int fd, int level, int name, void *val, const socklen_t *len);
+
+/* rate.c: SO_MAX_PACING_RATE */
+int rate_set(struct sock *s, int name, const void *val, socklen_t len);
+int rate_get(struct sock *s, int name, void *val, socklen_t *len);
+/** The extra API's form, SOCK_RATE_LIMIT bytes, of a socket that the kernel carries: as the call.
+ */
+int rate_set_kernels(int fd, const void *val, socklen_t len);
+int rate_get_kernels(int fd, void *val, socklen_t *len);
+/** Until a datagram may go. 0, -EAGAIN (deadline), -EINTR, -EBADF (closed) */
+int rate_wait(struct sock *s, struct sock_wait *w);
+/** Of a socket that is paced: whether one may go now. If not, epolls are told when. */
+bool rate_has_room(struct sock *s);
+/** When the first of them is to be told, ns; UINT64_MAX: none waits. */
+extern uint64_t rate_next;
+void rate_turn_due(void);
+/** Tell those whose time has come; for who polls rings for an epoll. */
+static inline void
+rate_turn(void)
+{
+	if (unlikely(__atomic_load_n(&rate_next, __ATOMIC_RELAXED) != UINT64_MAX))
+		rate_turn_due();
+}
+void rate_forget(struct sock *s);
+/** The child of a fork() has none. */
+void rate_forget_all(void);
 
 /* sigint.c: VMA_HANDLE_SIGINTR */
 int sigint_start(void);

@@ -175,6 +175,7 @@ inherit(struct sock *s, const struct sock *from)
 	s->linger_s = from->linger_s;
 	s->rule = from->rule;
 	s->wants = from->wants;
+	s->rate = from->rate;
 	carry_inherit(s, from);
 	if (unlikely(from->errqueue != NULL) && errqueue_open(s) == 0) {
 		s->notes = from->notes;

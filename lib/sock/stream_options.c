@@ -203,26 +203,6 @@ set_linger(struct sock *s, int name, const void *val, socklen_t len)
 	return 0;
 }
 
-/* Four bytes or eight; all ones: no limit. */
-static int
-set_pacing_rate(struct sock *s, int name, const void *val, socklen_t len)
-{
-	uint64_t rate = 0;
-	uint32_t small;
-
-	if (os.setsockopt(s->fd, SOL_SOCKET, name, val, len) != 0)
-		return -errno;
-	if (len >= sizeof(rate)) {
-		memcpy(&rate, val, sizeof(rate));
-	} else {
-		memcpy(&small, val, sizeof(small));
-		rate = small == UINT32_MAX ? UINT64_MAX : small;
-	}
-	tcp(s)->pacing_rate = rate == UINT64_MAX ? 0 : rate;
-	apply(s);
-	return 0;
-}
-
 static int
 get_mtu(struct sock *s, int name, void *val, socklen_t *len)
 {
@@ -525,7 +505,6 @@ const struct option stream_sock_options[] = {
 	{ SOL_SOCKET, SO_TIMESTAMPING, NULL, set_stamping, get_stamping },
 	{ SOL_SOCKET, SO_TIMESTAMPING_NEW, NULL, set_stamping, get_stamping },
 	{ SOL_SOCKET, SO_ACCEPTCONN, NULL, NULL, get_accepting },
-	{ SOL_SOCKET, SO_MAX_PACING_RATE, NULL, set_pacing_rate, NULL },
 
 	BOTH(IPPROTO_IP, IP_TTL, ttl),
 	BOTH(IPPROTO_IP, IP_TOS, tos),

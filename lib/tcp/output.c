@@ -91,14 +91,30 @@ pace_holds(struct tcp_conn *conn)
 	return true;
 }
 
+/*
+ * How far behind the clock the next time may be, which is what may go at once after a pause. Of a
+ * burst that was given the packet itself is a part; one that is the whole burst has half of its
+ * distance made good when it is late, so that the rate is kept.
+ */
+static uint64_t
+pace_slack(const struct tcp_conn *conn, uint32_t bytes, uint64_t rate)
+{
+	uint32_t burst = conn->opt.pacing_rate != 0 ? conn->opt.pacing_burst : 0;
+
+	if (burst == 0)
+		return PACE_SLACK;
+	return burst > bytes ? (burst - bytes) * SEC / rate : bytes * SEC / rate / 2;
+}
+
 static void
 pace_sent(struct tcp_conn *conn, uint32_t bytes)
 {
-	uint64_t now = conn_now(conn), rate;
+	uint64_t now = conn_now(conn), rate, slack;
 
 	if (likely(!paces(conn)) || (rate = pacing_rate(conn)) == 0)
 		return;
-	conn->pace_next = RTE_MAX(conn->pace_next, now > PACE_SLACK ? now - PACE_SLACK : 0) +
+	slack = pace_slack(conn, bytes, rate);
+	conn->pace_next = RTE_MAX(conn->pace_next, now > slack ? now - slack : 0) +
 			bytes * SEC / rate;
 }
 
@@ -115,9 +131,13 @@ packet_limit(const struct tcp_conn *conn)
 	limit = config->tso_max;
 	paced = paces(conn) ? pacing_rate(conn) / 1000 : 0;
 	if (paced != 0) {
-		/* no more at once than goes in a millisecond */
+		/* no more at once than goes in a millisecond, or than may */
 		paced = RTE_MAX(paced, (uint64_t)2 * conn->snd_mss);
 		limit = (uint32_t)RTE_MIN((uint64_t)limit, paced);
+		if (conn->opt.pacing_rate != 0 && conn->opt.pacing_burst != 0) {
+			paced = RTE_MIN(limit, conn->opt.pacing_burst);
+			limit = RTE_MAX((uint32_t)paced, (uint32_t)conn->snd_mss);
+		}
 	}
 	return limit;
 }

@@ -75,6 +75,7 @@ struct tcp_options {
 	uint32_t notsent_lowat;	  /**< TCP_NOTSENT_LOWAT: bytes that may wait unsent; 0: all */
 	int32_t fin_wait_s;	  /**< TCP_LINGER2: of FIN-WAIT-2 without an owner; < 0: none */
 	uint64_t pacing_rate;	  /**< bytes/s at most, SO_MAX_PACING_RATE; 0: no limit */
+	uint32_t pacing_burst;	  /**< of it, bytes that may go at once; 0: what is late by 1 ms */
 	uint16_t mss;		  /**< largest segment to send and to announce, 0: by MTU (SYN) */
 	uint8_t keep_count;	  /**< TCP_KEEPCNT */
 	uint8_t syn_retries;	  /**< TCP_SYNCNT */

@@ -6,6 +6,7 @@
  * exists for a socket that only receives.
  */
 #include "conf/conf.h"
+#include "udp/send_priv.h"
 #include "udp/way_priv.h"
 
 #define PAYLOAD_MAX 65507 /* 65535 less IPv4 and UDP headers */
@@ -320,10 +321,26 @@ ready(struct udp_sock *s)
 	return 0;
 }
 
+static inline unsigned int
+send_chunks(struct udp_sock *s, const struct udp_out *out, unsigned int n, bool dummy, int *err)
+{
+	unsigned int done = 0;
+
+	while (*err == 0 && done < n)
+		done += send_chunk(s, out + done, n - done, dummy, err);
+	return done;
+}
+
+unsigned int
+send_now(struct udp_sock *s, const struct udp_out *out, unsigned int n, int *err)
+{
+	return send_chunks(s, out, n, false, err);
+}
+
 int
 udp_send(struct udp_sock *s, const struct udp_out *out, unsigned int n, bool dummy)
 {
-	unsigned int done = 0;
+	unsigned int done;
 	int err;
 
 	/* as Linux: what came of an earlier datagram is said once, to whoever asks first */
@@ -331,8 +348,12 @@ udp_send(struct udp_sock *s, const struct udp_out *out, unsigned int n, bool dum
 		return -err;
 	rte_spinlock_lock(&s->tx_lock);
 	err = ready(s);
-	while (err == 0 && done < n)
-		done += send_chunk(s, out + done, n - done, dummy, &err);
+	if (unlikely(s->pace != NULL) && err == 0 && !dummy) {
+		err = pace_send(s, out, n);
+		rte_spinlock_unlock(&s->tx_lock);
+		return err;
+	}
+	done = send_chunks(s, out, n, dummy, &err);
 	rte_spinlock_unlock(&s->tx_lock);
 	return done != 0 ? (int)done : err;
 }

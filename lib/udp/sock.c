@@ -81,6 +81,7 @@ udp_close(struct udp_sock *s)
 	bind_leave(s);
 	control_unlock();
 	way_close(s);
+	udp_set_pacing(s, 0, 0, 0);
 	queue_free(s);
 	free(s->rings);
 	free(s);

@@ -240,10 +240,26 @@ struct udp_out {
  * @param dummy walk the way, build nothing, send nothing (VMA_SND_FLAGS_DUMMY)
  * @return datagrams taken; when none: a pending error, which is taken; -EDESTADDRREQ, -EMSGSIZE,
  * -EACCES, -ENETUNREACH, -EHOSTUNREACH (a route says so), -EINVAL, -EPIPE (shut), -EAGAIN (queue
- * full and VMA_TX_NONBLOCKED_EAGAINS), -ENOBUFS, -EREMOTE (way is the kernel's, or an address of
- * this machine)
+ * full and VMA_TX_NONBLOCKED_EAGAINS, or before its time: udp_send_at()), -ENOBUFS, -EREMOTE (way
+ * is the kernel's, or an address of this machine)
  */
 int udp_send(struct udp_sock *sock, const struct udp_out *out, unsigned int n, bool dummy);
+/**
+ * Hold sends to a rate from now on; what is sent before its time is -EAGAIN and counted (tx_paced).
+ * A UDP_SEGMENT datagram is one burst.
+ * @param rate bytes/s of frames, from the Ethernet header; 0: no rate
+ * @param burst bytes that may go at once; less than a frame: a frame
+ * @param packet usual bytes of one, which udp_send_at() tells of before there was any; 0: unknown
+ * @return 0, -ENOMEM
+ */
+int udp_set_pacing(struct udp_sock *sock, uint64_t rate, uint32_t burst, uint16_t packet);
+/**
+ * When the datagram that was held back, or one as long as the last, may go: ns of clock_ns(), 0
+ * when nothing holds it back.
+ */
+uint64_t udp_send_at(struct udp_sock *sock);
+/** The clock of it; another one for tests. */
+extern uint64_t (*udp_pace_clock)(void);
 /**
  * The headers a packet to the peer would carry (get_socket_network_header), Ethernet to UDP, with
  * length and checksum fields as the way's template has them.

@@ -26,6 +26,7 @@
 #define CHECK_STAGE 0x8	       /**< what comes is staged */
 
 struct udp_tx;
+struct udp_pace;
 
 /** A source filter; never changed once a delivery can see it. */
 struct udp_filter {
@@ -103,7 +104,8 @@ struct udp_sock {
 	bool connected;
 	bool addr_bound, port_bound; /**< by bind(), not chosen by connect() or a send */
 	enum udp_local_kind kind;
-	struct udp_tx *tx; /**< made by the first send */
+	struct udp_tx *tx;     /**< made by the first send */
+	struct udp_pace *pace; /**< SO_MAX_PACING_RATE; NULL: none */
 	struct ring_alloc tx_alloc;
 	struct ip_addr local;
 	struct ip_addr peer;

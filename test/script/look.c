@@ -22,6 +22,7 @@ static const struct field options[] = {
 	F(FIELD_U32, tcp_options, keep_interval_s),
 	F(FIELD_U32, tcp_options, lowat),
 	F(FIELD_U64, tcp_options, pacing_rate),
+	F(FIELD_U32, tcp_options, pacing_burst),
 	F(FIELD_U16, tcp_options, mss),
 	F(FIELD_U8, tcp_options, keep_count),
 	F(FIELD_U8, tcp_options, syn_retries),

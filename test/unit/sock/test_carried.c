@@ -116,7 +116,8 @@ same(int kernel, int fd, bool ours, unsigned int except)
 	for (unsigned int i = 0; i < RTE_DIM(sets); i++) {
 		const struct set *s = &sets[i];
 		uint8_t k[16] = { 0 }, o[16] = { 0 };
-		socklen_t klen = sizeof(k), olen = sizeof(o);
+		/* ours takes no lengths that are not those of its forms */
+		socklen_t klen = s->name == SO_MAX_PACING_RATE ? s->len : sizeof(k), olen = klen;
 
 		if (s->level == IPPROTO_TCP && (unsigned int)s->name == except)
 			continue;

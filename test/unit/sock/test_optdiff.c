@@ -34,6 +34,7 @@ static const struct difference {
 	D(ANY_TYPE, SOL_SOCKET, 56 /* SO_INCOMING_NAPI_ID */, "the kernel's queue"),
 	D(ANY_TYPE, SOL_SOCKET, 49 /* SO_INCOMING_CPU */, "the kernel's processor"),
 	D(ANY_TYPE, SOL_SOCKET, 28 /* SO_PEERNAME */, "another peer"),
+	D(ANY_TYPE, SOL_SOCKET, SO_MAX_PACING_RATE, "4, 8 or 12 bytes, as the extra API has it"),
 	D(ANY_TYPE, SOL_SOCKET, SO_PEEK_OFF, "MSG_PEEK begins at the first byte: refused"),
 	D(ANY_TYPE, IPPROTO_IP, 52 /* IP_PROTOCOL */, "tells the kernel's port number"),
 	D(SOCK_STREAM, IPPROTO_IP, IP_MULTICAST_TTL, "nothing to a stream"),
