@@ -212,7 +212,7 @@ not_blocking(void **state)
 static void
 poll_and_select(void **state)
 {
-	int fd = paced(30, true);
+	int fd = paced(400, true);
 	struct pollfd p = { .fd = fd, .events = POLLOUT };
 	uint64_t at = send_at(fd);
 	fd_set w;
@@ -228,7 +228,9 @@ poll_and_select(void **state)
 	assert_int_equal(dpvma_select(fd + 1, NULL, &w, NULL, NULL), 1);
 	assert_true(FD_ISSET(fd, &w));
 	expect_time(fd, at);
+	dpvma_close(fd);
 	/* a time limit that ends first */
+	fd = p.fd = paced(8000, true);
 	assert_int_equal(dpvma_poll(&p, 1, 1), 0);
 	/* data come at any time */
 	p.events = POLLOUT | POLLIN;
@@ -252,7 +254,7 @@ epoll(void **state)
 
 	(void)state;
 	for (unsigned int i = 0; i < RTE_DIM(how); i++) {
-		int fd = paced(30, true), ep = dpvma_epoll_create1(0);
+		int fd = paced(400, true), ep = dpvma_epoll_create1(0);
 		uint64_t at = send_at(fd);
 
 		ev.events = how[i];
@@ -295,7 +297,7 @@ waiter(void *arg)
 static void
 epoll_thread(void **state)
 {
-	struct vma_rate_limit_t limit = { .rate = FRAME * 8 / 20, .typical_pkt_sz = FRAME };
+	struct vma_rate_limit_t limit = { .rate = FRAME * 8 / 400, .typical_pkt_sz = FRAME };
 	struct sockaddr_in to = test_addr(PEER, PEER_PORT);
 	int fd = dpvma_socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0), ep = dpvma_epoll_create1(0);
 	struct epoll_event ev = { .events = EPOLLOUT | EPOLLET };
