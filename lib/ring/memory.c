@@ -7,6 +7,8 @@
 #define ALLOW_EXPERIMENTAL_API /* rte_dev_dma_map() is one of those, for eight years */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <rte_dev.h>
@@ -15,6 +17,7 @@
 #include <rte_mbuf_pool_ops.h>
 #include <rte_memory.h>
 
+#include "conf/conf.h"
 #include "ring/ring_priv.h"
 
 struct area {
@@ -95,11 +98,25 @@ let_in_all(struct area *a)
 }
 /** @} */
 
+/*
+ * While a device writes there, no page may come to be a child's and another the parent's: as EAL's
+ * memory, a child has none of it.
+ */
+static void
+keep_from_children(struct area *a, bool keep)
+{
+	if (conf()->fork && madvise(a->addr, a->len, keep ? MADV_DONTFORK : MADV_DOFORK) != 0)
+		LOG_DEBUG("memory: a child will inherit %zu MB of the program's: %s", a->len >> 20,
+				strerror(errno));
+}
+
 static void
 give_back(struct area *a)
 {
-	if (a->known)
+	if (a->known) {
 		rte_extmem_unregister(a->addr, a->len);
+		keep_from_children(a, false);
+	}
 	if (a->release != NULL)
 		a->release(a->given);
 	free(a);
@@ -144,8 +161,10 @@ get_area(struct rte_mempool *mp, unsigned int n, enum ring_dir dir)
 	}
 	a->addr = RTE_PTR_ALIGN_CEIL(a->given, align);
 	a->known = rte_extmem_register(a->addr, a->len, NULL, 0, page) == 0;
-	if (a->known)
+	if (a->known) {
+		keep_from_children(a, true);
 		return a;
+	}
 	LOG_ERROR("memory: EAL does not take the %zu bytes at %p of the program's allocator: %s",
 			a->len, a->addr, rte_strerror(rte_errno));
 	give_back(a);

@@ -111,6 +111,44 @@ thread_offload(struct vma_api_t *api)
 	CHECK(api->thread_offload(1, pthread_self()) == 0);
 }
 
+struct opener {
+	pthread_barrier_t told, opened;
+	int fd;
+};
+
+static void *
+open_one(void *arg)
+{
+	struct opener *o = arg;
+
+	pthread_barrier_wait(&o->told);
+	o->fd = udp();
+	pthread_barrier_wait(&o->opened);
+	pthread_barrier_wait(&o->opened);
+	return NULL;
+}
+
+/* One thread says it of another, which opens by libc's call. */
+static void
+offload_of_another(struct vma_api_t *api, int on)
+{
+	struct opener o;
+	pthread_t thread;
+
+	CHECK(pthread_barrier_init(&o.told, NULL, 2) == 0);
+	CHECK(pthread_barrier_init(&o.opened, NULL, 2) == 0);
+	CHECK(pthread_create(&thread, NULL, open_one, &o) == 0);
+	CHECK(api->thread_offload(on, thread) == 0);
+	pthread_barrier_wait(&o.told);
+	pthread_barrier_wait(&o.opened);
+	CHECK(bind_to(o.fd, "0.0.0.0") == 0);
+	CHECK((strstr(why(o.fd), "thread_offload") == NULL) == on);
+	CHECK(close(o.fd) == 0);
+	pthread_barrier_wait(&o.opened);
+	CHECK(pthread_join(thread, NULL) == 0);
+	CHECK(api->thread_offload(on, thread) == -1 && errno == ESRCH);
+}
+
 /* Functions of the API take a socket that nothing has needed a port for yet. */
 static void
 functions(struct vma_api_t *api)
@@ -191,6 +229,8 @@ main(void)
 	reasons();
 	functions(api);
 	thread_offload(api);
+	offload_of_another(api, 0);
+	offload_of_another(api, 1);
 	own_options();
 	return 0;
 }

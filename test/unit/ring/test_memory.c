@@ -3,6 +3,10 @@
  * Buffers of the process: what was configured and no more, cut down when nobody asked for the
  * number, refused in one line with the number that would do when somebody did.
  */
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <rte_eal.h>
 #include <rte_malloc.h>
 
@@ -200,6 +204,8 @@ test_held(void **state)
 /* An allocator of the program, which has so many bytes to give. */
 static size_t given, give_most;
 static unsigned int areas, released;
+static bool keep; /* what comes back, as a program may */
+static void *kept;
 static struct {
 	char *at;
 	size_t len;
@@ -227,7 +233,10 @@ take_back(void *at)
 		if (area[i].at == at) {
 			given -= area[i].len;
 			area[i] = area[--areas];
-			free(at);
+			if (keep)
+				kept = at;
+			else
+				free(at);
 			return;
 		}
 	fail_msg("%p was not given", at);
@@ -267,12 +276,30 @@ assert_pool(struct rte_mempool *pool, bool in_area)
 	free(m);
 }
 
+/* Whether a child of fork() has the page that the buffer lies in. */
+static bool
+child_has(const void *p)
+{
+	uintptr_t page = (uintptr_t)p & ~(uintptr_t)4095;
+	unsigned char in;
+	int status;
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid == 0)
+		_exit(mincore((void *)page, 4096, &in) == 0 ? 1 : errno == ENOMEM ? 2 : 3);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) != 3);
+	return WEXITSTATUS(status) == 1;
+}
+
 /* From here on every pool is the allocator's: of receive buffers first, then of both. */
 static void
 test_given(void **state)
 {
 	struct ring_memory functions = { NULL, take_back };
 	uint64_t before = in_use();
+	void *held;
 
 	(void)state;
 	assert_int_equal(ring_memory_from(RING_RX, &functions), -EINVAL);
@@ -287,7 +314,15 @@ test_given(void **state)
 	assert_true(given > 5000 * 2176);
 	assert_pool(pools_rx(0), true);
 	assert_pool(pools_tx(0), false);
+	held = pools_rx(0)->mem_list.stqh_first->addr;
+	assert_false(child_has(held));
+	assert_true(child_has(&before));
+	keep = true;
 	test_stop();
+	/* the program's again, and its children's */
+	assert_true(child_has(held));
+	keep = false;
+	free(kept);
 	assert_int_equal(areas, 0);
 	assert_int_equal(released, 1);
 	assert_int_equal(in_use(), before);
