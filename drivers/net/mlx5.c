@@ -220,6 +220,7 @@ static struct port_driver mlx5 = {
 	.kernel = KERNEL_RESTS,
 	.keeps_queues = true,
 	.own_translation = true,
+	.vendor = 0x02c9,
 	.devargs = devargs,
 	.pci = pci,
 	.probe = probe,

@@ -47,6 +47,8 @@ struct port_driver {
 	bool stop_is_final;   /**< once stopped it cannot be started again: never restart it */
 	bool keeps_queues;    /**< a single receive queue cannot be stopped */
 	bool own_translation; /**< the device takes virtual addresses, with or without an IOMMU */
+	uint32_t vendor;      /**< of devices that programs know by number: IEEE's of the vendor, as
+			       *   verbs tell it; 0: such programs know none of them */
 	/** Device arguments to add to those given for the device (EAL started by us), "" for none.
 	 */
 	void (*devargs)(const char *given, char *extra, size_t len);
@@ -238,6 +240,13 @@ typedef void (*port_change_cb)(struct port *port, void *ctx);
 int port_on_change(port_change_cb cb, void *ctx);
 /** Take callbacks with this context away. */
 void port_off(void *ctx);
+
+/** What programs know a device by, as verbs tell it. */
+struct port_ids {
+	uint32_t vendor, part;
+};
+/** @return 0, -EOPNOTSUPP (no device that programs know by numbers), -ENODEV (it is gone) */
+int port_ids(const struct port *port, struct port_ids *ids);
 
 /** Rx interrupt of a queue as an fd to poll; -ENOTSUP where there is none. */
 int port_rx_fd(struct port *port, uint16_t queue);

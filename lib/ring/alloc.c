@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
+#include <stddef.h>
 #include <stdlib.h>
 
 #include <rte_errno.h>
@@ -14,6 +15,8 @@
 #include "ring/ring_priv.h"
 
 static bool initialised;
+/* Who finds a ring by its descriptor may look at it just when it ends, so the memory is kept. */
+static SLIST_HEAD(, ring_ctl) unused = SLIST_HEAD_INITIALIZER(unused);
 
 void
 ring_alloc_init(struct ring_alloc *alloc, enum ring_dir dir, int sock)
@@ -269,7 +272,31 @@ ring_free(struct ring_ctl *ctl)
 	flow_table_free(ring->flows);
 	aliases_free(ctl);
 	profile_pool_put(ctl);
-	free(ctl);
+	extmem_end(ctl);
+	SLIST_INSERT_HEAD(&unused, ctl, unused);
+}
+
+/* All zero, but for the count of those who are finding out that it is not the ring they look for.
+ */
+static struct ring_ctl *
+ring_new(void)
+{
+	const size_t before = offsetof(struct ring, callers);
+	const size_t after = before + sizeof(((struct ring *)NULL)->callers);
+	struct ring_ctl *ctl = SLIST_FIRST(&unused);
+	void *p;
+
+	if (ctl != NULL) {
+		SLIST_REMOVE_HEAD(&unused, unused);
+		memset(ctl, 0, before);
+		memset((char *)ctl + after, 0, sizeof(*ctl) - after);
+	} else {
+		if (posix_memalign(&p, RTE_CACHE_LINE_SIZE, sizeof(*ctl)) != 0)
+			return NULL;
+		ctl = memset(p, 0, sizeof(*ctl));
+	}
+	ctl->ring.fd = -1;
+	return ctl;
 }
 
 static int
@@ -278,17 +305,17 @@ make(struct ring_port *rp, enum ring_dir dir, const struct ring_alloc *alloc,
 {
 	int limit = conf()->ring_limit_per_interface;
 	struct ring_ctl *ctl;
-	void *p;
 	int ret;
 
 	if (limit > 0 && rp->rings_n >= (unsigned int)limit)
 		return -ENOSPC;
-	if (posix_memalign(&p, RTE_CACHE_LINE_SIZE, sizeof(*ctl)) != 0)
+	ctl = ring_new();
+	if (ctl == NULL)
 		return -ENOMEM;
-	ctl = memset(p, 0, sizeof(*ctl));
 	ctl->owner = rp;
 	ctl->key = *key;
 	SLIST_INIT(&ctl->aliases);
+	SLIST_INIT(&ctl->memory);
 	ctl->ring.port = rp->port;
 	ctl->ring.dir = dir;
 	ctl->ring.alloc = *alloc;

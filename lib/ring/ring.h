@@ -248,6 +248,7 @@ struct ring {
 	struct flow_table *flows;
 	uint32_t plain_flows; /**< of this ring, without FLOW_CYCLIC: a reader looks flows up */
 	bool plain_late;      /**< one has gone; the reader clears it when the queue is empty */
+	uint32_t callers;     /**< between ring_enter() and ring_leave() */
 	struct ring_stats stats;
 
 	rte_spinlock_t tx_lock __rte_cache_aligned;
@@ -283,6 +284,13 @@ static inline void
 ring_hold(struct ring *ring)
 {
 	__atomic_fetch_add(&ring->refs, 1, __ATOMIC_RELAXED);
+}
+
+static inline void
+ring_leave(struct ring *ring)
+{
+	if (!ring->lockless)
+		__atomic_fetch_sub(&ring->callers, 1, __ATOMIC_RELEASE);
 }
 
 static inline struct flow *
@@ -395,8 +403,20 @@ void ring_tx_reclaim(struct ring *ring);
  * @return the fd, or -EMFILE, -ENOMEM... with one log line
  */
 int ring_fd(struct ring *ring);
-/** The ring with that fd, NULL for none. No lock and a few instructions for fds below 65536. */
+/**
+ * The ring with that fd, NULL for none. No lock and a few instructions for fds below 65536. Only
+ * for who knows that the ring does not end meanwhile; ring_enter() and ring_pin() see to that.
+ */
 struct ring *ring_by_fd(int fd);
+/**
+ * The same for one call on the data path: the ring ends only after ring_leave(). In between, no
+ * call of the control path.
+ */
+struct ring *ring_enter(int fd);
+static inline void ring_leave(struct ring *ring);
+/** The same for calls of the control path, which ring_unpin() ends; that may be the ring's end. */
+struct ring *ring_pin(int fd);
+void ring_unpin(struct ring *ring);
 /**
  * Arm the Rx interrupt: the ring's fd becomes readable with the next packet. Takes rx_lock. Each
  * call that did not fail is to be undone by one ring_disarm(), of the same thread or another; while
@@ -413,6 +433,31 @@ int ring_arm(struct ring *ring);
 int ring_disarm(struct ring *ring);
 /** CQ moderation has no ethdev call: kept and reported, -ENOTSUP. */
 int ring_moderate(struct ring *ring, uint32_t count, uint32_t period_usec);
+/** @} */
+
+/** @name Memory of the application (extmem.c) */
+/** @{ */
+/**
+ * Make memory known to EAL and to the device of the ring, which may then read and write it: packets
+ * may lie there. What the range shares with another of this or another ring is mapped once. EAL is
+ * told of whole pages; the device too, but one that has keys for ranges (mlx5), which is told of
+ * these bytes. A bus without mappings (vdev) needs none.
+ *
+ * @param[out] key a number of the range on this device, at least 1; the same range has the same. It
+ *             is no key of the device's, which ethdev does not show.
+ * @return 0; -EINVAL (no address, no length, past the end of memory), -EFAULT (not mapped), -EEXIST
+ *         (it begins or ends in another range and goes beyond that, on a device with keys: one
+ *         packet across would need both), -EOPNOTSUPP (physical addresses, --iova-mode=pa), -ENODEV
+ *         (the device is gone), -ENOMEM, or as EAL or the driver says; one log line for all but
+ *         -EINVAL
+ */
+int ring_memory_add(struct ring *ring, void *addr, size_t len, uint32_t *key);
+/**
+ * Undo one ring_memory_add() of that ring; the ring's end undoes them all. The device must not be
+ * using the memory.
+ * @return 0; -ENOENT: this ring has not registered exactly this
+ */
+int ring_memory_del(struct ring *ring, void *addr, size_t len);
 /** @} */
 
 /** Every ring there is, for the progress engine and statistics; a reference is taken while in @p

@@ -63,15 +63,17 @@ struct ring_pool {
 /** The control side of a ring. */
 struct ring_ctl {
 	struct ring ring;
-	TAILQ_ENTRY(ring_ctl) next; /**< rings of the port, in the order they were made */
+	TAILQ_ENTRY(ring_ctl) next;   /**< rings of the port, in the order they were made */
+	SLIST_ENTRY(ring_ctl) unused; /**< ended, and to be used again */
 	struct ring_port *owner;
 	uint32_t pins; /**< who keeps it alive without being a user */
 	struct ring_key key;
 	SLIST_HEAD(, ring_alias) aliases;
 	struct ring_pool *own_pool;
-	uint32_t sleepers; /**< calls of ring_arm() that were not undone */
-	int wake_fd;	   /**< an eventfd in the ring's epoll set, -1 without */
-	bool rx_fd_counts; /**< the interrupt's fd is an eventfd: read it to clear it */
+	uint32_t sleepers;	     /**< calls of ring_arm() that were not undone */
+	int wake_fd;		     /**< an eventfd in the ring's epoll set, -1 without */
+	bool rx_fd_counts;	     /**< the interrupt's fd is an eventfd: read it to clear it */
+	SLIST_HEAD(, extmem) memory; /**< registered by this ring (extmem.c) */
 };
 
 /** What the rings of one port share. */
@@ -221,6 +223,22 @@ void sleep_wake(struct ring *ring);
 
 /** Register the fields and note how the port's clock runs. */
 int timestamp_init(void);
+
+/** @name Rings by descriptor (fds.c); the table lock held */
+/** @{ */
+/** The descriptor, or the same file under a number that was no ring's lately. */
+int ring_fd_fresh(int fd);
+/** ring->fd is the ring's from now on. */
+void ring_fd_begin(struct ring *ring);
+/** It is no more, and nobody who came by it is inside. */
+void ring_fd_end(struct ring *ring);
+/** @} */
+
+/** @name Memory of the application (extmem.c); the table lock held */
+/** @{ */
+/** The ring ends: undo what was registered by it. */
+void extmem_end(struct ring_ctl *ctl);
+/** @} */
 
 /* lend.c */
 void lend_fini(void);

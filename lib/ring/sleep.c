@@ -17,10 +17,6 @@
 
 #include "ring/ring_priv.h"
 
-/* Rings by fd, for calls that name a ring by it; larger fds are searched. */
-#define FDS 65536
-static struct ring *by_fd[FDS];
-
 static bool
 is_eventfd(int fd)
 {
@@ -67,15 +63,14 @@ sleep_init(struct ring_ctl *ctl)
 void
 sleep_fini(struct ring_ctl *ctl)
 {
-	struct ring *ring = &ctl->ring;
+	int fd = ctl->ring.fd;
 
-	if (ring->fd < 0)
+	if (fd < 0)
 		return;
-	if (ring->fd < FDS)
-		__atomic_store_n(&by_fd[ring->fd], NULL, __ATOMIC_RELEASE);
+	ring_fd_end(&ctl->ring);
 	port_fork_close(ctl->wake_fd);
-	port_fork_close(ring->fd);
-	ring->fd = ctl->wake_fd = -1;
+	port_fork_close(fd);
+	ctl->wake_fd = -1;
 }
 
 void
@@ -100,7 +95,7 @@ open_fd(struct ring_ctl *ctl)
 	int err;
 
 	ctl->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	ring->fd = ctl->wake_fd < 0 ? -1 : epoll_create1(EPOLL_CLOEXEC);
+	ring->fd = ctl->wake_fd < 0 ? -1 : ring_fd_fresh(epoll_create1(EPOLL_CLOEXEC));
 	if (ring->fd < 0 || watch(ring->fd, ctl->wake_fd) != 0 ||
 			(ring->rx_fd >= 0 && watch(ring->fd, ring->rx_fd) != 0)) {
 		err = errno;
@@ -115,8 +110,7 @@ open_fd(struct ring_ctl *ctl)
 		ring->fd = ctl->wake_fd = -1;
 		return -err;
 	}
-	if (ring->fd < FDS)
-		__atomic_store_n(&by_fd[ring->fd], ring, __ATOMIC_RELEASE);
+	ring_fd_begin(ring);
 	return 0;
 }
 
@@ -136,30 +130,6 @@ ring_fd(struct ring *ring)
 		port_fork_own(ring_ctl(ring)->wake_fd);
 	}
 	return ret == 0 ? ring->fd : ret;
-}
-
-static struct ring *
-search_fd(int fd)
-{
-	struct ring *found = NULL;
-	struct ring_ctl *ctl;
-
-	table_lock();
-	for (uint32_t i = 0; found == NULL && (ctl = table_at(i)) != NULL; i++)
-		if (ctl->ring.fd == fd)
-			found = &ctl->ring;
-	table_unlock();
-	return found;
-}
-
-struct ring *
-ring_by_fd(int fd)
-{
-	if (fd < 0)
-		return NULL;
-	if (likely(fd < FDS))
-		return __atomic_load_n(&by_fd[fd], __ATOMIC_ACQUIRE);
-	return search_fd(fd);
 }
 
 void

@@ -340,9 +340,15 @@ control(struct sock *s, unsigned long request, void *arg)
 }
 
 static struct ring *
-tx_ring(struct sock *s)
+tx_ring(struct sock *s, const struct ip_addr *addr, uint16_t port_be)
 {
-	return udp_tx_ring(s->udp);
+	return udp_tx_ring(s->udp, addr, port_be);
+}
+
+static int
+headers(struct sock *s, void *buf, uint16_t len)
+{
+	return udp_headers(s->udp, buf, len);
 }
 
 static struct ring_alloc *
@@ -435,6 +441,7 @@ const struct sock_ops dgram_ops = {
 	.peer = peer,
 	.ioctl = control,
 	.tx_ring = tx_ring,
+	.headers = headers,
 	.ring_alloc = alloc_of,
 	.set_ring_alloc = set_alloc,
 	.bind_device = bind_device,

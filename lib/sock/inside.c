@@ -1,6 +1,19 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What sock.h offers to the room above: the rings and headers behind a file descriptor. */
+/* What sock.h offers to the room above it: the rings and headers behind a file descriptor. */
 #include "sock_priv.h"
+
+/* A ring fd names what receives: a socket that is only open, or only a name of TCP's, has none. */
+static bool
+receives(const struct sock *s)
+{
+	return s->offloaded && (s->bound || s->stream != NULL);
+}
+
+static bool
+is_socket(const struct sock *s)
+{
+	return s != NULL && s->epoll == NULL;
+}
 
 int
 sock_rings(int fd, struct ring **rings, int n)
@@ -10,27 +23,55 @@ sock_rings(int fd, struct ring **rings, int n)
 
 	if (s == NULL)
 		return 0;
-	if (s->offloaded && (s->bound || s->stream != NULL))
+	if (receives(s))
 		ret = (int)s->ops->rings(s, rings, n > 0 ? (unsigned int)n : 0);
 	sock_put(s);
 	return ret;
 }
 
-struct ring *
-sock_tx_ring(int fd, const struct sockaddr *to, socklen_t len)
+int
+sock_ring_fds(int fd, int *ring_fds, unsigned int n)
+{
+	struct sock *s = sock_get_named(fd);
+	struct ring *rings[SOCK_RINGS];
+	unsigned int i, held = 0;
+	int ret = 0;
+
+	if (s == NULL)
+		return 0;
+	if (receives(s))
+		held = s->ops->hold_rings(s, rings, RTE_MIN(n, (unsigned int)SOCK_RINGS));
+	sock_put(s);
+	for (i = 0; i < held; i++) {
+		int number = ret < 0 ? ret : ring_fd(rings[i]);
+
+		if (number < 0)
+			ret = number;
+		else
+			ring_fds[ret++] = number;
+		ring_release(rings[i]);
+	}
+	return ret;
+}
+
+int
+sock_tx_ring_fd(int fd, const struct sockaddr *to, socklen_t len)
 {
 	struct sock *s = sock_get_named(fd);
 	struct ring *ring = NULL;
 	struct ip_addr addr;
 	uint16_t port_be;
+	int ret = -EINVAL;
 
-	if (s == NULL || !s->offloaded || sock_address(to, len, &addr, &port_be) != 0)
-		errno = EINVAL;
-	else if ((ring = s->ops->tx_ring(s)) == NULL)
-		errno = ENODATA;
+	if (is_socket(s) && s->offloaded && sock_address(to, len, &addr, &port_be) == 0) {
+		ring = s->ops->tx_ring(s, &addr, port_be);
+		ret = ring != NULL ? ring_fd(ring) : -ENODATA;
+	}
+	if (ring != NULL)
+		ring_release(ring);
 	if (s != NULL)
 		sock_put(s);
-	return ring;
+	return ret;
 }
 
 int
@@ -42,8 +83,8 @@ sock_headers(int fd, void *buf, uint16_t *len)
 
 	if (s == NULL)
 		return fail(-EINVAL);
-	if (s->offloaded && s->udp != NULL && len != NULL)
-		n = udp_headers(s->udp, hdr, sizeof(hdr));
+	if (is_socket(s) && len != NULL)
+		n = s->offloaded ? s->ops->headers(s, hdr, sizeof(hdr)) : -ENOTCONN;
 	sock_put(s);
 	if (n < 0)
 		return fail(n);

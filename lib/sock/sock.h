@@ -22,13 +22,24 @@ struct udp_sock;
  */
 int sock_rings(int fd, struct ring **rings, int n);
 
-/** @return the ring a send to @p to would use; NULL with errno EINVAL or ENODATA */
-struct ring *sock_tx_ring(int fd, const struct sockaddr *to, socklen_t len);
+/**
+ * The descriptors of these rings.
+ * @return how many were written, 0 when there are none; -EMFILE, -ENOMEM... with one log line
+ */
+int sock_ring_fds(int fd, int *ring_fds, unsigned int n);
+
+/**
+ * The descriptor of the ring that sends to the peer of the socket, or without one to @p to.
+ * @return it; -EINVAL (not offloaded, no address), -ENODATA (UDP: not connected, bound or in a
+ * group, or no way there; TCP: no ring yet), -EMFILE, -ENOMEM...
+ */
+int sock_tx_ring_fd(int fd, const struct sockaddr *to, socklen_t len);
 
 /**
  * The headers a packet to the peer carries.
  * @param[in,out] len room in @p buf, then bytes written; @p buf NULL: bytes needed
- * @return 0; -1 with errno EINVAL (not offloaded), ENOTCONN, ENOBUFS
+ * @return 0; -1 with errno EINVAL (no socket of ours, no @p len), ENOTCONN (also of one that is not
+ *         offloaded), ENOBUFS, EAGAIN while the neighbour is being asked for
  */
 int sock_headers(int fd, void *buf, uint16_t *len);
 

@@ -122,7 +122,10 @@ struct sock_ops {
 	bool (*peer)(struct sock *s, struct ip_addr *addr, uint16_t *port_be);
 	/** -EREMOTE: ask the kernel's socket */
 	int (*ioctl)(struct sock *s, unsigned long request, void *arg);
-	struct ring *(*tx_ring)(struct sock *s);
+	/** with a reference, NULL for none; for a peer, else that address */
+	struct ring *(*tx_ring)(struct sock *s, const struct ip_addr *addr, uint16_t port_be);
+	/** Ethernet to transport header, as udp_headers() */
+	int (*headers)(struct sock *s, void *buf, uint16_t len);
 	struct ring_alloc *(*ring_alloc)(struct sock *s, enum ring_dir dir);
 	int (*set_ring_alloc)(struct sock *s, enum ring_dir dir, const struct ring_alloc *alloc);
 	/** SO_BINDTODEVICE: the port and the kernel's index of its device, NULL and 0 for none */

@@ -573,11 +573,19 @@ control(struct sock *s, unsigned long request, void *arg)
 }
 
 static struct ring *
-tx_ring(struct sock *s)
+tx_ring(struct sock *s, const struct ip_addr *addr, uint16_t port_be)
 {
 	struct ring *ring;
 
-	return stream_rings(s->stream, &ring, 1) != 0 ? ring : NULL;
+	(void)addr;
+	(void)port_be;
+	return stream_hold_rings(s->stream, &ring, 1) != 0 ? ring : NULL;
+}
+
+static int
+headers(struct sock *s, void *buf, uint16_t len)
+{
+	return stream_headers(s->stream, buf, len);
 }
 
 /* A connection sends by the ring that it receives by. */
@@ -649,6 +657,7 @@ const struct sock_ops stream_ops = {
 	.peer = peer,
 	.ioctl = control,
 	.tx_ring = tx_ring,
+	.headers = headers,
 	.ring_alloc = alloc_of,
 	.set_ring_alloc = set_alloc,
 	.bind_device = bind_device,

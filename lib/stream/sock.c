@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include <rte_tcp.h>
+
 #include "stream/stream_priv.h"
 
 #define DRAIN_MS 200	/* what dpvma_exit() gives connections to say goodbye */
@@ -339,6 +341,44 @@ bool
 stream_peer(struct stream *s, struct ip_addr *addr, uint16_t *port_be)
 {
 	return remote_of(s, false, addr, port_be);
+}
+
+/* The engine's lock is held. */
+static int
+write_headers(struct stream *s, uint8_t *buf, uint16_t len)
+{
+	const struct tcp_key *key = tcp_conn_key(s->conn);
+	const struct rte_tcp_hdr tcp = {
+		.src_port = key->lport,
+		.dst_port = key->rport,
+		.data_off = (sizeof(tcp) / 4) << 4,
+		.tcp_flags = RTE_TCP_ACK_FLAG,
+	};
+	struct net_dst *d;
+	int ret = way_of(s->engine, s->conn, &d);
+
+	if (ret != 0)
+		return ret;
+	ret = d->hdr_len + (int)sizeof(tcp);
+	if (len >= ret) {
+		memcpy(buf, d->hdr, d->hdr_len);
+		memcpy(buf + d->hdr_len, &tcp, sizeof(tcp));
+	}
+	return ret;
+}
+
+int
+stream_headers(struct stream *s, void *buf, uint16_t len)
+{
+	int ret = -ENOTCONN;
+
+	if (s->engine == NULL)
+		return ret;
+	engine_enter(s->engine);
+	if (s->conn != NULL && has_peer(tcp_conn_state(s->conn)))
+		ret = write_headers(s, buf, len);
+	engine_leave(s->engine);
+	return ret;
 }
 
 bool

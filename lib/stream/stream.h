@@ -97,6 +97,13 @@ int stream_bind(struct stream *s, const struct ip_addr *addr, uint16_t *port_be)
 void stream_local(const struct stream *s, struct ip_addr *addr, uint16_t *port_be);
 /** The peer, once and as long as there is one. */
 bool stream_peer(struct stream *s, struct ip_addr *addr, uint16_t *port_be);
+/**
+ * The headers of a packet to the peer, Ethernet to TCP without options: ports, header length and
+ * the ACK flag are filled in, numbers, window, lengths and checksums are not.
+ * @return their length, written when @p len suffices; -ENOTCONN; -EAGAIN while the neighbour is
+ *         being asked for; as net_route()
+ */
+int stream_headers(struct stream *s, void *buf, uint16_t len);
 /** The same whatever became of the connection since. */
 bool stream_remote(struct stream *s, struct ip_addr *addr, uint16_t *port_be);
 /** @} */

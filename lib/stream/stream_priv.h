@@ -93,6 +93,9 @@ void engine_leave(struct stream_engine *engine);
 void way_output(void *ctx, const struct tcp_out *out, struct rte_mbuf **pkts, uint16_t n);
 uint16_t way_mtu(void *ctx, const struct tcp_key *key);
 void way_reclaim(void *ctx);
+/** The way of a connection; the engine's lock held. 0, -EAGAIN without the link address yet, or as
+ * net_route() */
+int way_of(struct stream_engine *engine, struct tcp_conn *conn, struct net_dst **d);
 /** @} */
 
 /** @name Local ports (number.c); control lock held */

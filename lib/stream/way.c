@@ -148,6 +148,18 @@ way_output(void *ctx, const struct tcp_out *out, struct rte_mbuf **pkts, uint16_
 	net_output(d, e->ring, pkts, n);
 }
 
+int
+way_of(struct stream_engine *e, struct tcp_conn *conn, struct net_dst **d)
+{
+	const struct tcp_out out = { .conn = conn, .key = tcp_conn_key(conn), .df = true };
+	int ret = 0;
+
+	*d = &extra_of(conn)->d;
+	if (!net_dst_valid(*d))
+		ret = renew(e, &out, d);
+	return ret == 0 && !(*d)->resolved ? -EAGAIN : ret;
+}
+
 void
 way_reclaim(void *ctx)
 {

@@ -359,13 +359,24 @@ udp_send(struct udp_sock *s, const struct udp_out *out, unsigned int n, bool dum
 }
 
 struct ring *
-udp_tx_ring(struct udp_sock *s)
+udp_tx_ring(struct udp_sock *s, const struct ip_addr *addr, uint16_t port_be)
 {
+	struct udp_out o = { .addr = addr, .port_be = port_be, .tos = -1, .ttl = -1 };
 	struct ring *ring = NULL;
+	struct way *w;
 
 	rte_spinlock_lock(&s->tx_lock);
-	if (s->tx != NULL)
-		ring = s->connected && s->tx->peer.valid ? s->tx->peer.ring : s->tx->last;
+	if (s->connected)
+		o.addr = NULL;
+	if (s->connected && s->tx != NULL && s->tx->peer.valid) {
+		ring = s->tx->peer.ring;
+	} else if ((s->connected || s->lport != 0 || s->members_n != 0) && ready(s) == 0) {
+		s->tx->chunk++;
+		if (way_get(s, &o, &w) == 0)
+			ring = w->ring;
+	}
+	if (ring != NULL)
+		ring_hold(ring);
 	rte_spinlock_unlock(&s->tx_lock);
 	return ring;
 }

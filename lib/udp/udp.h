@@ -175,8 +175,11 @@ unsigned int udp_rings(struct udp_sock *sock, struct ring **rings, unsigned int 
 unsigned int udp_hold_rings(struct udp_sock *sock, struct ring **rings, unsigned int n);
 /** The flows that bring the socket its datagrams, for display; the control lock is held. */
 void udp_foreach_flow(struct udp_sock *sock, void (*cb)(struct flow *flow, void *ctx), void *ctx);
-/** The ring that sends to the peer, or that sent last; NULL when nothing was sent yet. */
-struct ring *udp_tx_ring(struct udp_sock *sock);
+/**
+ * The ring that sends to the peer, or to this address; with a reference, which is ring_release()'s
+ * to drop. NULL when the socket has neither peer nor local port nor group, or no way there.
+ */
+struct ring *udp_tx_ring(struct udp_sock *sock, const struct ip_addr *addr, uint16_t port_be);
 
 /** A queued datagram: data starts at the payload; l2_len and l3_len tell how far the headers are.
  */

@@ -7,33 +7,28 @@
 #include "ring/ring.h"
 #include "vma/vma_priv.h"
 
-/** The reader behind a ring's fd. */
-static int
-reader_of(int ring_fd, struct cyclic **cyclic)
-{
-	struct ring *ring = ring_by_fd(ring_fd);
-
-	if (unlikely(ring == NULL))
-		return -EBADF;
-	return cyclic_get(ring, cyclic);
-}
-
 int
 vma_cyclic_read(int ring_fd, struct vma_completion_cb_t *completion, size_t min, size_t max,
 		int flags)
 {
 	struct cyclic_run run = { .packets = 0 };
 	struct cyclic *cyclic;
+	struct ring *ring;
 	bool want_time;
 	int ret;
 
 	if (unlikely(completion == NULL || flags != MSG_DONTWAIT))
 		return vma_result(-EINVAL);
-	ret = reader_of(ring_fd, &cyclic);
-	if (unlikely(ret != 0))
-		return vma_result(ret);
+	ring = ring_enter(ring_fd);
+	if (unlikely(ring == NULL)) {
+		sock_misused(EXTRA_STAT_stale_ring);
+		return vma_result(-EBADF);
+	}
 	want_time = (completion->comp_mask & VMA_CB_MASK_TIMESTAMP) != 0;
-	ret = cyclic_read(cyclic, min, max, want_time, &run);
+	ret = cyclic_get(ring, &cyclic);
+	if (likely(ret == 0))
+		ret = cyclic_read(cyclic, min, max, want_time, &run);
+	ring_leave(ring);
 	if (unlikely(ret != 0))
 		return vma_result(ret);
 	if (run.packets == 0)
@@ -46,22 +41,6 @@ vma_cyclic_read(int ring_fd, struct vma_completion_cb_t *completion, size_t min,
 	if (want_time)
 		completion->hw_timestamp = run.hw_timestamp;
 	return 0;
-}
-
-int
-vma_mem_info(int ring_fd, void **addr, size_t *length, uint32_t *lkey)
-{
-	struct cyclic *cyclic;
-	int ret;
-
-	if (addr == NULL || length == NULL || lkey == NULL)
-		return vma_result(-EINVAL);
-	ret = reader_of(ring_fd, &cyclic);
-	if (ret == 0)
-		ret = cyclic_memory(cyclic, addr, length);
-	if (ret == 0)
-		*lkey = 0; /* ethdev shows no keys */
-	return vma_result(ret);
 }
 
 /** @return 0, -EOPNOTSUPP with one log line */

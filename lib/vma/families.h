@@ -42,9 +42,10 @@
 	MEMBER(AB, vma_add_ring_profile, vma_add_profile, 16, true)                                \
 	MEMBER(CDE, vma_add_ring_profile, vma_add_profile_c, 16, true)                             \
 	MEMBER(ALL, get_socket_network_header, vma_network_header, 13, true)                       \
-	MEMBER(ALL, get_ring_direct_descriptors, vma_no_descriptors, 14, false)                    \
-	MEMBER(ALL, register_memory_on_ring, vma_no_register, 17, false)                           \
-	MEMBER(ALL, deregister_memory_on_ring, vma_no_deregister, 18, false)                       \
+	MEMBER(ALL, get_ring_direct_descriptors, vma_descriptors, 14,                              \
+			vma_descriptors_offered())                                         \
+	MEMBER(ALL, register_memory_on_ring, vma_register_memory, 17, true)                        \
+	MEMBER(ALL, deregister_memory_on_ring, vma_deregister_memory, 18, true)                    \
 	MEMBER(AB, get_mem_info, vma_mem_info, 19, true)                                           \
 	MEMBER(ALL, vma_modify_ring, vma_modify, 20, true)                                         \
 	MASK                                                                                       \

@@ -24,27 +24,15 @@ vma_rings_num(int fd)
 int
 vma_rings_fds(int fd, int *ring_fds, int n)
 {
-	struct ring *rings[RINGS_MAX];
-	int i, ret;
-
 	if (ring_fds == NULL || n <= 0)
 		return vma_result(-EINVAL);
-	n = sock_rings(fd, rings, RTE_MIN(n, RINGS_MAX));
-	for (i = 0; i < n; i++) {
-		ret = ring_fd(rings[i]);
-		if (ret < 0)
-			return vma_result(ret);
-		ring_fds[i] = ret;
-	}
-	return n;
+	return vma_result(sock_ring_fds(fd, ring_fds, (unsigned int)n));
 }
 
 int
 vma_tx_ring_fd(int fd, struct sockaddr *to, socklen_t len)
 {
-	struct ring *ring = sock_tx_ring(fd, to, len);
-
-	return ring == NULL ? -1 : vma_result(ring_fd(ring));
+	return vma_result(sock_tx_ring_fd(fd, to, len));
 }
 
 int
@@ -74,18 +62,20 @@ int
 vma_modify(struct vma_modify_ring_attr *attr)
 {
 	struct ring *ring;
+	int ret = -EINVAL;
 
 	if (attr == NULL)
 		return vma_result(-EINVAL);
-	ring = ring_by_fd(attr->ring_fd);
+	ring = vma_ring_pin(attr->ring_fd);
 	if (ring == NULL)
 		return vma_result(-EBADF);
 	if ((attr->comp_bit_mask & VMA_MODIFY_RING_CQ_ARM) != 0)
-		return vma_result(arm(ring));
-	if ((attr->comp_bit_mask & VMA_MODIFY_RING_CQ_MODERATION) != 0)
-		return vma_result(ring_moderate(ring, attr->cq_moderation.cq_moderation_count,
-				attr->cq_moderation.cq_moderation_period_usec));
-	return vma_result(-EINVAL);
+		ret = arm(ring);
+	else if ((attr->comp_bit_mask & VMA_MODIFY_RING_CQ_MODERATION) != 0)
+		ret = ring_moderate(ring, attr->cq_moderation.cq_moderation_count,
+				attr->cq_moderation.cq_moderation_period_usec);
+	ring_unpin(ring);
+	return vma_result(ret);
 }
 
 int

@@ -34,25 +34,6 @@ vma_no_xtreme_buff(struct vma_buff_t *buff __rte_unused)
 }
 
 int
-vma_no_descriptors(int fd __rte_unused, struct vma_mlx_hw_device_data *data __rte_unused)
-{
-	return refuse();
-}
-
-int
-vma_no_register(int fd __rte_unused, void *addr __rte_unused, size_t length __rte_unused,
-		uint32_t *key __rte_unused)
-{
-	return refuse();
-}
-
-int
-vma_no_deregister(int fd __rte_unused, void *addr __rte_unused, size_t length __rte_unused)
-{
-	return refuse();
-}
-
-int
 vma_no_dpcp(uintptr_t **devices __rte_unused, size_t *num __rte_unused)
 {
 	return refuse();

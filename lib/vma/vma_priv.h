@@ -35,7 +35,6 @@ int vma_register_callback(int s, vma_recv_callback_t callback, void *context);
 /* cyclic_api.c */
 int vma_cyclic_read(int ring_fd, struct vma_completion_cb_t *completion, size_t min, size_t max,
 		int flags);
-int vma_mem_info(int ring_fd, void **addr, size_t *length, uint32_t *lkey);
 int vma_add_profile(struct vma_ring_type_attr *profile, vma_ring_profile_key *key);
 int vma_add_profile_c(struct vma_ring_type_attr_c *profile, vma_ring_profile_key *key);
 
@@ -50,6 +49,17 @@ int vma_dump(int fd, int level);
 /* ioctl_api.c */
 int vma_ioctl(void *control, size_t len);
 
+/* memory_api.c */
+struct ring;
+/** The ring with that fd, to be unpinned; NULL is counted as a mistake of the program. */
+struct ring *vma_ring_pin(int ring_fd);
+int vma_register_memory(int ring_fd, void *addr, size_t length, uint32_t *key);
+int vma_deregister_memory(int ring_fd, void *addr, size_t length);
+int vma_mem_info(int ring_fd, void **addr, size_t *length, uint32_t *lkey);
+int vma_descriptors(int ring_fd, struct vma_mlx_hw_device_data *data);
+/** Whether there is a port that the former can tell of; the stack has started. */
+bool vma_descriptors_offered(void);
+
 /* offload_api.c */
 int vma_conf_rule(const char *line);
 int vma_thread_offload_to(int offload, pthread_t tid);
@@ -63,9 +73,6 @@ int vma_zcopy_free(int fd, struct vma_packet_t *packets, size_t n);
 int vma_no_xtreme_poll(int fd, struct vma_completion_t *completions, unsigned int n, int flags);
 int vma_no_xtreme_free_packets(struct vma_packet_desc_t *packets, int n);
 int vma_no_xtreme_buff(struct vma_buff_t *buff);
-int vma_no_descriptors(int fd, struct vma_mlx_hw_device_data *data);
-int vma_no_register(int fd, void *addr, size_t length, uint32_t *key);
-int vma_no_deregister(int fd, void *addr, size_t length);
 int vma_no_dpcp(uintptr_t **devices, size_t *num);
 
 #endif

@@ -109,6 +109,35 @@ migration_off(void **state)
 	udp_close(s);
 }
 
+static struct ring *
+tx_ring(struct udp_sock *s, const char *to)
+{
+	struct ip_addr a = addr(to);
+	struct ring *ring = udp_tx_ring(s, &a, htons(9));
+
+	if (ring != NULL)
+		ring_release(ring);
+	return ring;
+}
+
+/* Bound, or in a group: the ring of the address, before anything was sent. */
+static void
+transmit_to(void **state)
+{
+	struct udp_sock *s = sock_new();
+	struct ring *ring;
+
+	(void)state;
+	assert_int_equal(sock_bind(s, A0, 4000), 0);
+	ring = tx_ring(s, PEER);
+	assert_non_null(ring);
+	assert_ptr_equal(tx_ring(s, PEER), ring);
+	/* no way there */
+	assert_null(tx_ring(s, "192.168.1.1"));
+	assert_int_equal(fake_sent_n, 0);
+	udp_close(s);
+}
+
 static void
 transmit(void **state)
 {
@@ -119,18 +148,19 @@ transmit(void **state)
 
 	(void)state;
 	alloc.logic = CONF_RING_PER_CORE;
-	assert_null(udp_tx_ring(s));
+	assert_null(tx_ring(s, PEER));
 	assert_int_equal(sock_connect(s, PEER, 9), 0);
 	assert_int_equal(udp_send(s, &o, 1, false), 1);
 	assert_int_equal(udp_set_ring_alloc(s, RING_TX, &alloc), 0);
 	assert_int_equal(udp_send(s, &o, 1, false), 1);
-	before = udp_tx_ring(s);
+	before = tx_ring(s, PEER);
 	assert_ptr_equal(fake_sent[1].ring, before);
 	assert_ptr_not_equal(fake_sent[0].ring, before);
 	fake_here = 2;
 	fake_moved_away = true;
 	assert_int_equal(udp_send(s, &o, 1, false), 1);
-	after = udp_tx_ring(s);
+	/* a peer is a peer, whatever address is asked for */
+	after = tx_ring(s, "192.168.1.1");
 	assert_ptr_not_equal(before, after);
 	assert_ptr_equal(fake_sent[2].ring, after);
 	udp_close(s);
@@ -245,6 +275,7 @@ main(void)
 		TEST(migration),
 		TEST(migration_off),
 		TEST(transmit),
+		TEST(transmit_to),
 		TEST(cyclic),
 		TEST(close_while_delivering),
 	};

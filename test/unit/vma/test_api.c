@@ -17,12 +17,15 @@
 #include "cyclic/cyclic.h"
 #include "sock/dpvma.h"
 #include "sock/sock.h"
-#include "vma/mellanox/vma_extra.h"
+#include "vma/vma_priv.h"
 
 #define RING_FD 70
 #define PLAIN_FD 71
 
-static struct ring cyclic_ring, plain_ring;
+static struct port ports[2];
+static struct ring cyclic_ring = { .port = &ports[0] }, plain_ring = { .port = &ports[1] };
+static int pinned, stale, registered_result;
+static bool has_ids;
 static int init_result, rings, read_result, armed, disarmed, waiting, offload = -1, memory_result;
 static struct cyclic_run next_run;
 static struct ring_profile added;
@@ -95,6 +98,22 @@ conf_offload_add(const char *line)
 	return line == NULL ? -EINVAL : 0;
 }
 
+void
+sock_misused(enum extra_stat what)
+{
+	assert_int_equal(what, EXTRA_STAT_stale_ring);
+	stale++;
+}
+
+int
+sock_ring_fds(int fd, int *out, unsigned int n)
+{
+	assert_int_equal(fd, 5);
+	for (unsigned int i = 0; i < (unsigned int)rings && i < n; i++)
+		out[i] = i == 0 ? RING_FD : PLAIN_FD;
+	return rings < (int)n ? rings : (int)n;
+}
+
 int
 sock_rings(int fd, struct ring **out, int n)
 {
@@ -131,15 +150,12 @@ sock_lent_back(int fd, void *const *packets, unsigned int n)
 
 int ring_mbuf_meta_offset;
 
-struct ring *
-sock_tx_ring(int fd, const struct sockaddr *to, socklen_t len)
+int
+sock_tx_ring_fd(int fd, const struct sockaddr *to, socklen_t len)
 {
 	(void)fd;
 	(void)len;
-	if (to != NULL)
-		return &plain_ring;
-	errno = EINVAL;
-	return NULL;
+	return to != NULL ? PLAIN_FD : -EINVAL;
 }
 
 int
@@ -176,16 +192,72 @@ sock_judged_time(const struct sock_judging *j, const struct rte_mbuf *m)
 }
 /** @} */
 
-int
-ring_fd(struct ring *ring)
+struct ring *
+ring_pin(int fd)
 {
-	return ring == &cyclic_ring ? RING_FD : PLAIN_FD;
+	struct ring *ring = fd == RING_FD ? &cyclic_ring : fd == PLAIN_FD ? &plain_ring : NULL;
+
+	pinned += ring != NULL;
+	return ring;
+}
+
+void
+ring_unpin(struct ring *ring)
+{
+	assert_non_null(ring);
+	pinned--;
 }
 
 struct ring *
-ring_by_fd(int fd)
+ring_enter(int fd)
 {
-	return fd == RING_FD ? &cyclic_ring : fd == PLAIN_FD ? &plain_ring : NULL;
+	struct ring *ring = ring_pin(fd);
+
+	if (ring != NULL) {
+		pinned--;
+		ring->callers++;
+	}
+	return ring;
+}
+
+int
+ring_memory_add(struct ring *ring, void *addr, size_t len, uint32_t *key)
+{
+	assert_ptr_equal(ring, &plain_ring);
+	if (addr == NULL || len == 0)
+		return -EINVAL;
+	*key = 77;
+	return registered_result;
+}
+
+int
+ring_memory_del(struct ring *ring, void *addr, size_t len)
+{
+	assert_ptr_equal(ring, &plain_ring);
+	(void)addr;
+	(void)len;
+	return registered_result;
+}
+
+unsigned int
+port_count(void)
+{
+	return 2;
+}
+
+struct port *
+port_get(unsigned int index)
+{
+	return &ports[index];
+}
+
+int
+port_ids(const struct port *port, struct port_ids *ids)
+{
+	if (port != &ports[1] || !has_ids)
+		return -EOPNOTSUPP;
+	*ids = (struct port_ids){ 0x02c9, 0x1017 };
+	return 0;
 }
 
 int
@@ -278,11 +350,24 @@ up(void **state)
 {
 	(void)state;
 	init_result = read_result = armed = disarmed = waiting = memory_result = 0;
+	pinned = stale = registered_result = 0;
+	has_ids = false;
 	rings = 2;
 	logged[0] = '\0';
 	errno = 0;
 	api = dpvma_get_api();
 	return api == NULL;
+}
+
+/* Whoever came by a descriptor has left its ring. */
+static int
+down(void **state)
+{
+	(void)state;
+	assert_int_equal(pinned, 0);
+	assert_int_equal(cyclic_ring.callers, 0);
+	assert_int_equal(plain_ring.callers, 0);
+	return 0;
 }
 
 #define FAILS(call, err)                                                                           \
@@ -307,9 +392,10 @@ test_table(void **state)
 		memcpy(&word, p + at, 8);
 		assert_true(word != 0);
 	}
-	/* Descriptors, memory, dpcp: not offered. */
-	assert_int_equal(api->vma_extra_supported_mask,
-			0x3fffff & ~(1ull << 14 | 1 << 17 | 1 << 18 | 1 << 21));
+	/* dpcp: not offered; descriptors on no port there is. */
+	assert_int_equal(api->vma_extra_supported_mask, 0x3fffff & ~(1ull << 14 | 1 << 21));
+	has_ids = true;
+	assert_int_equal(dpvma_get_api()->vma_extra_supported_mask, 0x3fffff & ~(1ull << 21));
 	init_result = -1;
 	assert_null(dpvma_get_api());
 	assert_null(offered());
@@ -363,10 +449,8 @@ test_not_offered(void **state)
 {
 	struct vma_packet_desc_t desc = { 0 };
 	struct vma_completion_t completion;
-	struct vma_mlx_hw_device_data data;
 	struct vma_buff_t buff = { 0 };
 	uintptr_t *devices;
-	uint32_t key;
 	size_t n;
 
 	(void)state;
@@ -374,9 +458,6 @@ test_not_offered(void **state)
 	FAILS(api->socketxtreme_free_vma_packets(&desc, 1), EOPNOTSUPP);
 	FAILS(api->socketxtreme_ref_vma_buff(&buff), EOPNOTSUPP);
 	FAILS(api->socketxtreme_free_vma_buff(&buff), EOPNOTSUPP);
-	FAILS(api->get_ring_direct_descriptors(RING_FD, &data), EOPNOTSUPP);
-	FAILS(api->register_memory_on_ring(RING_FD, &buff, 1, &key), EOPNOTSUPP);
-	FAILS(api->deregister_memory_on_ring(RING_FD, &buff, 1), EOPNOTSUPP);
 	FAILS(api->get_dpcp_devices(&devices, &n), EOPNOTSUPP);
 }
 
@@ -547,9 +628,89 @@ test_memory(void **state)
 	assert_int_equal(len, sizeof(memory));
 	assert_int_equal(key, 0);
 	FAILS(api->get_mem_info(RING_FD, NULL, &len, &key), EINVAL);
+	FAILS(api->get_mem_info(RING_FD, &addr, NULL, &key), EINVAL);
+	FAILS(api->get_mem_info(RING_FD, &addr, &len, NULL), EINVAL);
+	FAILS(api->get_mem_info(PLAIN_FD, &addr, &len, &key), EOPNOTSUPP);
 	FAILS(api->get_mem_info(999, &addr, &len, &key), EBADF);
 	memory_result = -EAGAIN;
 	FAILS(api->get_mem_info(RING_FD, &addr, &len, &key), EAGAIN);
+}
+
+static void
+test_register(void **state)
+{
+	uint32_t key = 9;
+
+	(void)state;
+	assert_int_equal(api->register_memory_on_ring(PLAIN_FD, memory, sizeof(memory), &key), 0);
+	assert_int_equal(key, 77);
+	assert_int_equal(api->deregister_memory_on_ring(PLAIN_FD, memory, sizeof(memory)), 0);
+	FAILS(api->register_memory_on_ring(PLAIN_FD, NULL, 1, &key), EINVAL);
+	FAILS(api->register_memory_on_ring(PLAIN_FD, memory, 0, &key), EINVAL);
+	FAILS(api->register_memory_on_ring(PLAIN_FD, memory, 1, NULL), EINVAL);
+	FAILS(api->deregister_memory_on_ring(PLAIN_FD, NULL, 1), EINVAL);
+	FAILS(api->deregister_memory_on_ring(PLAIN_FD, memory, 0), EINVAL);
+	registered_result = -EEXIST;
+	FAILS(api->register_memory_on_ring(PLAIN_FD, memory, 1, &key), EEXIST);
+	registered_result = -ENOENT;
+	FAILS(api->deregister_memory_on_ring(PLAIN_FD, memory, 1), ENOENT);
+}
+
+static void
+test_descriptors(void **state)
+{
+	const struct vma_mlx_hw_device_data none = { 0 };
+	struct vma_mlx_hw_device_data data;
+
+	(void)state;
+	FAILS(api->get_ring_direct_descriptors(PLAIN_FD, &data), EOPNOTSUPP);
+	has_ids = true;
+	memset(&data, 0xff, sizeof(data));
+	assert_int_equal(api->get_ring_direct_descriptors(PLAIN_FD, &data), 0);
+	/* nothing but the device: programs read it as bits */
+	assert_int_equal(data.valid_mask, 0);
+	assert_int_equal(data.dev_data.vendor_id, 0x02c9);
+	assert_int_equal(data.dev_data.vendor_part_id, 0x1017);
+	assert_int_equal(data.dev_data.device_cap, 0);
+	assert_memory_equal(&data.sq_data, &none.sq_data, sizeof(none.sq_data));
+	assert_memory_equal(&data.rq_data, &none.rq_data, sizeof(none.rq_data));
+	ports[1].caps.striding = true;
+	assert_int_equal(api->get_ring_direct_descriptors(PLAIN_FD, &data), 0);
+	assert_int_equal(data.dev_data.device_cap, VMA_HW_MP_RQ_EN);
+	ports[1].caps.striding = false;
+	/* another port's ring */
+	FAILS(api->get_ring_direct_descriptors(RING_FD, &data), EOPNOTSUPP);
+	FAILS(api->get_ring_direct_descriptors(PLAIN_FD, NULL), EINVAL);
+}
+
+/* A descriptor that is no ring is refused by every function that takes one, and counted. */
+static void
+test_stale(void **state)
+{
+	struct vma_modify_ring_attr arm = { .comp_bit_mask = VMA_MODIFY_RING_CQ_ARM };
+	struct vma_modify_ring_attr moderate = { .comp_bit_mask = VMA_MODIFY_RING_CQ_MODERATION };
+	struct vma_mlx_hw_device_data data;
+	struct vma_completion_cb_t c = { 0 };
+	const int no_ring[] = { 999, -1, 0, 5 };
+	uint32_t key;
+	size_t len;
+	void *addr;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(no_ring) / sizeof(no_ring[0]); i++) {
+		int fd = no_ring[i];
+
+		stale = 0;
+		arm.ring_fd = moderate.ring_fd = fd;
+		FAILS(api->vma_cyclic_buffer_read(fd, &c, 1, 9, MSG_DONTWAIT), EBADF);
+		FAILS(api->get_mem_info(fd, &addr, &len, &key), EBADF);
+		FAILS(api->vma_modify_ring(&arm), EBADF);
+		FAILS(api->vma_modify_ring(&moderate), EBADF);
+		FAILS(api->register_memory_on_ring(fd, memory, 1, &key), EBADF);
+		FAILS(api->deregister_memory_on_ring(fd, memory, 1), EBADF);
+		FAILS(api->get_ring_direct_descriptors(fd, &data), EBADF);
+		assert_int_equal(stale, 7);
+	}
 }
 
 static void
@@ -825,18 +986,21 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(test_table, up),
-		cmocka_unit_test_setup(test_families, up),
-		cmocka_unit_test_setup(test_not_offered, up),
-		cmocka_unit_test_setup(test_read, up),
-		cmocka_unit_test_setup(test_profile, up),
-		cmocka_unit_test_setup(test_rings, up),
-		cmocka_unit_test_setup(test_modify, up),
-		cmocka_unit_test_setup(test_memory, up),
-		cmocka_unit_test_setup(test_rule, up),
-		cmocka_unit_test_setup(test_callback, up),
-		cmocka_unit_test_setup(test_ioctl, up),
-		cmocka_unit_test_setup(test_dump_and_threads, up),
+		cmocka_unit_test_setup_teardown(test_table, up, down),
+		cmocka_unit_test_setup_teardown(test_families, up, down),
+		cmocka_unit_test_setup_teardown(test_not_offered, up, down),
+		cmocka_unit_test_setup_teardown(test_read, up, down),
+		cmocka_unit_test_setup_teardown(test_profile, up, down),
+		cmocka_unit_test_setup_teardown(test_rings, up, down),
+		cmocka_unit_test_setup_teardown(test_modify, up, down),
+		cmocka_unit_test_setup_teardown(test_memory, up, down),
+		cmocka_unit_test_setup_teardown(test_register, up, down),
+		cmocka_unit_test_setup_teardown(test_descriptors, up, down),
+		cmocka_unit_test_setup_teardown(test_stale, up, down),
+		cmocka_unit_test_setup_teardown(test_rule, up, down),
+		cmocka_unit_test_setup_teardown(test_callback, up, down),
+		cmocka_unit_test_setup_teardown(test_ioctl, up, down),
+		cmocka_unit_test_setup_teardown(test_dump_and_threads, up, down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

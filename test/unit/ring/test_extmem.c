@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Memory of the application: EAL's table, the device's mapping, ranges that touch and overlap,
+ * several rings, and what is left when they end. The device's side is played by the test.
+ */
+#define ALLOW_EXPERIMENTAL_API
+#include <sys/mman.h>
+
+#include <rte_dev.h>
+#include <rte_errno.h>
+#include <rte_malloc.h>
+#include <rte_memory.h>
+
+#include "ring_test.h"
+
+#define PAGE ((size_t)4096)
+#define PAGES 64
+
+int __wrap_rte_dev_dma_map(struct rte_device *dev, void *addr, uint64_t iova, size_t len);
+int __wrap_rte_dev_dma_unmap(struct rte_device *dev, void *addr, uint64_t iova, size_t len);
+int __real_rte_dev_dma_map(struct rte_device *dev, void *addr, uint64_t iova, size_t len);
+int __real_rte_dev_dma_unmap(struct rte_device *dev, void *addr, uint64_t iova, size_t len);
+
+/* What the device has mapped. */
+static struct {
+	char *addr;
+	size_t len;
+} maps[32];
+static unsigned int maps_n;
+static int device_errno; /* -1: the bus itself is asked */
+
+int
+__wrap_rte_dev_dma_map(struct rte_device *dev, void *addr, uint64_t iova, size_t len)
+{
+	if (device_errno < 0)
+		return __real_rte_dev_dma_map(dev, addr, iova, len);
+	if (device_errno != 0) {
+		rte_errno = device_errno;
+		return -1;
+	}
+	assert_int_equal(iova, (uintptr_t)addr);
+	for (unsigned int i = 0; i < maps_n; i++)
+		assert_true((char *)addr + len <= maps[i].addr ||
+				maps[i].addr + maps[i].len <= (char *)addr);
+	maps[maps_n].addr = addr;
+	maps[maps_n++].len = len;
+	return 0;
+}
+
+int
+__wrap_rte_dev_dma_unmap(struct rte_device *dev, void *addr, uint64_t iova, size_t len)
+{
+	unsigned int i = 0;
+
+	if (device_errno < 0)
+		return __real_rte_dev_dma_unmap(dev, addr, iova, len);
+	while (i < maps_n && (maps[i].addr != addr || maps[i].len != len))
+		i++;
+	assert_true(i < maps_n);
+	maps[i] = maps[--maps_n];
+	return 0;
+}
+
+static bool
+device_has(const char *addr, size_t len)
+{
+	for (unsigned int i = 0; i < maps_n; i++)
+		if (maps[i].addr <= addr && addr + len <= maps[i].addr + maps[i].len)
+			return true;
+	return false;
+}
+
+static bool
+eal_has(const char *addr)
+{
+	return rte_mem_virt2memseg_list(addr) != NULL;
+}
+
+static struct port *port;
+static struct port_driver driver; /* the port's, with keys or without */
+static struct ring *a, *b;
+static char *area;
+
+static void
+test_one(void **state)
+{
+	uint32_t key = 0, again = 0, other = 0;
+
+	(void)state;
+	assert_false(eal_has(area));
+	assert_int_equal(ring_memory_add(a, area, 3 * PAGE, &key), 0);
+	assert_true(key >= 1);
+	assert_true(device_has(area, 3 * PAGE));
+	assert_int_equal(maps_n, 1);
+	for (size_t i = 0; i < 3; i++) {
+		assert_true(eal_has(area + i * PAGE));
+		assert_int_equal(rte_mem_virt2iova(area + i * PAGE + 5),
+				(uintptr_t)area + i * PAGE + 5);
+	}
+	assert_false(eal_has(area + 3 * PAGE));
+	/* once more is counted */
+	assert_int_equal(ring_memory_add(a, area, 3 * PAGE, &again), 0);
+	assert_int_equal(again, key);
+	assert_int_equal(ring_memory_add(a, area + 8 * PAGE, PAGE, &other), 0);
+	assert_int_not_equal(other, key);
+	assert_int_equal(maps_n, 2);
+	assert_int_equal(ring_memory_del(a, area, 3 * PAGE), 0);
+	assert_true(device_has(area, 3 * PAGE));
+	assert_int_equal(ring_memory_del(a, area, 3 * PAGE), 0);
+	assert_int_equal(maps_n, 1);
+	assert_false(eal_has(area));
+	assert_int_equal(ring_memory_del(a, area, 3 * PAGE), -ENOENT);
+	assert_int_equal(ring_memory_del(a, area + 8 * PAGE, PAGE), 0);
+	assert_int_equal(maps_n, 0);
+}
+
+static void
+test_refused(void **state)
+{
+	uint32_t key = 5;
+
+	(void)state;
+	assert_int_equal(ring_memory_add(a, NULL, PAGE, &key), -EINVAL);
+	assert_int_equal(ring_memory_add(a, area, 0, &key), -EINVAL);
+	assert_int_equal(ring_memory_add(a, area, SIZE_MAX, &key), -EINVAL);
+	assert_int_equal(ring_memory_add(a, (void *)(UINTPTR_MAX - 100), 100, &key), -EINVAL);
+	assert_string_equal(test_log, "");
+	/* a page of it is not there */
+	assert_int_equal(munmap(area + 5 * PAGE, PAGE), 0);
+	assert_int_equal(ring_memory_add(a, area, 10 * PAGE, &key), -EFAULT);
+	assert_non_null(strstr(test_log, "not all of it is mapped"));
+	/* the device's own reasons, after which EAL knows nothing of it either */
+	device_errno = ENOSPC;
+	assert_int_equal(ring_memory_add(a, area, PAGE, &key), -ENOSPC);
+	assert_false(eal_has(area));
+	device_errno = 0;
+	assert_int_equal(key, 5);
+	assert_int_equal(maps_n, 0);
+	/* what was not registered: another length, address, ring */
+	assert_int_equal(ring_memory_add(a, area, 2 * PAGE, &key), 0);
+	assert_int_equal(ring_memory_del(a, area, PAGE), -ENOENT);
+	assert_int_equal(ring_memory_del(a, area + PAGE, PAGE), -ENOENT);
+	assert_int_equal(ring_memory_del(b, area, 2 * PAGE), -ENOENT);
+	assert_int_equal(ring_memory_del(a, area, 2 * PAGE), 0);
+}
+
+/* Two rings of one device: mapped once, under one number, until both have let go. */
+static void
+test_two_rings(void **state)
+{
+	uint32_t key_a, key_b;
+
+	(void)state;
+	assert_int_equal(ring_memory_add(a, area, 4 * PAGE, &key_a), 0);
+	assert_int_equal(ring_memory_add(b, area, 4 * PAGE, &key_b), 0);
+	assert_int_equal(key_a, key_b);
+	assert_int_equal(maps_n, 1);
+	assert_int_equal(ring_memory_del(a, area, 4 * PAGE), 0);
+	assert_true(device_has(area, 4 * PAGE));
+	/* a ring's end is the end of its ranges */
+	ring_release(b);
+	b = NULL;
+	assert_int_equal(maps_n, 0);
+	assert_false(eal_has(area));
+}
+
+/* Devices that map pages: what overlaps shares, what is missing is added. */
+static void
+test_overlap_pages(void **state)
+{
+	uint32_t key;
+
+	(void)state;
+	/* neighbours that share a page, as a heap makes them */
+	assert_int_equal(ring_memory_add(a, area + 100, PAGE, &key), 0);
+	assert_true(device_has(area, 2 * PAGE));
+	assert_int_equal(ring_memory_add(a, area + PAGE + 200, 3 * PAGE, &key), 0);
+	assert_int_equal(maps_n, 2);
+	/* around both, and a hole's worth more on each side */
+	assert_int_equal(ring_memory_add(b, area - PAGE, 8 * PAGE, &key), 0);
+	assert_int_equal(ring_memory_add(b, area + 2 * PAGE, 10, &key), 0);
+	assert_int_equal(ring_memory_del(a, area + 100, PAGE), 0);
+	assert_int_equal(ring_memory_del(a, area + PAGE + 200, 3 * PAGE), 0);
+	for (size_t i = 0; i < 8; i++) {
+		assert_true(device_has(area - PAGE + i * PAGE, PAGE));
+		assert_true(eal_has(area - PAGE + i * PAGE));
+	}
+	assert_int_equal(ring_memory_del(b, area - PAGE, 8 * PAGE), 0);
+	/* of the rest nobody needs more than the piece that it is in */
+	assert_int_equal(maps_n, 1);
+	assert_true(device_has(area + 2 * PAGE, PAGE));
+	assert_int_equal(ring_memory_del(b, area + 2 * PAGE, 10), 0);
+	assert_int_equal(maps_n, 0);
+	assert_false(eal_has(area + 2 * PAGE));
+}
+
+/* Devices with keys: exactly these bytes, and no packet may lie across two. */
+static void
+test_overlap_keys(void **state)
+{
+	uint32_t key, inner;
+
+	(void)state;
+	driver.own_translation = true;
+	assert_int_equal(ring_memory_add(a, area + 100, PAGE, &key), 0);
+	assert_false(device_has(area, 2 * PAGE));
+	assert_true(device_has(area + 100, PAGE));
+	/* beside it, in the same page */
+	assert_int_equal(ring_memory_add(a, area + 100 + PAGE, 3 * PAGE, &key), 0);
+	assert_int_equal(maps_n, 2);
+	/* inside */
+	assert_int_equal(ring_memory_add(a, area + 100 + 2 * PAGE, 10, &inner), 0);
+	assert_int_not_equal(inner, key);
+	assert_int_equal(maps_n, 2);
+	test_log[0] = '\0';
+	/* beyond either end, around, from one into the next */
+	assert_int_equal(ring_memory_add(a, area, 200, &key), -EEXIST);
+	assert_non_null(strstr(test_log, "overlaps"));
+	assert_int_equal(ring_memory_add(a, area + 4 * PAGE, 2 * PAGE, &key), -EEXIST);
+	assert_int_equal(ring_memory_add(b, area, 20 * PAGE, &key), -EEXIST);
+	assert_int_equal(ring_memory_add(b, area + PAGE, PAGE, &key), -EEXIST);
+	assert_int_equal(maps_n, 2);
+	/* the inner one keeps its piece */
+	assert_int_equal(ring_memory_del(a, area + 100 + PAGE, 3 * PAGE), 0);
+	assert_true(device_has(area + 100 + 2 * PAGE, 10));
+	assert_int_equal(ring_memory_del(a, area + 100 + 2 * PAGE, 10), 0);
+	assert_int_equal(ring_memory_del(a, area + 100, PAGE), 0);
+	assert_int_equal(maps_n, 0);
+	assert_false(eal_has(area));
+}
+
+/* The bus of virtual devices has no mappings: EAL's table is all. EAL's own memory needs nothing.
+ */
+static void
+test_nothing_to_map(void **state)
+{
+	void *own = rte_malloc(NULL, 2 * PAGE, PAGE);
+	uint32_t key;
+
+	(void)state;
+	assert_non_null(own);
+	assert_int_equal(ring_memory_add(a, own, 2 * PAGE, &key), 0);
+	assert_int_equal(maps_n, 0);
+	assert_int_equal(ring_memory_del(a, own, 2 * PAGE), 0);
+	assert_true(eal_has(own));
+	rte_free(own);
+	device_errno = -1;
+	assert_int_equal(ring_memory_add(a, area, PAGE, &key), 0);
+	assert_true(key >= 1);
+	assert_true(eal_has(area));
+	assert_int_equal(ring_memory_del(a, area, PAGE), 0);
+	assert_false(eal_has(area));
+	/* large pages are counted as such */
+	device_errno = 0;
+	assert_string_equal(test_log, "");
+}
+
+/* Exit: what is registered goes with the rings. */
+static void
+test_exit(void **state)
+{
+	uint32_t key;
+
+	(void)state;
+	assert_int_equal(ring_memory_add(a, area, PAGE, &key), 0);
+	assert_int_equal(ring_memory_add(b, area, 2 * PAGE, &key), 0);
+	rings_fini();
+	a = b = NULL;
+	assert_int_equal(maps_n, 0);
+	assert_false(eal_has(area));
+	assert_false(eal_has(area + PAGE));
+	/* and the memory is the application's to unmap */
+	assert_int_equal(munmap(area, PAGE), 0);
+}
+
+static int
+up(void **state)
+{
+	struct ring_alloc alloc;
+
+	(void)state;
+	test_start("VMA_RX_BUFS=8192", "VMA_TX_BUFS=2048", "VMA_RX_WRE=256", "VMA_TX_WRE=256",
+			"DPVMA_QUEUES=8", NULL);
+	port = port_by_name("net_null0");
+	driver = *port->driver;
+	port->driver = &driver;
+	alloc = test_alloc(CONF_RING_PER_SOCKET);
+	a = test_acquire(port, &alloc);
+	alloc.sock++;
+	b = test_acquire(port, &alloc);
+	area = mmap(NULL, PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	assert_ptr_not_equal(area, MAP_FAILED);
+	area += PAGE;
+	device_errno = 0;
+	test_log[0] = '\0';
+	return 0;
+}
+
+static int
+down(void **state)
+{
+	(void)state;
+	if (a != NULL)
+		ring_release(a);
+	if (b != NULL)
+		ring_release(b);
+	test_stop();
+	munmap(area - PAGE, PAGES * PAGE);
+	assert_int_equal(maps_n, 0);
+	return 0;
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_one, up, down),
+		cmocka_unit_test_setup_teardown(test_refused, up, down),
+		cmocka_unit_test_setup_teardown(test_two_rings, up, down),
+		cmocka_unit_test_setup_teardown(test_overlap_pages, up, down),
+		cmocka_unit_test_setup_teardown(test_overlap_keys, up, down),
+		cmocka_unit_test_setup_teardown(test_nothing_to_map, up, down),
+		cmocka_unit_test_setup_teardown(test_exit, up, down),
+	};
+	int ret;
+
+	test_eal("128", "net_null0,no-rx=1", NULL);
+	ret = cmocka_run_group_tests(tests, NULL, NULL);
+	test_eal_stop();
+	return ret;
+}
