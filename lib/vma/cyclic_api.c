@@ -5,6 +5,7 @@
 #include "conf/conf.h"
 #include "cyclic/cyclic.h"
 #include "ring/ring.h"
+#include "sock/sock.h"
 #include "vma/vma_priv.h"
 
 int

@@ -5,6 +5,7 @@
  */
 #include "cyclic/cyclic.h"
 #include "ring/ring.h"
+#include "sock/sock.h"
 #include "vma/vma_priv.h"
 
 struct ring *

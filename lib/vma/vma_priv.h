@@ -7,6 +7,7 @@
 #define DPVMA_VMA_PRIV_H
 
 #include <errno.h>
+#include <stdbool.h>
 
 #include "vma/mellanox/vma_extra.h"
 
