@@ -222,6 +222,7 @@ next(void)
 bool
 callbacks_run(void)
 {
+	struct reader *reader;
 	uint32_t left = __atomic_load_n(&callbacks_waiting, __ATOMIC_RELAXED);
 	struct callback *c;
 	bool any = false;
@@ -230,11 +231,13 @@ callbacks_run(void)
 	if (inside)
 		return false;
 	inside = true;
+	reader = front_hide();
 	/* each at most once: what comes meanwhile does not keep this call for ever */
 	for (; left != 0 && (c = next()) != NULL; left--) {
 		run(c);
 		any = true;
 	}
+	front_show(reader);
 	inside = false;
 	errno = err;
 	return any;

@@ -222,6 +222,7 @@ static void
 destroy(struct sock *s)
 {
 	rate_forget(s);
+	front_end(s);
 	if (s->udp != NULL)
 		udp_close(s->udp);
 	s->udp = NULL;
@@ -257,7 +258,7 @@ revents(struct sock *s)
 {
 	short got = has_room(s) ? ROOM : 0;
 
-	if (udp_readable(s->udp) || s->shut_read)
+	if (udp_readable(s->udp) || s->shut_read || front_has(s))
 		got |= POLLIN | POLLRDNORM;
 	if (s->shut_read)
 		got |= POLLRDHUP;
@@ -277,7 +278,7 @@ awaited(struct sock *s, short want)
 		return true;
 	if ((want & ROOM) != 0 && has_room(s))
 		return true;
-	return pkts != 0 || s->shut_read || udp_readable(s->udp);
+	return pkts != 0 || s->shut_read || udp_readable(s->udp) || front_has(s);
 }
 
 static void
@@ -328,6 +329,8 @@ control(struct sock *s, unsigned long request, void *arg)
 
 	if (request != FIONREAD)
 		return -EREMOTE;
+	if (front_has(s))
+		front_return(s);
 	udp_queued(s->udp, &pkts, &bytes, &first);
 	if (pkts == 0 && udp_poll(s->udp) != 0)
 		udp_queued(s->udp, &pkts, &bytes, &first);
@@ -384,6 +387,7 @@ shut_rx(struct sock *s)
 static struct sock_stats *
 stats(struct sock *s)
 {
+	front_count(s);
 	return udp_stats(s->udp);
 }
 

@@ -23,8 +23,9 @@
 
 #define TABLE_SIZE SOCK_MARKS
 
-static struct sock **table;
-static uint32_t table_size;    /**< 0 until there is a table */
+struct sock **sock_table;
+uint32_t sock_table_size;
+
 static uint32_t table_top;     /**< no entry at or above it */
 static uint32_t inherited_top; /**< the same when this process was forked */
 static uint32_t alive;
@@ -40,15 +41,17 @@ sock_table_init(void)
 	void *p;
 
 	single = conf()->thread_mode == CONF_THREAD_SINGLE;
-	if (table != NULL)
+	if (fronts_init(TABLE_SIZE) != 0)
+		return -ENOMEM;
+	if (sock_table != NULL)
 		return 0;
 	/* pages come when they are touched */
-	p = mmap(NULL, TABLE_SIZE * sizeof(*table), PROT_READ | PROT_WRITE,
+	p = mmap(NULL, TABLE_SIZE * sizeof(*sock_table), PROT_READ | PROT_WRITE,
 			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (p == MAP_FAILED)
 		return -ENOMEM;
-	table = p;
-	__atomic_store_n(&table_size, TABLE_SIZE, __ATOMIC_RELEASE);
+	sock_table = p;
+	__atomic_store_n(&sock_table_size, TABLE_SIZE, __ATOMIC_RELEASE);
 	return 0;
 }
 
@@ -58,24 +61,25 @@ sock_table_forget(void)
 	uint32_t fd;
 
 	for (fd = 0; fd < table_top; fd++) {
-		if (table[fd] == NULL)
+		if (sock_table[fd] == NULL)
 			continue;
 		sock_mark((int)fd, SOCK_MARK_NONE);
-		if (table[fd]->wake_fd >= 0)
-			sock_own_close(table[fd]->wake_fd);
-		if (table[fd]->epoll != NULL && table[fd]->epoll->own_fd >= 0)
-			sock_own_close(table[fd]->epoll->own_fd);
+		front_forget((int)fd);
+		if (sock_table[fd]->wake_fd >= 0)
+			sock_own_close(sock_table[fd]->wake_fd);
+		if (sock_table[fd]->epoll != NULL && sock_table[fd]->epoll->own_fd >= 0)
+			sock_own_close(sock_table[fd]->epoll->own_fd);
 		/* it may have other names */
-		table[fd]->wake_fd = -1;
-		if (table[fd]->epoll != NULL)
-			table[fd]->epoll->own_fd = -1;
+		sock_table[fd]->wake_fd = -1;
+		if (sock_table[fd]->epoll != NULL)
+			sock_table[fd]->epoll->own_fd = -1;
 	}
 	/* what the stack has opened is no more than a file here */
 	for (fd = 0; fd < sock_stacks_top(); fd++)
 		sock_own_told((int)fd, false);
 	callbacks_forget();
 	inherited_top = table_top;
-	table_size = 0;
+	sock_table_size = 0;
 	table_top = 0;
 }
 
@@ -86,17 +90,9 @@ dpvma_inherit(void)
 	uint32_t fd;
 
 	for (fd = 0; fd < inherited_top; fd++)
-		if (table[fd] != NULL)
-			kernel_leave(table[fd]);
+		if (sock_table[fd] != NULL)
+			kernel_leave(sock_table[fd]);
 	inherited_top = 0;
-}
-
-static struct sock *
-at(int fd)
-{
-	if (unlikely((uint32_t)fd >= __atomic_load_n(&table_size, __ATOMIC_ACQUIRE)))
-		return NULL;
-	return __atomic_load_n(&table[fd], __ATOMIC_ACQUIRE);
 }
 
 struct sock *
@@ -104,10 +100,10 @@ sock_new(int fd)
 {
 	struct sock *s;
 
-	if ((uint32_t)fd >= __atomic_load_n(&table_size, __ATOMIC_ACQUIRE))
+	if ((uint32_t)fd >= __atomic_load_n(&sock_table_size, __ATOMIC_ACQUIRE))
 		return NULL;
 	/* the kernel gave the number anew: what had it was closed behind our back */
-	if (unlikely(at(fd) != NULL))
+	if (unlikely(sock_at(fd) != NULL))
 		dpvma_forget(fd);
 	rte_spinlock_lock(&free_lock);
 	s = SLIST_FIRST(&free_list);
@@ -174,7 +170,8 @@ enter(struct sock *s, int fd)
 	if ((uint32_t)fd >= table_top)
 		table_top = (uint32_t)fd + 1;
 	rte_spinlock_unlock(&free_lock);
-	__atomic_store_n(&table[fd], s, __ATOMIC_RELEASE);
+	front_forget(fd);
+	__atomic_store_n(&sock_table[fd], s, __ATOMIC_RELEASE);
 	sock_mark(fd,
 			s->offloaded || s->sends || s->epoll != NULL ? SOCK_MARK_OURS
 								     : SOCK_MARK_KERNEL);
@@ -222,12 +219,12 @@ drop(struct sock *s)
 static inline struct sock *
 hold(int fd)
 {
-	struct sock *s = at(fd);
+	struct sock *s = sock_at(fd);
 
 	if (s == NULL)
 		return NULL;
 	__atomic_fetch_add(&s->users, 1, __ATOMIC_ACQ_REL);
-	if (likely(at(fd) == s))
+	if (likely(sock_at(fd) == s))
 		return s;
 	drop(s);
 	return NULL;
@@ -236,7 +233,7 @@ hold(int fd)
 struct sock *
 sock_get(int fd)
 {
-	return single ? at(fd) : hold(fd);
+	return single ? sock_at(fd) : hold(fd);
 }
 
 void
@@ -262,7 +259,7 @@ sock_put(struct sock *s)
 bool
 sock_is_ours(int fd)
 {
-	return at(fd) != NULL;
+	return sock_at(fd) != NULL;
 }
 
 unsigned int
@@ -294,7 +291,7 @@ sock_names_unlock(void)
 struct sock *
 sock_held(int fd)
 {
-	return at(fd);
+	return sock_at(fd);
 }
 
 void
@@ -303,7 +300,7 @@ sock_foreach_name(struct sock *s, void (*cb)(int fd, void *ctx), void *ctx)
 	uint32_t fd, left = s->names;
 
 	for (fd = 0; left != 0 && fd < table_top; fd++)
-		if (table[fd] == s) {
+		if (sock_table[fd] == s) {
 			cb((int)fd, ctx);
 			left--;
 		}
@@ -312,7 +309,7 @@ sock_foreach_name(struct sock *s, void (*cb)(int fd, void *ctx), void *ctx)
 bool
 sock_add_name(struct sock *s, int fd)
 {
-	if (s->names == 0 || (uint32_t)fd >= table_size)
+	if (s->names == 0 || (uint32_t)fd >= sock_table_size)
 		return false;
 	__atomic_fetch_add(&s->users, 1, __ATOMIC_ACQ_REL);
 	enter(s, fd);
@@ -331,12 +328,13 @@ take_name(int fd, void *ctx)
 struct sock *
 sock_detach_locked(int fd, bool *last)
 {
-	struct sock *s = at(fd);
+	struct sock *s = sock_at(fd);
 
 	*last = false;
 	if (s == NULL)
 		return NULL;
-	__atomic_store_n(&table[fd], NULL, __ATOMIC_RELEASE);
+	__atomic_store_n(&sock_table[fd], NULL, __ATOMIC_SEQ_CST);
+	front_forget(fd);
 	sock_mark(fd, SOCK_MARK_NONE);
 	*last = --s->names == 0;
 	if (*last) {
@@ -356,7 +354,7 @@ sock_detach(int fd, bool *last)
 	struct sock *s;
 
 	*last = false;
-	if (at(fd) == NULL)
+	if (sock_at(fd) == NULL)
 		return NULL;
 	sock_names_lock();
 	s = sock_detach_locked(fd, last);

@@ -8,23 +8,18 @@
 
 /** @name Out */
 /** @{ */
-/* As recvfrom() would say it, but before anything is taken. */
-static int
-name_room(const struct sock_loan *loan)
+int
+sock_named_room(struct sockaddr *from, socklen_t *fromlen)
 {
-	if (loan->from == NULL)
-		return 0;
-	if (!user_out(loan->fromlen, sizeof(*loan->fromlen)))
+	if (!user_out(fromlen, sizeof(*fromlen)))
 		return -EFAULT;
-	if ((int)*loan->fromlen < 0)
+	if ((int)*fromlen < 0)
 		return -EINVAL;
-	return user_out(loan->from, RTE_MIN((size_t)*loan->fromlen, sizeof(struct sockaddr_in)))
-			? 0
-			: -EFAULT;
+	return user_out(from, RTE_MIN((size_t)*fromlen, sizeof(struct sockaddr_in))) ? 0 : -EFAULT;
 }
 
-static void
-give_name(const struct sock_loan *loan, const struct rte_mbuf *m)
+void
+sock_lent_name(struct rte_mbuf *m, struct sockaddr *from, socklen_t *fromlen)
 {
 	struct sockaddr_in sin = {
 		.sin_family = AF_INET,
@@ -32,8 +27,8 @@ give_name(const struct sock_loan *loan, const struct rte_mbuf *m)
 		.sin_addr.s_addr = udp_packet_ip(m)->src_addr,
 	};
 
-	memcpy(loan->from, &sin, RTE_MIN(*loan->fromlen, sizeof(sin)));
-	*loan->fromlen = sizeof(sin);
+	memcpy(from, &sin, RTE_MIN(*fromlen, sizeof(sin)));
+	*fromlen = sizeof(sin);
 }
 
 /* The kernel's socket has it: @p flags in place of the call's. */
@@ -57,7 +52,7 @@ copy(struct sock *s, struct sock_loan *loan, int flags)
 }
 
 static ssize_t
-lend_datagram(struct sock *s, struct sock_loan *loan)
+lend_datagram(struct sock *s, int fd, struct sock_loan *loan)
 {
 	struct sock_wait w = sock_wait_of(sock_dont_wait(s, loan->flags) ? 0 : s->rcv_timeout_ns);
 	struct rte_mbuf *m;
@@ -66,12 +61,11 @@ lend_datagram(struct sock *s, struct sock_loan *loan)
 	do {
 		ret = sock_take(s, &m, 1, loan->flags, &w);
 		if (likely(ret > 0)) {
-			*ring_mbuf_link(m) = NULL;
-			ring_lend(m, RING_LENT_PACKET, s->serial);
-			STAT_INC(udp_stats(s->udp), SOCK, rx_lent);
+			front_fill(s, fd, m);
 			loan->first = m;
+			*ring_mbuf_link(m) = NULL;
 			if (loan->from != NULL)
-				give_name(loan, m);
+				sock_lent_name(m, loan->from, loan->fromlen);
 			return m->pkt_len;
 		}
 		if (ret == -EAGAIN && sock_dont_wait(s, loan->flags))
@@ -116,9 +110,9 @@ receive_plain(int fd, struct sock_loan *loan)
 }
 
 static ssize_t
-lend(struct sock *s, struct sock_loan *loan)
+lend(struct sock *s, int fd, struct sock_loan *loan)
 {
-	ssize_t ret = name_room(loan);
+	ssize_t ret = sock_lent_room(loan->from, loan->fromlen);
 
 	if (unlikely(ret != 0))
 		return ret;
@@ -127,7 +121,7 @@ lend(struct sock *s, struct sock_loan *loan)
 	if (unlikely(!user_out(loan->buf, RTE_MIN(loan->len, loan->written))))
 		return -EFAULT;
 	if (likely(s->udp != NULL))
-		return lend_datagram(s, loan);
+		return lend_datagram(s, fd, loan);
 	ret = stream_sock_lend(s, loan);
 	if (ret >= 0 && loan->from != NULL)
 		*loan->fromlen = 0;
@@ -146,7 +140,7 @@ sock_lend(int fd, struct sock_loan *loan)
 	if (loan->kernels || (loan->flags & (MSG_PEEK | MSG_ERRQUEUE | MSG_OOB)))
 		ret = receive_plain(fd, loan);
 	else
-		ret = lend(s, loan);
+		ret = lend(s, fd, loan);
 	if (s != NULL)
 		sock_put(s);
 	return ret;

@@ -50,6 +50,8 @@ look(struct sock *s, struct rte_mbuf **pkts, unsigned int n, int flags)
 	unsigned int got;
 	int err;
 
+	if (front_has(s))
+		front_return(s);
 	if (unlikely(flags & MSG_PEEK))
 		got = (pkts[0] = udp_peek(s->udp)) != NULL;
 	else

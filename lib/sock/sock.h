@@ -49,7 +49,7 @@ int sock_headers(int fd, void *buf, uint16_t *len);
  */
 void sock_set_api(void *(*get)(void));
 
-/** @name Receiving without a copy (lend.c) */
+/** @name Receiving without a copy (lend.c); datagrams at hand, front.h */
 /** @{ */
 /** Buffers of a stream that make one packet at most: how much is given back at once. */
 #define SOCK_LOAN_BUFS 32
@@ -79,6 +79,15 @@ struct sock_loan {
  *         it would be a copy), -EFAULT, -EINVAL (the address), as recvmsg()
  */
 ssize_t sock_lend(int fd, struct sock_loan *loan);
+/** Whom a datagram is from, as recvfrom() writes it; where sock_lent_room() finds room for it. */
+void sock_lent_name(struct rte_mbuf *m, struct sockaddr *from, socklen_t *fromlen);
+/** 0; -EFAULT, -EINVAL: as recvfrom() says it, but before anything is taken. */
+int sock_named_room(struct sockaddr *from, socklen_t *fromlen);
+static inline int
+sock_lent_room(struct sockaddr *from, socklen_t *fromlen)
+{
+	return likely(from == NULL) ? 0 : sock_named_room(from, fromlen);
+}
 /** How its packets are given back: SOCK_DGRAM, SOCK_STREAM; -EINVAL: not offloaded. */
 int sock_lender(int fd);
 /**

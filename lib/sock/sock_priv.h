@@ -23,6 +23,7 @@
 #include "ring/ring.h"
 #include "sock/attach.h"
 #include "sock/dpvma.h"
+#include "sock/front.h"
 #include "sock/sock.h"
 #include "stat/stat.h"
 #include "stream/stream.h"
@@ -158,6 +159,7 @@ struct sock {
 	struct udp_sock *udp;  /**< a datagram socket's, else NULL */
 	struct stream *stream; /**< a stream socket's, else NULL */
 	struct epoll *epoll;   /**< an epoll descriptor's, else NULL */
+	struct front *front;   /**< see front.h; NULL until it is received from without a copy */
 	bool offloaded;	       /**< else the kernel carries it */
 	bool sends;	       /**< not offloaded, but its sends go by our ports */
 	bool peer_os;	       /**< datagrams to the peer go by the kernel */
@@ -247,6 +249,16 @@ extern bool (*sock_epoll_waits)(int epfd); /**< see struct sock_host; NULL: ther
 extern bool sock_faults;		   /**< see struct sock_host */
 
 /* fdtable.c */
+/** By number; as memory of sockets is used for nothing else an entry may be looked at unasked. */
+extern struct sock **sock_table;
+extern uint32_t sock_table_size; /**< 0 until there is a table */
+static inline struct sock *
+sock_at(int fd)
+{
+	if (unlikely((uint32_t)fd >= __atomic_load_n(&sock_table_size, __ATOMIC_ACQUIRE)))
+		return NULL;
+	return __atomic_load_n(&sock_table[fd], __ATOMIC_ACQUIRE);
+}
 int sock_table_init(void);
 /** The child of a fork() forgets all: its descriptors are the kernel's sockets only. */
 void sock_table_forget(void);
@@ -611,6 +623,41 @@ static inline bool
 callback_bars(const struct sock *s)
 {
 	return s->callback != NULL && sock_in_callback();
+}
+
+/* front.c */
+/** For numbers below @p n. 0, -ENOMEM */
+int fronts_init(unsigned int n);
+/** The number is another socket's from now on, or nobody's. */
+void front_forget(int fd);
+/**
+ * @p first, which was taken out of the queue, is handed out, and lent; some that wait behind it may
+ * be taken out with it, for the next calls of this thread by number @p fd. The caller is a user of
+ * the socket.
+ */
+void front_fill(struct sock *s, int fd, struct rte_mbuf *first);
+/**
+ * Nobody owns it any more, what was to be handed out is the first in the queue again, and what was
+ * given back is freed. @return false: there was nothing to be handed out
+ */
+bool front_return(struct sock *s);
+/** The same as the socket goes: all is freed. */
+void front_end(struct sock *s);
+/**
+ * The calling thread has no front until front_show(): inside of a callback no packet may be given
+ * back, and calls that find none at hand see to that.
+ */
+struct reader *front_hide(void);
+void front_show(struct reader *reader);
+/** Bring the socket's counters up to date. */
+void front_count(struct sock *s);
+/** Datagrams that were taken out of the queue and not handed out. */
+static inline bool
+front_has(const struct sock *s)
+{
+	const struct front *f = __atomic_load_n(&s->front, __ATOMIC_ACQUIRE);
+
+	return unlikely(f != NULL) && __atomic_load_n(&f->n, __ATOMIC_RELAXED) != 0;
 }
 
 /* recv.c */

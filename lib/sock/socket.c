@@ -38,6 +38,8 @@ sock_to_kernel(struct sock *s, const char *fmt, ...)
 	if (unlikely(s->untold))
 		carry_tell(s);
 	__atomic_store_n(&s->offloaded, false, __ATOMIC_RELEASE);
+	if (unlikely(s->front != NULL))
+		front_return(s);
 	mark_names(s, SOCK_MARK_KERNEL);
 	epoll_follow(s);
 	sock_wake_all(s);

@@ -270,6 +270,50 @@ udp_dequeue(struct udp_sock *s, struct rte_mbuf **pkts, unsigned int n)
 	return n;
 }
 
+unsigned int
+udp_dequeue_list(struct udp_sock *s, struct rte_mbuf **first, unsigned int all, unsigned int n)
+{
+	unsigned int queued;
+	uint32_t bytes;
+
+	if (__atomic_load_n(&s->head.queued, __ATOMIC_ACQUIRE) == 0)
+		return 0;
+	rte_spinlock_lock(&s->queue_lock);
+	queued = s->head.queued;
+	n = queued <= all ? queued : n;
+	if (n != 0) {
+		*first = detach(s, n, &bytes);
+		s->read_packets += n;
+		s->read_bytes += bytes;
+	}
+	rte_spinlock_unlock(&s->queue_lock);
+	return n;
+}
+
+void
+udp_requeue(struct udp_sock *s, struct rte_mbuf *first, unsigned int n)
+{
+	struct rte_mbuf *last = first;
+	uint32_t bytes = first->pkt_len, queued;
+
+	for (unsigned int i = 1; i < n; i++) {
+		last = *ring_mbuf_link(last);
+		bytes += last->pkt_len;
+	}
+	rte_spinlock_lock(&s->queue_lock);
+	queued = s->head.queued;
+	if (queued == 0)
+		s->last = last;
+	else
+		*ring_mbuf_link(last) = s->first;
+	s->first = first;
+	s->bytes += bytes + n * UDP_PACKET_CHARGE;
+	s->read_packets -= n;
+	s->read_bytes -= bytes;
+	__atomic_store_n(&s->head.queued, queued + n, __ATOMIC_RELEASE);
+	rte_spinlock_unlock(&s->queue_lock);
+}
+
 struct rte_mbuf *
 udp_peek(struct udp_sock *s)
 {

@@ -147,6 +147,15 @@ unsigned int udp_poll(struct udp_sock *sock);
  * is one use of the receive rings for VMA_RING_MIGRATION_RATIO_RX.
  */
 unsigned int udp_dequeue(struct udp_sock *sock, struct rte_mbuf **pkts, unsigned int n);
+/**
+ * All datagrams, if there are no more than @p all, else @p n < @p all, as a list by
+ * ring_mbuf_link(); that of the last says nothing. All at once cost less than some.
+ * @return how many
+ */
+unsigned int udp_dequeue_list(
+		struct udp_sock *sock, struct rte_mbuf **first, unsigned int all, unsigned int n);
+/** As if the list had not been taken: @p n >= 1 are the first of the queue again. */
+void udp_requeue(struct udp_sock *sock, struct rte_mbuf *first, unsigned int n);
 /** Without the wake callback a delivery is cheaper. */
 void udp_set_wake(struct udp_sock *sock, enum udp_wake when);
 /** The first, left where it is (MSG_PEEK): a new reference, which rte_pktmbuf_free() drops, or

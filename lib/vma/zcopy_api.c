@@ -7,6 +7,7 @@
  */
 #include <limits.h>
 
+#include "sock/front.h"
 #include "sock/sock.h"
 #include "vma/vma_priv.h"
 
@@ -14,6 +15,11 @@
 #define PACKET sizeof(struct vma_packet_t)
 #define PIECE sizeof(struct iovec)
 #define FULL_PACKET (PACKET + SOCK_LOAN_BUFS * PIECE) /* of a stream, cut as it is lent */
+
+/* Flags with which the next datagram at hand is what the call is for. */
+#define PLAIN_FLAGS                                                                                \
+	(MSG_DONTWAIT | MSG_WAITALL | MSG_TRUNC | MSG_NOSIGNAL | MSG_VMA_ZCOPY |                   \
+			MSG_VMA_ZCOPY_FORCE)
 
 #define FREE_CHUNK 64u /* packets that are given back at once */
 
@@ -56,35 +62,45 @@ describe(struct vma_packet_t *p, struct rte_mbuf *first, size_t room)
 	return bytes;
 }
 
-/** Packets that there is room for, but that a datagram may have too many pieces. */
-static size_t
-lay_out(const struct sock_loan *loan, struct vma_packets_t *packets, size_t len)
+/**
+ * Packets that there is room for, but that a datagram may have too many pieces.
+ * @param bytes in all of them
+ * @param[in,out] flags the call's
+ * @return what the call does
+ */
+static int
+lay_out(struct rte_mbuf *m, size_t bytes, struct vma_packets_t *packets, size_t len, int *flags)
 {
 	struct vma_packet_t *p = packets->pkts;
 	char *end = (char *)packets + len;
-	size_t bytes = 0, n = 0;
+	bool whole = (*flags & MSG_TRUNC) != 0;
+	struct rte_mbuf *next;
+	size_t described = 0, n = 0;
 
-	for (struct rte_mbuf *m = loan->first, *next; m != NULL; m = next) {
+	for (; m != NULL; m = next) {
 		next = *ring_mbuf_link(m);
-		bytes += describe(p, m, (size_t)(end - (char *)p->iov) / PIECE);
+		described += describe(p, m, (size_t)(end - (char *)p->iov) / PIECE);
 		p = (struct vma_packet_t *)&p->iov[p->sz_iov];
 		n++;
 	}
 	packets->n_packet_num = n;
-	return bytes;
+	*flags = (*flags & ~MSG_TRUNC) | MSG_VMA_ZCOPY;
+	if (unlikely(described < bytes)) {
+		*flags |= MSG_TRUNC;
+		described = whole ? bytes : described;
+	}
+	return (int)described;
 }
 
-int
-vma_zcopy_recv(int fd, void *buf, size_t len, int *flags, struct sockaddr *from, socklen_t *fromlen)
+static __rte_noinline int
+receive(int fd, void *buf, size_t len, int *flags, struct sockaddr *from, socklen_t *fromlen)
 {
 	struct sock_loan loan;
 	ssize_t ret;
-	int in, out;
 
 	if (unlikely(flags == NULL))
 		return vma_result(-EFAULT);
-	in = *flags & ~(MSG_VMA_ZCOPY | MSG_VMA_ZCOPY_FORCE);
-	loan = (struct sock_loan){ .flags = in,
+	loan = (struct sock_loan){ .flags = *flags & ~(MSG_VMA_ZCOPY | MSG_VMA_ZCOPY_FORCE),
 		.forced = (*flags & MSG_VMA_ZCOPY_FORCE) != 0,
 		.pieces = pieces_in(len),
 		.buf = buf,
@@ -97,18 +113,48 @@ vma_zcopy_recv(int fd, void *buf, size_t len, int *flags, struct sockaddr *from,
 		return vma_result((int)ret);
 	if (unlikely(loan.kernels))
 		return (int)ret;
-	out = loan.got & MSG_TRUNC;
-	if (likely(loan.first != NULL)) {
-		size_t bytes = lay_out(&loan, buf, len);
-
-		out |= MSG_VMA_ZCOPY;
-		if (unlikely(bytes < (size_t)ret)) {
-			out |= MSG_TRUNC;
-			ret = in & MSG_TRUNC ? ret : (ssize_t)bytes;
-		}
-	}
-	*flags = (*flags & ~(MSG_VMA_ZCOPY | MSG_TRUNC)) | out;
+	if (likely(loan.first != NULL))
+		return lay_out(loan.first, (size_t)ret, buf, len, flags);
+	*flags = (*flags & ~(MSG_VMA_ZCOPY | MSG_TRUNC)) | (loan.got & MSG_TRUNC);
 	return (int)ret;
+}
+
+/* A datagram of several pieces, or whose sender is asked for. */
+static __rte_noinline int
+in_full(struct rte_mbuf *m, struct vma_packets_t *packets, size_t len, int *flags,
+		struct sockaddr *from, socklen_t *fromlen)
+{
+	if (from != NULL)
+		sock_lent_name(m, from, fromlen);
+	*ring_mbuf_link(m) = NULL;
+	return lay_out(m, m->pkt_len, packets, len, flags);
+}
+
+/* From the front of the calling thread, if there is one; else sock_lend() knows. */
+int
+vma_zcopy_recv(int fd, void *buf, size_t len, int *flags, struct sockaddr *from, socklen_t *fromlen)
+{
+	struct vma_packets_t *packets = buf;
+	struct rte_mbuf *m;
+	struct front *f;
+
+	if (unlikely(flags == NULL || buf == NULL || len < HEAD + PACKET + PIECE ||
+			    (*flags & ~PLAIN_FLAGS) != 0 || sock_lent_room(from, fromlen) != 0 ||
+			    (f = front_enter(fd)) == NULL))
+		return receive(fd, buf, len, flags, from, fromlen);
+	m = front_take(f);
+	front_leave();
+	if (unlikely(m == NULL))
+		return receive(fd, buf, len, flags, from, fromlen);
+	if (unlikely(m->next != NULL || from != NULL))
+		return in_full(m, buf, len, flags, from, fromlen);
+	packets->n_packet_num = 1;
+	packets->pkts[0].packet_id = m;
+	packets->pkts[0].sz_iov = 1;
+	packets->pkts[0].iov[0].iov_base = rte_pktmbuf_mtod(m, void *);
+	packets->pkts[0].iov[0].iov_len = m->data_len;
+	*flags = (*flags & ~MSG_TRUNC) | MSG_VMA_ZCOPY;
+	return m->data_len;
 }
 /** @} */
 
@@ -147,10 +193,18 @@ free_many(int fd, struct vma_packet_t *p, size_t n)
 int
 vma_zcopy_free(int fd, struct vma_packet_t *packets, size_t n)
 {
+	struct front *f;
+	bool back;
 	int ret;
 
 	if (unlikely(packets == NULL))
 		return vma_result(-EINVAL);
+	if (likely(n == 1 && (f = front_enter(fd)) != NULL)) {
+		back = front_take_back(f, packets->packet_id);
+		front_leave();
+		if (likely(back))
+			return 0;
+	}
 	if (unlikely(n > 1))
 		return vma_result(free_many(fd, packets, n));
 	ret = sock_lent_back(fd, n != 0 ? &packets->packet_id : NULL, (unsigned int)n);

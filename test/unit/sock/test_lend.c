@@ -5,6 +5,9 @@
  */
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <time.h>
 
@@ -418,6 +421,351 @@ nothing_lost(void **state)
 	assert_int_equal(rte_mempool_avail_count(wire), before);
 }
 
+/* Several in a row, so that some are at hand without asking the queue. */
+static void
+put_numbers(uint16_t port, uint32_t from, uint32_t n)
+{
+	for (uint32_t i = from; i < from + n; i++)
+		test_inject(&(struct test_frame){ .dport = port, .data = &i, .len = sizeof(i) });
+}
+
+/* The next number, given back; UINT32_MAX: there is none. */
+static uint32_t
+next_number(int fd)
+{
+	uint32_t value;
+	struct zcopy z;
+
+	if (take(fd, &z, MSG_DONTWAIT) < 0)
+		return UINT32_MAX;
+	memcpy(&value, z.p.pkts[0].iov[0].iov_base, sizeof(value));
+	assert_int_equal(give(fd, z.p.pkts[0].packet_id), 0);
+	return value;
+}
+
+/* A number is one socket's, and then another's: what is at hand is of that which it is. */
+static void
+numbers(void **state)
+{
+	uint16_t port, other_port;
+	int fd = test_bound(&port), twin, other;
+
+	(void)state;
+	twin = dpvma_dup(fd);
+	assert_true(twin >= 0);
+	put_numbers(port, 0, 20);
+	assert_int_equal(next_number(fd), 0);
+	assert_int_equal(next_number(fd), 1);
+	assert_int_equal(next_number(twin), 2);
+	assert_int_equal(next_number(twin), 3);
+	assert_int_equal(next_number(fd), 4);
+	dpvma_close(fd);
+	other = test_bound(&other_port);
+	assert_int_equal(other, fd);
+	assert_int_equal(next_number(other), UINT32_MAX);
+	assert_int_equal(next_number(twin), 5);
+	put_numbers(other_port, 100, 5);
+	assert_int_equal(next_number(other), 100);
+	assert_int_equal(next_number(twin), 6);
+	assert_int_equal(next_number(other), 101);
+	/* one number onto the other */
+	assert_int_equal(dpvma_dup2(twin, other), other);
+	assert_int_equal(next_number(other), 7);
+	dpvma_close(twin);
+	assert_int_equal(next_number(twin), UINT32_MAX);
+	assert_int_equal(next_number(other), 8);
+	dpvma_close(other);
+}
+
+static unsigned int
+counted(int fd, const char *name)
+{
+	char text[16384], key[64], *at;
+	FILE *f = fmemopen(text, sizeof(text), "w");
+
+	assert_int_equal(dpvma_dump(fd, f), 0);
+	fclose(f);
+	snprintf(key, sizeof(key), "%s ", name);
+	at = strstr(text, key);
+	return at == NULL ? 0 : (unsigned int)strtoul(at + strlen(key), NULL, 10);
+}
+
+static void
+counters(void **state)
+{
+	uint16_t port;
+	int fd = test_bound(&port);
+	struct zcopy z[3];
+
+	(void)state;
+	put_numbers(port, 0, 10);
+	for (unsigned int i = 0; i < 3; i++) {
+		assert_int_equal(take(fd, &z[i], 0), 4);
+		assert_int_equal(counted(fd, "rx_lent"), i + 1);
+	}
+	assert_int_equal(give(fd, z[2].p.pkts[0].packet_id), 0);
+	assert_int_equal(counted(fd, "rx_lent_back"), 1);
+	assert_int_equal(give(fd, z[0].p.pkts[0].packet_id), 0);
+	assert_int_equal(give(fd, z[1].p.pkts[0].packet_id), 0);
+	assert_int_equal(counted(fd, "rx_lent_back"), 3);
+	for (uint32_t i = 3; i < 10; i++)
+		assert_int_equal(next_number(fd), i);
+	assert_int_equal(counted(fd, "rx_lent"), 10);
+	assert_int_equal(counted(fd, "rx_lent_back"), 10);
+	assert_int_equal(counted(fd, "rx_read"), 10);
+	dpvma_close(fd);
+}
+
+/* An epoll tells of what is at hand as long as there is some. */
+static void
+epolls(void **state)
+{
+	struct epoll_event e = { .events = EPOLLIN };
+	int ep = dpvma_epoll_create1(0), fd;
+	uint16_t port;
+
+	(void)state;
+	fd = test_bound(&port);
+	assert_int_equal(dpvma_epoll_ctl(ep, EPOLL_CTL_ADD, fd, &e), 0);
+	put_numbers(port, 0, 5);
+	for (uint32_t i = 0; i < 5; i++) {
+		e.events = 0;
+		assert_int_equal(dpvma_epoll_wait(ep, &e, 1, 0), 1);
+		assert_int_equal(e.events, EPOLLIN);
+		assert_int_equal(next_number(fd), i);
+	}
+	assert_int_equal(dpvma_epoll_wait(ep, &e, 1, 0), 0);
+	dpvma_close(fd);
+	dpvma_close(ep);
+}
+
+static int freed_inside, freed_errno, victim;
+static void *victims;
+
+static vma_recv_callback_retval_t
+frees_inside(int fd, size_t n, struct iovec *iov, struct vma_info_t *info, void *context)
+{
+	(void)fd;
+	(void)n;
+	(void)iov;
+	(void)info;
+	(void)context;
+	errno = 0;
+	freed_inside = give(victim, victims);
+	freed_errno = errno;
+	return VMA_PACKET_DROP;
+}
+
+/* The packet that was handed out last is no exception inside of a callback. */
+static void
+inside_callback(void **state)
+{
+	uint16_t port, other_port;
+	int other = test_bound(&other_port);
+	struct zcopy z;
+
+	(void)state;
+	victim = test_bound(&port);
+	put_numbers(port, 0, 3);
+	assert_int_equal(take(victim, &z, 0), 4);
+	victims = z.p.pkts[0].packet_id;
+	assert_int_equal(api->register_recv_callback(other, frees_inside, NULL), 0);
+	test_inject_text(other_port, "go");
+	assert_errno(take(other, &z, MSG_DONTWAIT), EAGAIN);
+	assert_int_equal(freed_inside, -1);
+	assert_int_equal(freed_errno, EDEADLK);
+	assert_int_equal(caught("free_in_callback"), 1);
+	assert_int_equal(give(victim, victims), 0);
+	assert_int_equal(next_number(victim), 1);
+	/* what passes one is received without a copy as well */
+	assert_int_equal(api->register_recv_callback(other, NULL, NULL), 0);
+	test_inject_text(other_port, "pass");
+	expect(other, "pass");
+	dpvma_close(other);
+	dpvma_close(victim);
+}
+
+/** @name Several threads */
+/** @{ */
+static int shared_fd;
+static uint32_t turn_of, numbers_left;
+static uint8_t seen[20000];
+
+static void *
+take_one(void *number)
+{
+	*(uint32_t *)number = next_number(shared_fd);
+	return NULL;
+}
+
+static uint32_t
+by_another(void)
+{
+	uint32_t number;
+	pthread_t t;
+
+	assert_int_equal(pthread_create(&t, NULL, take_one, &number), 0);
+	pthread_join(t, NULL);
+	return number;
+}
+
+/* Each in turn, often enough that the socket has no front any more in the end. */
+static void
+in_turns(void **state)
+{
+	uint32_t next = 0;
+	uint16_t port;
+
+	(void)state;
+	shared_fd = test_bound(&port);
+	for (unsigned int round = 0; round < 40; round++) {
+		put_numbers(port, next, 6);
+		for (unsigned int i = 0; i < 3; i++) {
+			assert_int_equal(next_number(shared_fd), next);
+			assert_int_equal(by_another(), next + 1);
+			next += 2;
+		}
+	}
+	assert_int_equal(by_another(), UINT32_MAX);
+	dpvma_close(shared_fd);
+}
+
+static void *
+take_in_turn(void *arg)
+{
+	uint32_t me = (uint32_t)(uintptr_t)arg, number;
+
+	while (__atomic_load_n(&numbers_left, __ATOMIC_ACQUIRE) != 0) {
+		if (__atomic_load_n(&turn_of, __ATOMIC_ACQUIRE) != me) {
+			sched_yield();
+			continue;
+		}
+		number = next_number(shared_fd);
+		if (number < sizeof(seen)) {
+			__atomic_fetch_add(&seen[number], 1, __ATOMIC_RELAXED);
+			__atomic_fetch_sub(&numbers_left, 1, __ATOMIC_ACQ_REL);
+		}
+		if (number % 100 < 3)
+			__atomic_store_n(&turn_of, (me + 1) % 2, __ATOMIC_RELEASE);
+	}
+	return NULL;
+}
+
+static void *
+take_any(void *arg)
+{
+	uint32_t number;
+
+	(void)arg;
+	while (__atomic_load_n(&numbers_left, __ATOMIC_ACQUIRE) != 0) {
+		number = next_number(shared_fd);
+		if (number == UINT32_MAX)
+			continue;
+		__atomic_fetch_add(&seen[number], 1, __ATOMIC_RELAXED);
+		__atomic_fetch_sub(&numbers_left, 1, __ATOMIC_ACQ_REL);
+	}
+	return NULL;
+}
+
+/* Every datagram comes to one of the threads, and to one alone. */
+static void
+shared_by(void *(*first)(void *), void *(*second)(void *))
+{
+	enum { ALL = sizeof(seen), PART = 200 };
+	pthread_t t[2];
+	uint16_t port;
+
+	shared_fd = test_bound(&port);
+	memset(seen, 0, sizeof(seen));
+	turn_of = 0;
+	numbers_left = ALL;
+	assert_int_equal(pthread_create(&t[0], NULL, first, (void *)0), 0);
+	assert_int_equal(pthread_create(&t[1], NULL, second, (void *)1), 0);
+	for (uint32_t i = 0; i < ALL; i += PART) {
+		put_numbers(port, i, PART);
+		while (__atomic_load_n(&numbers_left, __ATOMIC_ACQUIRE) > ALL - i)
+			sched_yield();
+	}
+	pthread_join(t[0], NULL);
+	pthread_join(t[1], NULL);
+	for (uint32_t i = 0; i < ALL; i++)
+		assert_int_equal(seen[i], 1);
+	dpvma_close(shared_fd);
+}
+
+static void
+shared(void **state)
+{
+	(void)state;
+	shared_by(take_in_turn, take_in_turn);
+	shared_by(take_any, take_any);
+}
+
+static void *
+take_until_closed(void *arg)
+{
+	struct zcopy z;
+
+	(void)arg;
+	for (;;) {
+		if (take(shared_fd, &z, MSG_DONTWAIT) >= 0) {
+			/* may be closed by now */
+			give(shared_fd, z.p.pkts[0].packet_id);
+			__atomic_fetch_add(&turn_of, 1, __ATOMIC_RELEASE);
+		} else if (errno != EAGAIN) {
+			return NULL;
+		}
+	}
+}
+
+/* The socket goes while another thread takes from it. */
+static void
+closed_by_another(void **state)
+{
+	pthread_t t;
+
+	(void)state;
+	for (unsigned int round = 0; round < 50; round++) {
+		uint16_t port;
+
+		shared_fd = test_bound(&port);
+		turn_of = 0;
+		put_numbers(port, 0, 60);
+		assert_int_equal(pthread_create(&t, NULL, take_until_closed, NULL), 0);
+		while (__atomic_load_n(&turn_of, __ATOMIC_ACQUIRE) < round)
+			sched_yield();
+		dpvma_close(shared_fd);
+		pthread_join(t, NULL);
+	}
+}
+
+/* Another thread's plain receive gets what one has at hand, and may give back what it took. */
+static void
+taken_over(void **state)
+{
+	struct zcopy z;
+	uint32_t number;
+	uint16_t port;
+	pthread_t t;
+
+	(void)state;
+	shared_fd = test_bound(&port);
+	put_numbers(port, 0, 10);
+	assert_int_equal(pthread_create(&t, NULL, take_one, &number), 0);
+	pthread_join(t, NULL);
+	assert_int_equal(number, 0);
+	/* its thread has ended, with nine at hand */
+	assert_int_equal(dpvma_recv(shared_fd, &number, sizeof(number), MSG_DONTWAIT), 4);
+	assert_int_equal(number, 1);
+	assert_int_equal(take(shared_fd, &z, 0), 4);
+	assert_int_equal(by_another(), 3);
+	assert_int_equal(give(shared_fd, z.p.pkts[0].packet_id), 0);
+	assert_errno(give(shared_fd, z.p.pkts[0].packet_id), ENOENT);
+	assert_int_equal(next_number(shared_fd), 4);
+	dpvma_close(shared_fd);
+}
+/** @} */
+
 static int
 start(void **state)
 {
@@ -450,7 +798,24 @@ main(void)
 		cmocka_unit_test(kernels_half),
 		cmocka_unit_test(waits),
 		cmocka_unit_test(nothing_lost),
+		cmocka_unit_test(numbers),
+		cmocka_unit_test(counters),
+		cmocka_unit_test(epolls),
+		cmocka_unit_test(inside_callback),
 	};
+	const struct CMUnitTest threads[] = {
+		cmocka_unit_test(in_turns),
+		cmocka_unit_test(taken_over),
+		cmocka_unit_test(shared),
+		cmocka_unit_test(closed_by_another),
+	};
+	int failed;
 
-	return cmocka_run_group_tests(tests, start, stop);
+	/* one stack a process, so one group */
+	start(NULL);
+	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	if (!test_given("VMA_THREAD_MODE=0"))
+		failed += cmocka_run_group_tests(threads, NULL, NULL);
+	stop(NULL);
+	return failed;
 }

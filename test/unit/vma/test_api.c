@@ -16,6 +16,7 @@
 #include "conf/conf.h"
 #include "cyclic/cyclic.h"
 #include "sock/dpvma.h"
+#include "sock/front.h"
 #include "sock/sock.h"
 #include "vma/vma_priv.h"
 
@@ -131,6 +132,33 @@ sock_lend(int fd, struct sock_loan *loan)
 	(void)loan;
 	return -EAGAIN;
 }
+
+void
+sock_lent_name(struct rte_mbuf *m, struct sockaddr *from, socklen_t *fromlen)
+{
+	(void)m;
+	(void)from;
+	(void)fromlen;
+}
+
+int
+sock_named_room(struct sockaddr *from, socklen_t *fromlen)
+{
+	(void)from;
+	(void)fromlen;
+	return 0;
+}
+
+void
+front_flush(struct front *f)
+{
+	(void)f;
+}
+
+static struct reader nobody;
+__thread struct reader *front_reader = &nobody;
+struct front **fronts;
+uint32_t fronts_n;
 
 int
 sock_lender(int fd)

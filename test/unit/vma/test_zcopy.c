@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "sock/front.h"
 #include "sock/sock.h"
 #include "vma/vma_priv.h"
 
@@ -29,6 +30,37 @@ static bool next_kernels;
 static int type;
 static void *back[256];
 static unsigned int back_n, back_bad;
+
+static bool at_hand; /* the packet comes by the calling thread's front */
+static struct reader reader;
+static struct front front, *front_table[FD + 1] = { [FD] = &front };
+static unsigned int flushed;
+
+__thread struct reader *front_reader = &reader;
+struct front **fronts = front_table;
+uint32_t fronts_n = FD + 1;
+
+void
+front_flush(struct front *f)
+{
+	assert_ptr_equal(f, &front);
+	flushed += f->back_n;
+	f->back_n = 0;
+}
+
+int
+sock_named_room(struct sockaddr *from, socklen_t *fromlen)
+{
+	(void)from;
+	return *fromlen > sizeof(struct sockaddr_in) ? -EINVAL : 0;
+}
+
+void
+sock_lent_name(struct rte_mbuf *m, struct sockaddr *from, socklen_t *fromlen)
+{
+	from->sa_family = m->data_len;
+	*fromlen = 3;
+}
 
 ssize_t
 sock_lend(int fd, struct sock_loan *loan)
@@ -79,13 +111,17 @@ packet(unsigned int i, unsigned int n, const uint16_t *lens)
 		first->pkt_len += lens[k];
 	}
 	first->nb_segs = (uint16_t)n;
+	front.first = first;
+	front.n = at_hand ? 1 : 0;
 	return first;
 }
 
 static int
 up(void **state)
 {
-	(void)state;
+	at_hand = *state != NULL;
+	front = (struct front){ .owner = at_hand ? &reader : NULL, .serial = 7 };
+	flushed = 0;
 	next_packet = NULL;
 	next_got = 0;
 	next_kernels = false;
@@ -115,9 +151,11 @@ one_piece(void **state)
 	memset(buf, 0x55, sizeof(buf));
 	assert_int_equal(vma_zcopy_recv(FD, buf, 40, &flags, NULL, NULL), 9);
 	assert_int_equal(flags, MSG_DONTWAIT | MSG_VMA_ZCOPY);
-	assert_int_equal(asked.flags, MSG_DONTWAIT);
-	assert_int_equal(asked.pieces, 1);
-	assert_false(asked.forced);
+	if (!at_hand) {
+		assert_int_equal(asked.flags, MSG_DONTWAIT);
+		assert_int_equal(asked.pieces, 1);
+		assert_false(asked.forced);
+	}
 	expected[0] = 1;
 	expected[1] = (uintptr_t)&mbufs[0];
 	expected[2] = 1;
@@ -163,6 +201,30 @@ room(void **state)
 		assert_int_equal(flags, MSG_VMA_ZCOPY_FORCE | MSG_VMA_ZCOPY | MSG_WAITALL);
 	}
 	FAILS(vma_zcopy_recv(FD, buf, sizeof(buf), NULL, NULL, NULL), EFAULT);
+}
+
+/* What is not for the next datagram at hand, or has no room for it, goes the long way. */
+static void
+long_way(void **state)
+{
+	static const uint16_t lens[] = { 9 };
+	static const int strange[] = { MSG_PEEK, MSG_OOB, MSG_ERRQUEUE, MSG_DONTWAIT | MSG_PEEK };
+	char buf[64];
+	int flags;
+
+	(void)state;
+	next_packet = packet(0, 1, lens);
+	result = -EAGAIN;
+	for (size_t i = 0; i < RTE_DIM(strange); i++) {
+		flags = strange[i];
+		FAILS(vma_zcopy_recv(FD, buf, sizeof(buf), &flags, NULL, NULL), EAGAIN);
+		assert_int_equal(asked.flags, strange[i]);
+	}
+	flags = 0;
+	result = -ENOBUFS;
+	FAILS(vma_zcopy_recv(FD, buf, 39, &flags, NULL, NULL), ENOBUFS);
+	FAILS(vma_zcopy_recv(FD, NULL, 64, &flags, NULL, NULL), ENOBUFS);
+	assert_int_equal(front.n, 1);
 }
 
 static void
@@ -224,6 +286,7 @@ empty_datagram(void **state)
 	assert_int_equal(u.p.pkts[0].sz_iov, 1);
 	assert_int_equal(u.p.pkts[0].iov[0].iov_len, 0);
 	/* the end of a stream is none */
+	at_hand = false;
 	next_packet = NULL;
 	assert_int_equal(vma_zcopy_recv(FD, &u, sizeof(u), &flags, NULL, NULL), 0);
 	assert_int_equal(flags, 0);
@@ -337,6 +400,8 @@ back_many(void **state)
 	free(p);
 }
 
+#define AT_HAND(test) cmocka_unit_test_prestate_setup_teardown(test, up, NULL, &at_hand)
+
 int
 main(void)
 {
@@ -345,6 +410,10 @@ main(void)
 		cmocka_unit_test_setup(room, up),
 		cmocka_unit_test_setup(pieces, up),
 		cmocka_unit_test_setup(empty_datagram, up),
+		AT_HAND(one_piece),
+		AT_HAND(pieces),
+		AT_HAND(empty_datagram),
+		AT_HAND(long_way),
 		cmocka_unit_test_setup(copied, up),
 		cmocka_unit_test_setup(several, up),
 		cmocka_unit_test_setup(back_one, up),
