@@ -163,6 +163,7 @@ callback_judge(struct sock *s, struct sock_judging *j)
 			drop[dropped++] = m;
 		} else if (verdicts[i] == SOCK_HOLD) {
 			ring_lend(m, RING_LENT_PACKET, s->serial);
+			j->held_bytes += m->pkt_len;
 			held++;
 		} else {
 			pkts[passed++] = m;

@@ -50,7 +50,7 @@ take_more(struct lending *l, int flags)
 		ret = take(l);
 		if (ret == 0 || (ret < 0 && ret != -EAGAIN) || enough(l))
 			return ret;
-		if (sock_dont_wait(l->s, flags))
+		if (sock_dont_wait(l->s, flags) || callback_bars(l->s))
 			return -EAGAIN;
 		w.restarts &= l->done == 0;
 		wait = stream_sock_wait(l->s, POLLIN, &w);
@@ -107,6 +107,7 @@ stream_sock_lend(struct sock *s, struct sock_loan *loan)
 	ret = take(&l);
 	if (unlikely(ret == -EAGAIN || (ret > 0 && !enough(&l)))) {
 		stream_poll(s->stream);
+		callbacks_turn();
 		ret = take_more(&l, loan->flags);
 	}
 	if (l.done == 0) {

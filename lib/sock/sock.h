@@ -132,6 +132,7 @@ struct sock_judging {
 	const uint32_t *generation; /**< differs from began once the callback changed */
 	uint32_t began;
 	void *sock;
+	size_t held_bytes; /**< of those that were held, in the end */
 };
 /**
  * Judge them in order. The application's function is called in here, which may change, close and

@@ -707,6 +707,10 @@ sock_wait_of(int64_t timeout_ns)
 /** close(): SO_LINGER waits here. */
 void stream_sock_linger(struct sock *s);
 
+/* stream_callback.c: of struct sock_ops */
+void stream_sock_set_stage(struct sock *s, bool on);
+unsigned int stream_sock_judge(struct sock *s);
+
 /* stream_data.c: as recvmsg() and sendmsg(), of an offloaded socket */
 ssize_t stream_sock_recvmsg(struct sock *s, struct msghdr *msg, int flags);
 ssize_t stream_sock_sendmsg(struct sock *s, const struct msghdr *msg, int flags);

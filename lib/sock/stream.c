@@ -665,6 +665,8 @@ const struct sock_ops stream_ops = {
 	.stats = stats,
 	.counters = counters,
 	.put_error = put_error,
+	.set_stage = stream_sock_set_stage,
+	.judge = stream_sock_judge,
 	.options = stream_sock_options,
 	.type = SOCK_STREAM,
 };

@@ -30,6 +30,8 @@ wait_sleeping(struct sock *s, short want, struct sock_wait *w)
 	do {
 		ret = sock_sleep(s, want, w, &before);
 		stream_poll(s->stream);
+		if (want & POLLIN)
+			callbacks_turn();
 		if ((ret == -EAGAIN || ret == -EINTR) && there(s, want))
 			ret = 0;
 	} while (ret == 0 && !there(s, want));
@@ -46,6 +48,8 @@ stream_sock_wait(struct sock *s, short want, struct sock_wait *w)
 	sock_wait_begin(w);
 	for (round = 0; rounds < 0 || round < rounds; round = (round + 1) & INT_MAX) {
 		stream_poll(s->stream);
+		if (want & POLLIN)
+			callbacks_turn();
 		/* data or an end: the caller looks under the engine's lock, and need not do so
 		 * twice */
 		if ((__atomic_load_n(&s->stirs, __ATOMIC_ACQUIRE) != stirs && !sock_late(w)) ||
@@ -166,7 +170,7 @@ receive_more(struct receive *r, int flags)
 		ret = take(r);
 		if (ret == 0 || (ret < 0 && ret != -EAGAIN) || r->done >= r->target)
 			return ret;
-		if (sock_dont_wait(r->s, flags))
+		if (sock_dont_wait(r->s, flags) || callback_bars(r->s))
 			return -EAGAIN;
 		w.restarts &= r->done == 0;
 		wait = stream_sock_wait(r->s, POLLIN, &w);
@@ -183,8 +187,11 @@ receive_nothing(struct sock *s, int flags)
 	int ret, err;
 
 	stream_poll(s->stream);
+	callbacks_turn();
 	while (!s->ops->awaited(s, POLLIN)) {
-		ret = sock_dont_wait(s, flags) ? -EAGAIN : stream_sock_wait(s, POLLIN, &w);
+		ret = sock_dont_wait(s, flags) || callback_bars(s)
+				? -EAGAIN
+				: stream_sock_wait(s, POLLIN, &w);
 		if (ret != 0)
 			return ret;
 	}
@@ -210,6 +217,7 @@ receive(struct sock *s, struct msghdr *msg, int flags)
 	if (ret == 0 || (ret < 0 && ret != -EAGAIN))
 		return ret;
 	stream_poll(s->stream);
+	callbacks_turn();
 	ret = receive_more(&r, flags);
 	return r.done != 0 ? (ssize_t)r.done : ret;
 }

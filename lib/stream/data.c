@@ -64,7 +64,8 @@ stream_recv(struct stream *s, const struct iovec *iov, int iovcnt, size_t skip, 
 		return ret;
 	engine_enter(e);
 	if (likely(s->conn != NULL)) {
-		ret = tcp_recv(s->conn, iov, iovcnt, skip, flags);
+		ret = likely(s->filter == 0) ? tcp_recv(s->conn, iov, iovcnt, skip, flags)
+					     : filter_recv(s, iov, iovcnt, skip, flags);
 		if (ret == -ENOTCONN)
 			ret = opening(s->conn) ? -EAGAIN : 0;
 	} else {
@@ -85,7 +86,8 @@ stream_recv_chain(struct stream *s, size_t max, unsigned int bufs, struct rte_mb
 		return ret;
 	engine_enter(e);
 	if (likely(s->conn != NULL)) {
-		ret = tcp_recv_chain(s->conn, max, bufs, chain);
+		ret = likely(s->filter == 0) ? tcp_recv_chain(s->conn, max, bufs, chain)
+					     : filter_chain(s, max, bufs, chain);
 		if (ret == -ENOTCONN)
 			ret = opening(s->conn) ? -EAGAIN : 0;
 	} else {
@@ -183,7 +185,7 @@ revents(struct stream *s)
 		got |= POLLERR;
 	if (opening(conn))
 		return got;
-	if ((ready & TCP_E_READABLE) && tcp_recv_queued(conn) >= s->opt.rcv_lowat)
+	if ((ready & TCP_E_READABLE) && stream_visible(s) >= s->opt.rcv_lowat)
 		got |= IN;
 	if (no_tx || (ready & TCP_E_WRITABLE))
 		got |= OUT;
@@ -225,7 +227,7 @@ stream_queued(struct stream *s, struct stream_queued *q)
 		return 0;
 	engine_enter(e);
 	if (s->conn != NULL && !opening(s->conn)) {
-		q->rx = tcp_recv_queued(s->conn);
+		q->rx = stream_visible(s);
 		q->tx = tcp_send_queued(s->conn, &q->tx_unsent);
 		q->at_mark = tcp_at_mark(s->conn);
 	}

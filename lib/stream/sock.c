@@ -154,6 +154,9 @@ stream_event(void *ctx, void *owner, unsigned int events)
 
 	if (unlikely(s == NULL) || s->wake == NULL)
 		return;
+	if (unlikely(s->filter != 0) && (events & TCP_E_READABLE) && s->conn != NULL &&
+			!filter_event(s, e->ring) && events == TCP_E_READABLE && is_data(s))
+		return;
 	if (events == TCP_E_READABLE && is_data(s)) {
 		/* SO_RCVLOWAT: too little is nothing that anybody waits for */
 		if (tcp_recv_queued(s->conn) < s->opt.rcv_lowat)
@@ -223,6 +226,8 @@ let_go(struct stream *s, bool abort)
 	engine_enter(s->engine);
 	conn = s->conn;
 	s->conn = NULL;
+	/* a batch that is being judged is of no connection any more */
+	s->filter &= (uint8_t) ~(FILTER_OUT | FILTER_TOLD);
 	if (conn != NULL) {
 		x = extra_of(conn);
 		x->orphan = true;

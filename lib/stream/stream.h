@@ -202,6 +202,31 @@ void stream_put_error(struct stream *s, int err);
 int stream_look(struct stream *s, struct tcp_snapshot *snapshot);
 /** @} */
 
+/** @name Staging: data that somebody judges before they can be read (filter.c) */
+/** @{ */
+/**
+ * Told that data came that are to be judged. Called with the engine's lock held: must not block or
+ * call in. The context is that of the wake callback.
+ */
+typedef void (*stream_staged_cb)(void *ctx, struct ring *ring);
+/**
+ * Hide from receive calls what comes from now on while nothing can be read, until it was judged:
+ * what comes behind data that can be read can be read. NULL: no more. Any thread.
+ */
+void stream_set_stage(struct stream *s, stream_staged_cb staged);
+/**
+ * Take what is hidden, as stream_recv_chain(); one batch at a time.
+ * @return buffers; 0: nothing is hidden
+ */
+unsigned int stream_stage_take(struct stream *s, unsigned int bufs, struct rte_mbuf **chain);
+/**
+ * The batch was judged.
+ * @param passed its end, which can be read from now on, and all that came since; NULL: nothing
+ * @param read bytes of it that count as read; what is neither counts as taken
+ */
+void stream_stage_settle(struct stream *s, struct rte_mbuf *passed, size_t read);
+/** @} */
+
 /** @name Time */
 /** @{ */
 /** A turn of the rings that the socket receives from, and the timers of their engines. */

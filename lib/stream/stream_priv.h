@@ -169,17 +169,25 @@ struct desk {
 	struct tcp_listener *listener;
 };
 
+/** struct stream.filter */
+#define FILTER_ON 0x1	 /**< data are judged */
+#define FILTER_HIDES 0x2 /**< those in the queue are not yet */
+#define FILTER_OUT 0x4	 /**< a batch is being judged */
+#define FILTER_TOLD 0x8	 /**< that there are some */
+
 struct stream {
 	enum stream_phase phase;
 	struct stream_engine *engine; /**< of the connection; stays until the socket is closed */
 	struct tcp_conn *conn;	      /**< under the engine's lock */
 	struct stream_flow *flow;     /**< of the connection, now or before: keeps the engine */
 	uint8_t shut;		      /**< 1: receive, 2: send */
+	uint8_t filter;		      /**< FILTER_*; engine locked, or there is none */
 	int error;		      /**< pending without a connection, an errno */
 	stream_wake_cb wake;
 	void *wake_ctx;
 	net_report_cb report; /**< IP_RECVERR */
 	stream_mark_cb mark;
+	stream_staged_cb staged;
 	struct stream_options opt;
 
 	/* control lock */
@@ -202,6 +210,22 @@ void stream_control_unlock(void);
 
 /** The peer has ended its direction, or there is none any more. */
 bool stream_ended(enum tcp_state state);
+/** @name Data that are judged first (filter.c); engine locked, filter is not 0 */
+/** @{ */
+/** As tcp_recv(), and tcp_recv_chain(), of what can be read. */
+ssize_t filter_recv(struct stream *s, const struct iovec *iov, int iovcnt, size_t skip,
+		unsigned int flags);
+ssize_t filter_chain(struct stream *s, size_t max, unsigned int bufs, struct rte_mbuf **chain);
+/** Data came. @return false: they are hidden, and nobody is to be woken */
+bool filter_event(struct stream *s, struct ring *ring);
+/** @} */
+/** Bytes that can be read; engine locked. */
+static inline uint32_t
+stream_visible(const struct stream *s)
+{
+	return unlikely(s->filter & FILTER_HIDES) ? 0 : tcp_recv_queued(s->conn);
+}
+
 /** tcp_ops.mark */
 void stream_marked(void *ctx, void *owner, unsigned int what, uint32_t key);
 /** tcp_ops.event */

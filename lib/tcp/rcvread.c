@@ -316,6 +316,27 @@ tcp_recv_done(struct tcp_conn *conn, size_t bytes)
 	tell_window(conn);
 }
 
+/* What came since lies behind it: nobody else takes from the queue meanwhile. */
+void
+tcp_recv_return(struct tcp_conn *conn, struct rte_mbuf *chain)
+{
+	struct rcvq *q = &conn->rcvq;
+	struct rte_mbuf *last = chain;
+	uint32_t bytes = chain->data_len, n = 1;
+
+	for (; last->next != NULL; n++) {
+		last = last->next;
+		bytes += last->data_len;
+	}
+	last->next = q->head;
+	if (q->head == NULL)
+		q->tail = last;
+	q->head = chain;
+	q->bufs += n;
+	q->bytes += bytes;
+	q->lent -= RTE_MIN(bytes, q->lent);
+}
+
 uint32_t
 tcp_recv_queued(const struct tcp_conn *conn)
 {

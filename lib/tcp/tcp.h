@@ -265,6 +265,8 @@ tcp_recv_mbufs(struct tcp_conn *conn, size_t max, struct rte_mbuf **chain)
 	return tcp_recv_chain(conn, max, UINT16_MAX, chain);
 }
 void tcp_recv_done(struct tcp_conn *conn, size_t bytes);
+/** Put the end of what was taken last back in its place; nothing was read since. */
+void tcp_recv_return(struct tcp_conn *conn, struct rte_mbuf *chain);
 /** Bytes that can be read before the urgent mark, at the mark those behind it (SIOCINQ). */
 uint32_t tcp_recv_queued(const struct tcp_conn *conn);
 /** The next byte is the urgent mark (sockatmark). */

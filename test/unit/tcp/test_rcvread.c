@@ -204,6 +204,41 @@ whole_buffers(void **state)
 	rcv_end();
 }
 
+/* The end of what was taken goes back before what came since. */
+static void
+taken_and_returned(void **state)
+{
+	struct rte_mbuf *a, *back;
+
+	(void)state;
+	rcv_begin(0, 9000);
+	for (uint32_t s = 0; s < 4500; s += 1500)
+		put_seq(s, 1500);
+	assert_int_equal(tcp_recv_mbufs(&conn, 9000, &a), 4500);
+	back = a->next;
+	a->next = NULL;
+	put_seq(4500, 1500);
+	tcp_recv_return(&conn, back);
+	rcv_check();
+	assert_int_equal(conn.rcvq.lent, 1500);
+	assert_int_equal(tcp_recv_queued(&conn), 4500);
+	assert_int_equal(get(got, 9000, 0), 4500);
+	expect_seq(got, 1500, 4500);
+	a->nb_segs = 1;
+	rte_pktmbuf_free(a);
+	tcp_recv_done(&conn, 1500);
+	/* into a queue that is empty, and more behind it */
+	put_seq(6000, 1500);
+	assert_int_equal(tcp_recv_mbufs(&conn, 9000, &a), 1500);
+	tcp_recv_return(&conn, a);
+	rcv_check();
+	put_seq(7500, 1500);
+	assert_int_equal(conn.rcvq.lent, 0);
+	assert_int_equal(get(got, 9000, 0), 3000);
+	expect_seq(got, 6000, 3000);
+	rcv_end();
+}
+
 static void
 no_buffer_to_split(void **state)
 {
@@ -660,6 +695,7 @@ main(void)
 		cmocka_unit_test(peek_and_discard),
 		cmocka_unit_test(nothing_to_read),
 		cmocka_unit_test(whole_buffers),
+		cmocka_unit_test(taken_and_returned),
 		cmocka_unit_test(no_buffer_to_split),
 		cmocka_unit_test(urgent_out_of_band),
 		cmocka_unit_test(urgent_inline),
