@@ -400,7 +400,7 @@ inside(void **state)
 
 /** @name A reader that sleeps */
 /** @{ */
-struct reader {
+struct sleeper {
 	pthread_t thread;
 	int fd;
 	uint32_t turns, sum, got;
@@ -410,7 +410,7 @@ struct reader {
 static vma_recv_callback_retval_t
 every_other(int fd, size_t n, struct iovec *iov, struct vma_info_t *info, void *context)
 {
-	struct reader *r = context;
+	struct sleeper *r = context;
 	size_t i;
 
 	(void)fd;
@@ -427,7 +427,7 @@ every_other(int fd, size_t n, struct iovec *iov, struct vma_info_t *info, void *
 static void *
 reads(void *arg)
 {
-	struct reader *r = arg;
+	struct sleeper *r = arg;
 	uint8_t buf[8192];
 	ssize_t i;
 
@@ -443,7 +443,7 @@ reads(void *arg)
 static void
 whole(void **state)
 {
-	struct reader r = { 0 };
+	struct sleeper r = { 0 };
 	uint32_t sum = 0, sent = 0;
 	uint8_t data[3000];
 	int client, i;
