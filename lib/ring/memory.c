@@ -139,6 +139,7 @@ bytes_for(struct rte_mempool *mp, unsigned int n, size_t *align)
 	return calc(mp, n, page != 0 ? rte_bsf64(page) : 0, &least, align);
 }
 
+/* NULL with rte_errno; EIO: said why. */
 static struct area *
 get_area(struct rte_mempool *mp, unsigned int n, enum ring_dir dir)
 {
@@ -146,6 +147,7 @@ get_area(struct rte_mempool *mp, unsigned int n, enum ring_dir dir)
 	ssize_t len = bytes_for(mp, n, &align);
 	struct area *a = calloc(1, sizeof(*a));
 
+	rte_errno = ENOMEM;
 	if (a == NULL || len < 0) {
 		free(a);
 		return NULL;
@@ -157,6 +159,7 @@ get_area(struct rte_mempool *mp, unsigned int n, enum ring_dir dir)
 	a->given = from[dir].alloc(a->len + align - 1);
 	if (a->given == NULL) {
 		free(a);
+		rte_errno = ENOMEM;
 		return NULL;
 	}
 	a->addr = RTE_PTR_ALIGN_CEIL(a->given, align);
@@ -168,6 +171,7 @@ get_area(struct rte_mempool *mp, unsigned int n, enum ring_dir dir)
 	LOG_ERROR("memory: EAL does not take the %zu bytes at %p of the program's allocator: %s",
 			a->len, a->addr, rte_strerror(rte_errno));
 	give_back(a);
+	rte_errno = EIO;
 	return NULL;
 }
 
@@ -197,19 +201,22 @@ memory_pool_create(const char *name, unsigned int n, unsigned int cache, uint32_
 	struct rte_mempool *mp = make_empty(name, n, cache, room, socket_id);
 	struct area *a = mp != NULL ? get_area(mp, n, dir) : NULL;
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	int err = 0;
 
 	if (a == NULL) {
-		int err = mp == NULL ? rte_errno : ENOMEM;
-
+		err = rte_errno;
 		rte_mempool_free(mp);
 		rte_errno = err;
 		return NULL;
 	}
 	LIST_INSERT_HEAD(&areas, a, next);
-	if (rte_mempool_populate_virt(mp, a->addr, a->len, page, NULL, NULL) < (int)n ||
-			let_in_all(a) != 0) {
+	if (rte_mempool_populate_virt(mp, a->addr, a->len, page, NULL, NULL) < (int)n)
+		err = ENOMEM;
+	else if (let_in_all(a) != 0)
+		err = EIO;
+	if (err != 0) {
 		memory_pool_free(mp);
-		rte_errno = ENOMEM;
+		rte_errno = err;
 		return NULL;
 	}
 	rte_mempool_obj_iter(mp, rte_pktmbuf_init, NULL);

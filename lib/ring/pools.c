@@ -244,10 +244,12 @@ make_pool(struct plan *p, const char *what, unsigned int node, struct rte_mempoo
 		return 0;
 	*pool = create(name, p, (int)node);
 	/* The estimate was too good: memory in pieces, a limit of the process. */
-	while (*pool == NULL && !p->given && p->n / 4 * 3 >= BUFS_MIN) {
+	while (*pool == NULL && rte_errno != EIO && !p->given && p->n / 4 * 3 >= BUFS_MIN) {
 		p->n = p->n / 4 * 3;
 		*pool = create(name, p, (int)node);
 	}
+	if (*pool == NULL && rte_errno == EIO)
+		return -EIO;
 	if (*pool == NULL || ring_pool_known(*pool) != 0)
 		return does_not_fit(p, pools_memory_free((int)node));
 	if (p->n < wanted)

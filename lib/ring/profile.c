@@ -147,7 +147,9 @@ pool_make(struct ring_ctl *ctl, const struct ring_profile *profile, bool stride,
 {
 	const struct port *port = ctl->ring.port;
 	uint32_t each = stride ? bytes + pools_bytes_each(0) : pools_bytes_each(bytes);
-	uint64_t usable = pools_memory_free(port->socket_id);
+	/* the strides of an ordered pool lie together, as no allocator promises */
+	bool given = !stride && memory_is_given(RING_RX);
+	uint64_t usable = given ? UINT64_MAX : pools_memory_free(port->socket_id);
 	char name[RTE_MEMPOOL_NAMESIZE];
 	static unsigned int serial;
 	struct ring_pool *p;
@@ -168,8 +170,12 @@ pool_make(struct ring_ctl *ctl, const struct ring_profile *profile, bool stride,
 		p->pool = NULL;
 	if (p->pool == NULL) {
 		free(p);
+		if (given)
+			LOG_ERROR("port %s: the allocator that the program brought gives no memory "
+				  "for %u buffers of a ring profile of %u strides",
+					port->name, n, profile->num);
 		/* the stride pool has said why */
-		return stride ? -ENOMEM : too_many(port, profile, n, each, usable);
+		return stride || given ? -ENOMEM : too_many(port, profile, n, each, usable);
 	}
 	p->port = port;
 	p->profile = ctl->key.profile;

@@ -163,7 +163,7 @@ struct rte_mempool *pools_create(
 /** @{ */
 /** Whether ring_memory_from() was told of that direction. */
 bool memory_is_given(enum ring_dir dir);
-/** A pool of mbufs in it; NULL with rte_errno. */
+/** A pool of mbufs in it; NULL with rte_errno, EIO: the cause was logged. */
 struct rte_mempool *memory_pool_create(const char *name, unsigned int n, unsigned int cache,
 		uint32_t room, int socket_id, enum ring_dir dir);
 /** False: it is none of those. */

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <rte_eal.h>
+#include <rte_errno.h>
 #include <rte_malloc.h>
 
 #include "ring_test.h"
@@ -341,6 +342,80 @@ test_given(void **state)
 	assert_int_equal(in_use(), before);
 }
 
+/* The device, which may refuse memory. */
+static int map_error;
+static unsigned int maps, unmaps;
+static struct {
+	const char *at;
+	size_t len;
+} mapped;
+
+int __wrap_rte_dev_dma_map(struct rte_device *dev, void *at, uint64_t iova, size_t len);
+int
+__wrap_rte_dev_dma_map(struct rte_device *dev, void *at, uint64_t iova, size_t len)
+{
+	(void)dev;
+	maps++;
+	if (map_error != 0) {
+		rte_errno = map_error;
+		return -1;
+	}
+	assert_true(iova == (uintptr_t)at);
+	mapped.at = at;
+	mapped.len = len;
+	return 0;
+}
+
+int __wrap_rte_dev_dma_unmap(struct rte_device *dev, void *at, uint64_t iova, size_t len);
+int
+__wrap_rte_dev_dma_unmap(struct rte_device *dev, void *at, uint64_t iova, size_t len)
+{
+	(void)dev;
+	(void)iova;
+	unmaps++;
+	/* while it is the stack's still */
+	assert_true(lies_in_an_area(at) && lies_in_an_area((char *)at + len - 1));
+	return 0;
+}
+
+/* The port's device is let in before the pool is used, and shut out before the memory goes. */
+static void
+test_given_mapped(void **state)
+{
+	(void)state;
+	give_most = SIZE_MAX;
+	maps = unmaps = 0;
+	test_conf("VMA_RX_BUFS=2000", "VMA_TX_BUFS=2000", NULL);
+	init(0);
+	assert_int_equal(maps, 2);
+	for (const struct rte_mempool_memhdr *c = pools_tx(0)->mem_list.stqh_first; c != NULL;
+			c = c->next.stqe_next)
+		assert_true((char *)c->addr >= mapped.at &&
+				(char *)c->addr + c->len <= mapped.at + mapped.len);
+	assert_int_equal(unmaps, 0);
+	test_stop();
+	assert_int_equal(unmaps, 2);
+	assert_int_equal(areas, 0);
+	/* a bus that maps nothing: there is nothing to undo */
+	map_error = ENOTSUP;
+	test_conf("VMA_RX_BUFS=2000", "VMA_TX_BUFS=2000", NULL);
+	init(0);
+	assert_int_equal(maps, 4);
+	test_stop();
+	assert_int_equal(unmaps, 2);
+	/* a device that will not have it, whatever the number of buffers */
+	map_error = ENOSPC;
+	test_conf("VMA_TX_BUFS=2000", NULL);
+	init(-EIO);
+	assert_int_equal(lines(), 1);
+	assert_non_null(strstr(test_log, "cannot be mapped for device net_null0"));
+	assert_int_equal(maps, 5);
+	test_stop();
+	assert_int_equal(unmaps, 2);
+	assert_int_equal(areas, 0);
+	map_error = 0;
+}
+
 static void
 test_given_little(void **state)
 {
@@ -416,6 +491,7 @@ main(void)
 		cmocka_unit_test(test_types),
 		cmocka_unit_test(test_held),
 		cmocka_unit_test(test_given),
+		cmocka_unit_test(test_given_mapped),
 		cmocka_unit_test(test_given_little),
 		cmocka_unit_test(test_given_held),
 	};
