@@ -90,6 +90,7 @@ refusals(void)
 	struct vma_completion_cb_t completion;
 	struct vma_ring_type_attr attr = { .ring_type = VMA_RING_PACKET };
 	vma_ring_profile_key key = 0;
+	uint32_t mem_key;
 	uint16_t len = 0;
 	size_t n = 0;
 	void *addr;
@@ -109,7 +110,7 @@ refusals(void)
 	FAILS(vma_socketxtreme_free_vma_buff(NULL), EOPNOTSUPP);
 	FAILS(vma_cyclic_buffer_read(-1, NULL, 1, 1, MSG_DONTWAIT), EINVAL);
 	FAILS(vma_cyclic_buffer_read(-1, &completion, 1, 1, 0), EINVAL);
-	FAILS(vma_get_mem_info(-1, &addr, NULL, NULL), EINVAL);
+	FAILS(vma_get_mem_info(-1, &addr, &n, &mem_key), EBADF);
 	FAILS(vma_modify_ring(NULL), EINVAL);
 	FAILS(vma_add_ring_profile(NULL, &key), EINVAL);
 	CHECK(vma_add_ring_profile(&attr, &key) == 0 && key > 0);

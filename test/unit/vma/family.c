@@ -228,10 +228,12 @@ others(void)
 	CHECK(api->thread_offload(1, pthread_self()) == 0);
 #if FAMILY <= 'B'
 	{
+		uint32_t key;
+		size_t len;
 		void *addr;
 
 		FAILS(api->vma_cyclic_buffer_read(-1, NULL, 1, 1, MSG_DONTWAIT), EINVAL);
-		FAILS(api->get_mem_info(-1, &addr, NULL, NULL), EINVAL);
+		FAILS(api->get_mem_info(-1, &addr, &len, &key), EBADF);
 	}
 #endif
 #if FAMILY == 'B' || FAMILY == 'C'
