@@ -13,6 +13,8 @@
 
 /* Packets a pass; the keys of a chunk stay in the first-level cache. */
 #define CHUNK 64
+/* Vector drivers take packets so many at a time, and return none for fewer. */
+#define BURST_UNIT 8
 /* How far headers are fetched ahead: a miss to memory is some five packets of work. */
 #define AHEAD 6
 
@@ -455,8 +457,8 @@ waits_for_reader(const struct ring *ring)
 	return profile != NULL && profile->type == RING_PROFILE_CYCLIC;
 }
 
-static inline unsigned int
-poll_one(struct ring *ring)
+static __rte_always_inline unsigned int
+turn_one(struct ring *ring, struct ring_harvest *harvest, uint16_t burst)
 {
 	struct rte_mbuf *pkts[RING_BURST_MAX];
 	unsigned int total = 0;
@@ -464,6 +466,8 @@ poll_one(struct ring *ring)
 
 	if (!ring_rx_trylock(ring))
 		return 0;
+	if (harvest != NULL)
+		ring->harvest = harvest;
 	if (unlikely(ring->intake != NULL)) {
 		total = ring->intake(ring, ring->reader);
 	} else if (unlikely(ring->profile != 0 && waits_for_reader(ring))) {
@@ -471,7 +475,7 @@ poll_one(struct ring *ring)
 	} else {
 		if (unlikely(ring->handover != NULL && !rte_ring_empty(ring->handover)))
 			total = poll_handover(ring, pkts);
-		n = ring_rx(ring, pkts, ring->burst);
+		n = ring_rx(ring, pkts, burst);
 		if (likely(n > 0))
 			total += count(ring, n, input(ring, pkts, n));
 		else
@@ -481,14 +485,33 @@ poll_one(struct ring *ring)
 	}
 	if (unlikely(atomic_load_explicit(&net_loop_waiting, memory_order_relaxed) != 0))
 		net_loop_drain(ring);
+	if (harvest != NULL)
+		ring->harvest = NULL;
 	ring_rx_unlock(ring);
 	return total;
+}
+
+static unsigned int
+poll_one(struct ring *ring)
+{
+	return turn_one(ring, NULL, ring->burst);
 }
 
 unsigned int
 net_poll(struct ring *ring)
 {
 	unsigned int n = poll_one(ring);
+
+	if (unlikely(ring->helps != NULL))
+		n += poll_one(ring->helps);
+	return n;
+}
+
+unsigned int
+net_reap(struct ring *ring, struct ring_harvest *harvest, uint16_t want)
+{
+	uint16_t burst = RTE_MIN(want, ring->burst);
+	unsigned int n = turn_one(ring, harvest, RTE_ALIGN_CEIL(burst, BURST_UNIT));
 
 	if (unlikely(ring->helps != NULL))
 		n += poll_one(ring->helps);

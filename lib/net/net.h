@@ -35,6 +35,11 @@ _Static_assert(RTE_PKTMBUF_HEADROOM >= NET_HEADROOM + 60, "and for TCP with all 
  * @return packets taken
  */
 unsigned int net_poll(struct ring *ring);
+/**
+ * The same; datagrams go to @p harvest first.
+ * @param want the burst from the device is no longer than this, or than what its driver needs
+ */
+unsigned int net_reap(struct ring *ring, struct ring_harvest *harvest, uint16_t want);
 
 /**
  * Check, look up, deliver. rx_lock held; takes the packets. For packets that a cyclic reader found

@@ -60,6 +60,32 @@ ring_enter(int fd)
 	return NULL;
 }
 
+/* One that has no user any more is about to end. */
+static bool
+hold_if_used(struct ring *ring)
+{
+	uint32_t refs = __atomic_load_n(&ring->refs, __ATOMIC_RELAXED);
+
+	while (refs != 0)
+		if (__atomic_compare_exchange_n(&ring->refs, &refs, refs + 1, false,
+				    __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+			return true;
+	return false;
+}
+
+struct ring *
+ring_hold_by_fd(int fd)
+{
+	struct ring *ring = ring_enter(fd);
+	bool held;
+
+	if (unlikely(ring == NULL))
+		return NULL;
+	held = hold_if_used(ring);
+	ring_leave(ring);
+	return held ? ring : NULL;
+}
+
 struct ring *
 ring_pin(int fd)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Telling buffers of ours from whatever else an application hands in: the memory of the pools,
- * sorted by address. What lies there is an mbuf if the header that mempool writes in front of each
- * object names the pool; nothing outside of a pool is read.
+ * sorted by address. What lies there is an mbuf if it names the pool, on the line on which the
+ * field of ring_meta lies, too; nothing outside of a pool is read.
  *
  * Pools come and go on the control path. A reader takes no lock: it looks through a table that
  * nobody changes, and tables that were replaced stay until the room ends.
@@ -135,14 +135,70 @@ bool
 ring_mbuf_is(const void *address)
 {
 	const struct pieces *t = __atomic_load_n(&pieces, __ATOMIC_ACQUIRE);
-	const struct rte_mempool_objhdr *hdr = (const struct rte_mempool_objhdr *)address - 1;
 	uintptr_t at = (uintptr_t)address;
 	const struct piece *p;
 
 	if (unlikely(t == NULL || at % RTE_CACHE_LINE_SIZE != 0))
 		return false;
 	p = find(t, at);
-	return likely(p != NULL && at - p->begin >= sizeof(*hdr) &&
-			       p->end - at >= sizeof(struct rte_mbuf)) &&
-			hdr->mp == p->pool;
+	return likely(p != NULL && p->end - at >= sizeof(struct rte_mbuf)) &&
+			((const struct rte_mbuf *)address)->pool == p->pool;
 }
+
+/** @name References */
+/** @{ */
+/* What is wrong with it; 0: it is lent as a buffer. */
+static int
+judge(uint16_t lent)
+{
+	switch (lent & RING_LENT_KIND) {
+	case RING_LENT_BUFF:
+		return 0;
+	case RING_LENT_NOT:
+		return -EALREADY;
+	default:
+		return -ENOENT;
+	}
+}
+
+int
+ring_lent_more(void *mbuf)
+{
+	struct ring_meta *meta;
+	uint16_t lent;
+	int ret;
+
+	if (!ring_mbuf_is(mbuf))
+		return -EFAULT;
+	meta = ring_mbuf_meta((struct rte_mbuf *)mbuf);
+	lent = __atomic_load_n(&meta->lent, __ATOMIC_RELAXED);
+	do {
+		ret = judge(lent);
+		if (ret == 0 && lent / RING_LENT_MORE == RING_LENT_MOST)
+			ret = -EOVERFLOW;
+		if (ret != 0)
+			return ret;
+	} while (!__atomic_compare_exchange_n(&meta->lent, &lent, (uint16_t)(lent + RING_LENT_MORE),
+			false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED));
+	return lent / RING_LENT_MORE + 2;
+}
+
+int
+ring_lent_less_slow(void *mbuf, bool *unpaid)
+{
+	struct ring_meta *meta = ring_mbuf_meta((struct rte_mbuf *)mbuf);
+	uint16_t lent = __atomic_load_n(&meta->lent, __ATOMIC_RELAXED), now;
+	int ret;
+
+	do {
+		ret = judge(lent);
+		if (ret != 0)
+			return ret;
+		now = lent < RING_LENT_MORE ? RING_LENT_NOT
+					    : (uint16_t)((lent - RING_LENT_MORE) | RING_LENT_PAID);
+	} while (!__atomic_compare_exchange_n(
+			&meta->lent, &lent, now, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED));
+	*unpaid = (lent & RING_LENT_PAID) == 0;
+	return now == RING_LENT_NOT ? 0 : lent / RING_LENT_MORE;
+}
+/** @} */

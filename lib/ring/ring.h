@@ -212,6 +212,20 @@ void ring_flow_lookup(struct ring *ring, const struct flow_key *const *keys, str
 static inline struct flow *ring_flow_of_mark(const struct ring *ring, uint32_t mark);
 /** @} */
 
+/**
+ * Takes datagrams from a ring in place of their sockets while it turns that ring: net_reap().
+ */
+struct ring_harvest {
+	/**
+	 * Datagrams of one socket, as its queue would get them. rx_lock and the queue's lock are
+	 * held: must not call in.
+	 * @param ctx that of the socket's wake callback
+	 * @return how many were taken, from the first on
+	 */
+	uint16_t (*take)(struct ring_harvest *harvest, void *ctx, struct rte_mbuf **pkts,
+			uint16_t n);
+};
+
 /** One cache line for what every burst reads, one for what it writes, then the control fields. */
 struct ring {
 	/* read by every burst */
@@ -243,7 +257,9 @@ struct ring {
 
 	/* written by every burst */
 	rte_spinlock_t rx_lock __rte_cache_aligned;
-	uint32_t rx_waiters; /**< of ring_rx_lock(); pollers let them go first */
+	uint32_t rx_waiters;	      /**< of ring_rx_lock(); pollers let them go first */
+	struct ring_harvest *harvest; /**< of who turns it, while he does; NULL: packets are for
+				       *   sockets */
 	void *reader;
 	struct flow_table *flows;
 	uint32_t plain_flows; /**< of this ring, without FLOW_CYCLIC: a reader looks flows up */
@@ -408,6 +424,8 @@ int ring_fd(struct ring *ring);
  * for who knows that the ring does not end meanwhile; ring_enter() and ring_pin() see to that.
  */
 struct ring *ring_by_fd(int fd);
+/** The same with one more reference, whatever other threads do to its sockets meanwhile. */
+struct ring *ring_hold_by_fd(int fd);
 /**
  * The same for one call on the data path: the ring ends only after ring_leave(). In between, no
  * call of the control path.
@@ -527,7 +545,7 @@ struct ring_meta {
 		};
 	};
 	uint16_t len;
-	uint16_t lent;	/**< enum ring_lent; NOT in a queue and in a pool */
+	uint16_t lent;	/**< enum ring_lent; NOT in a queue and in a pool; BUFF with what follows */
 	uint32_t owner; /**< who lent it: a socket's serial number */
 };
 _Static_assert(sizeof(struct ring_meta) == 24, "the dynamic fields of an mbuf are few");
@@ -578,6 +596,39 @@ ring_lent_back(void *mbuf, enum ring_lent how, uint32_t owner)
 	if (unlikely(meta->lent != (uint16_t)how || meta->owner != owner))
 		return meta->lent == RING_LENT_NOT ? -EALREADY : -ENOENT;
 	meta->lent = RING_LENT_NOT;
+	return 0;
+}
+/** @name What `lent` has besides RING_LENT_BUFF */
+/** @{ */
+#define RING_LENT_KIND 0x0f /**< enum ring_lent */
+#define RING_LENT_PAID 0x10 /**< the bytes do not count in a window any more */
+#define RING_LENT_MORE 0x20 /**< one reference besides the first */
+#define RING_LENT_MOST (UINT16_MAX / RING_LENT_MORE) /**< references besides the first */
+/** @} */
+/**
+ * One more reference to a buffer that was lent as RING_LENT_BUFF. Any thread.
+ * @return how many there are; -EFAULT, -EALREADY, -ENOENT: as ring_lent_back(); -EOVERFLOW
+ */
+int ring_lent_more(void *mbuf);
+/**
+ * One less, of whoever has several, or for a buffer that is paid already.
+ * @param[out] unpaid its bytes count no more from now on; they did until now
+ * @return how many are left; 0: the buffer is the caller's again; errors as ring_lent_more()
+ */
+int ring_lent_less_slow(void *mbuf, bool *unpaid);
+static inline int
+ring_lent_less(void *mbuf, bool *unpaid)
+{
+	struct ring_meta *meta;
+
+	if (unlikely(!ring_mbuf_is(mbuf)))
+		return -EFAULT;
+	meta = ring_mbuf_meta((struct rte_mbuf *)mbuf);
+	if (unlikely(__atomic_load_n(&meta->lent, __ATOMIC_RELAXED) != RING_LENT_BUFF))
+		return ring_lent_less_slow(mbuf, unpaid);
+	/* nobody else has it */
+	meta->lent = RING_LENT_NOT;
+	*unpaid = true;
 	return 0;
 }
 /** A pool whose packets the application may come to have. 0, -ENOMEM; and before it is freed. */

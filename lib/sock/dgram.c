@@ -214,7 +214,7 @@ open_udp(struct sock *s)
 	int ret = udp_open((int)s->serial, sock_wake, s, &s->udp);
 
 	if (ret == 0)
-		udp_set_wake(s->udp, UDP_WAKE_NEVER);
+		udp_set_wake(s->udp, conf()->socketxtreme ? UDP_WAKE_READABLE : UDP_WAKE_NEVER);
 	return ret;
 }
 

@@ -147,6 +147,9 @@ sock_new(int fd)
 	s->sleepers = 0;
 	s->wake_fd = -1;
 	s->user_data = (uint64_t)fd;
+	s->noted = NULL;
+	s->note_in = NULL;
+	s->told = 0;
 	s->flow_tag = 0;
 	s->rate = (struct sock_rate){ .bytes = UINT64_MAX };
 	s->paced = false;
@@ -165,6 +168,8 @@ sock_new(int fd)
 static void
 enter(struct sock *s, int fd)
 {
+	if (unlikely(conf()->socketxtreme) && s->names == 0)
+		xtreme_known(s);
 	s->names++;
 	rte_spinlock_lock(&free_lock);
 	if ((uint32_t)fd >= table_top)
@@ -190,6 +195,8 @@ destroy(struct sock *s)
 	int fd = s->fd;
 
 	s->ops->destroy(s);
+	if (unlikely(conf()->socketxtreme))
+		xtreme_forget(s);
 	if (unlikely(s->errqueue != NULL))
 		errqueue_free(s);
 	if (unlikely(s->callback != NULL))

@@ -6,11 +6,13 @@
 #ifndef DPVMA_SOCK_H
 #define DPVMA_SOCK_H
 
+#include <netinet/in.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include "dpvma.h"
 #include "ring/ring.h"
@@ -42,6 +44,49 @@ int sock_tx_ring_fd(int fd, const struct sockaddr *to, socklen_t len);
  *         offloaded), ENOBUFS, EAGAIN while the neighbour is being asked for
  */
 int sock_headers(int fd, void *buf, uint16_t *len);
+
+/** @name socketxtreme: what came by a ring, whichever socket it is for */
+/** @{ */
+#define SOCK_XTREME_PACKET (UINT64_C(1) << 32)
+#define SOCK_XTREME_ACCEPTED (UINT64_C(1) << 33)
+
+/** Buffers of one datagram, or of consecutive segments of one connection. */
+struct sock_packet {
+	uint64_t num_bufs;
+	uint16_t total_len;
+	struct ring_meta *buffs;
+	struct timespec hw_timestamp; /**< zero: the device told none */
+};
+/** The application's array: what a poll writes there it writes once. */
+struct sock_completion {
+	struct sock_packet packet; /**< with SOCK_XTREME_PACKET */
+	uint64_t events;	   /**< low half: of epoll */
+	uint64_t user_data;	   /**< SO_VMA_USER_DATA, the descriptor without */
+	struct sockaddr_in src;	   /**< sender or peer */
+	int listen_fd;		   /**< with SOCK_XTREME_ACCEPTED; user_data is the connection's */
+};
+/**
+ * What came by a ring, or for a socket, or for those in an epoll: first what was seen before, then
+ * a turn of the ring or rings. Any thread; two that poll the same ring share what comes.
+ * @param fd of a ring, of a socket of ours, or of an epoll that has one
+ * @param n > 0
+ * @return completions, 0: none; -EOPNOTSUPP: VMA_SOCKETXTREME is off; -EINVAL; -EBADF: no such
+ *         thing, which counts as a mistake
+ */
+int sock_xtreme_poll(int fd, struct sock_completion *completions, unsigned int n);
+/**
+ * Take one reference off every buffer of the packets. Bytes of a connection do not count in its
+ * window from then on; a connection that is closed meanwhile does not matter. Any thread.
+ * @return 0; -EOPNOTSUPP; -EINVAL: no packets, one without buffers, or a buffer that the
+ *         application does not have, which counts as a mistake; those before it were taken
+ */
+int sock_xtreme_free(const struct sock_packet *packets, int n);
+/** One reference more, or less, of one buffer. How many there are then; errors as above. */
+int sock_xtreme_ref_buff(struct ring_meta *buff);
+int sock_xtreme_free_buff(struct ring_meta *buff);
+/** Whether a poll would find something there without a packet from the wire. */
+bool sock_xtreme_waiting(const struct ring *ring);
+/** @} */
 
 /**
  * Who gives the table that getsockopt(-1, SOL_SOCKET, SO_VMA_GET_API) stores; NULL: there is none,

@@ -89,6 +89,7 @@ struct epoll;
 struct errqueue;
 struct callback;
 struct watch;
+struct notes;
 
 /**
  * What datagrams and streams do differently. Data of datagrams do not come by here: recv.c and
@@ -198,6 +199,8 @@ struct sock {
 	uint32_t names;				 /**< entries of the table that lead here */
 	uint32_t serial; /**< no other socket has had it, whatever their numbers */
 	uint64_t user_data;
+	struct notes *noted; /**< socketxtreme: where a poll looks for it; NULL: nowhere */
+	uint32_t told;	     /**< events of which a poll has told */
 	uint32_t flow_tag;
 	struct sock_rate rate;
 	bool linger; /**< SO_LINGER */
@@ -217,8 +220,11 @@ struct sock {
 	} os_groups[SOCK_OS_GROUPS];
 	uint64_t sent[1 << SOCK_SENT_BITS]; /**< destinations that rules were asked for */
 	SLIST_ENTRY(sock) next_free;
-	rte_spinlock_t wake_lock;  /**< what the room below was asked to tell */
-	rte_spinlock_t watch_lock; /**< watches and their events; taken by wake callbacks */
+	const struct notes *note_in; /**< whose list it is in; the lock of that */
+	TAILQ_ENTRY(sock) of_notes;  /**< the same */
+	SLIST_ENTRY(sock) of_serial; /**< the lock of its bucket */
+	rte_spinlock_t wake_lock;    /**< what the room below was asked to tell */
+	rte_spinlock_t watch_lock;   /**< watches and their events; taken by wake callbacks */
 	TAILQ_HEAD(, watch) watches;
 };
 
@@ -327,6 +333,26 @@ bool rules_receiver(const struct ip_addr *local, uint16_t port_be, struct conf_o
 void rules_peer(struct sock *s, const struct ip_addr *peer, uint16_t port_be);
 /** udp_sender: whether the kernel sends to that address. */
 bool rules_sends(struct sock *s, const struct ip_addr *to, uint16_t port_be);
+
+/* xtreme_note.c: what happened to a socket outside of a poll that could tell at once */
+/**
+ * A poll of the ring shall look at the socket. Any lock of the rooms below may be held.
+ * @param ring NULL: the first one of the socket's that is polled
+ * @param events as sock_wake()
+ */
+void xtreme_note(struct sock *s, struct ring *ring, unsigned int events);
+/** Its rings are others. */
+void xtreme_moved(struct sock *s);
+/** Nobody can note anything of it any more, nor find it. */
+void xtreme_forget(struct sock *s);
+/** Number of sockets to be looked at; @p ring takes those over that no ring has. */
+unsigned int xtreme_noted(struct ring *ring);
+/** The oldest of them with one more user, NULL: it has gone, or there is none. */
+struct sock *xtreme_next(struct ring *ring);
+/** From now on xtreme_of_serial() finds it, until xtreme_forget(). */
+void xtreme_known(struct sock *s);
+/** The socket with one more user; NULL: closed. */
+struct sock *xtreme_of_serial(uint32_t serial);
 
 /* names.c */
 /** fcntl(F_DUPFD) and F_DUPFD_CLOEXEC. */
@@ -704,6 +730,8 @@ sock_wait_of(int64_t timeout_ns)
 }
 
 /* stream.c */
+/** Take a connection of ours that waits. Its descriptor; -EAGAIN, -EINVAL, -EMFILE, -ENOMEM... */
+int stream_sock_accept(struct sock *l, int flags);
 /** close(): SO_LINGER waits here. */
 void stream_sock_linger(struct sock *s);
 

@@ -187,8 +187,8 @@ inherit(struct sock *s, const struct sock *from)
 }
 
 /* The number first: without one the connection waits on, as on Linux. */
-static int
-accept_ours(struct sock *l, int flags)
+int
+stream_sock_accept(struct sock *l, int flags)
 {
 	struct sock *s;
 	int fd, ret;
@@ -212,7 +212,12 @@ accept_ours(struct sock *l, int flags)
 	inherit(s, l);
 	explain_remember(fd, REASON_NONE);
 	s->offloaded = true;
+	/* who accepts it knows that it can be written to */
+	s->told = POLLOUT;
 	sock_publish(s);
+	/* what came before nobody could note */
+	if (unlikely(conf()->socketxtreme))
+		xtreme_note(s, NULL, 0);
 	return fd;
 }
 
@@ -240,7 +245,7 @@ accept_kernels(struct sock *l, int flags)
 static int
 accept_now(struct sock *l, int flags)
 {
-	int fd = accept_ours(l, flags);
+	int fd = stream_sock_accept(l, flags);
 
 	return fd == -EAGAIN ? accept_kernels(l, flags) : fd;
 }
@@ -611,7 +616,8 @@ bind_device(struct sock *s, struct port *port, uint32_t ifindex)
 
 	o->bind_port = port;
 	o->bind_ifindex = ifindex;
-	return 0;
+	/* a poll shall find the ring before there is a connection */
+	return conf()->socketxtreme ? stream_reserve(s->stream, port) : 0;
 }
 
 static void

@@ -25,8 +25,8 @@ sock_wake(void *sock, struct ring *ring, unsigned int events)
 {
 	struct sock *s = sock;
 
-	(void)ring;
-
+	if (unlikely(conf()->socketxtreme))
+		xtreme_note(s, ring, events);
 	/* two at one time may count as one, which is a change all the same */
 	if (events == 0 || (events & POLLIN))
 		__atomic_store_n(&s->stirs, s->stirs + 1, __ATOMIC_RELEASE);
@@ -62,7 +62,7 @@ sock_set_wake(struct sock *s)
 	rte_spinlock_lock(&s->wake_lock);
 	if (__atomic_load_n(&s->watched, __ATOMIC_RELAXED) != 0)
 		when = UDP_WAKE_ARRIVAL;
-	else if (__atomic_load_n(&s->sleepers, __ATOMIC_RELAXED) != 0)
+	else if (__atomic_load_n(&s->sleepers, __ATOMIC_RELAXED) != 0 || conf()->socketxtreme)
 		when = UDP_WAKE_READABLE;
 	s->ops->set_wake(s, when);
 	rte_spinlock_unlock(&s->wake_lock);

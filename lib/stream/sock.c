@@ -253,6 +253,8 @@ stream_close(struct stream *s, bool abort)
 	number_leave(s);
 	if (s->flow != NULL)
 		flow_put(s->flow);
+	if (s->reserved != NULL)
+		ring_release(s->reserved);
 	flow_reap();
 	stream_control_unlock();
 	free(s);
@@ -469,10 +471,41 @@ stream_rings(struct stream *s, struct ring **rings, unsigned int n)
 {
 	struct stream_engine *e[ENGINES_MAX];
 	unsigned int all = engines_of(s, e);
+	struct ring *reserved;
 
 	for (unsigned int i = 0; i < RTE_MIN(n, all); i++)
 		rings[i] = e[i]->ring;
-	return all;
+	if (likely(all != 0))
+		return all;
+	reserved = __atomic_load_n(&s->reserved, __ATOMIC_ACQUIRE);
+	if (reserved != NULL && n != 0)
+		rings[0] = reserved;
+	return reserved != NULL;
+}
+
+/* With rings per address it is that of the port's first one. */
+int
+stream_reserve(struct stream *s, struct port *port)
+{
+	struct ring *ring = NULL, *before;
+	int ret = 0;
+
+	stream_control_lock();
+	if (port != NULL)
+		ret = ring_acquire(port, RING_RX, &s->alloc,
+				s->addr_bound			     ? &s->local
+						: port->n_addrs != 0 ? &port->addrs[0].addr
+								     : NULL,
+				&ring);
+	before = s->reserved;
+	if (ret == 0)
+		__atomic_store_n(&s->reserved, ring, __ATOMIC_RELEASE);
+	if (ret == 0 && before != NULL)
+		ring_release(before);
+	stream_control_unlock();
+	if (ret == 0 && s->wake != NULL)
+		s->wake(s->wake_ctx, NULL, RING_CHANGED);
+	return ret;
 }
 
 /* With the control lock no flow goes, nor the ring behind it. */

@@ -79,6 +79,11 @@ void stream_set_recverr(struct stream *s, net_report_cb cb);
 typedef void (*stream_mark_cb)(void *ctx, unsigned int what, uint32_t key);
 void stream_on_mark(struct stream *s, stream_mark_cb cb);
 struct ring_alloc *stream_ring_alloc(struct stream *s);
+/**
+ * The ring by which a connection that leaves by the port will receive, from now on: it is the
+ * socket's until there is a connection. NULL: none. 0, or what rings return; nothing changes then
+ */
+int stream_reserve(struct stream *s, struct port *port);
 /** The socket's counters, brought up to date. */
 struct sock_stats *stream_stats(struct stream *s);
 /** The same as they are, to count in. */

@@ -196,6 +196,7 @@ struct stream {
 	bool addr_bound, port_bound; /**< by bind(), not chosen by connect() */
 	TAILQ_ENTRY(stream) same_port;
 	struct ring_alloc alloc;
+	struct ring *reserved;	    /**< of stream_reserve(), NULL: none */
 	struct stream_flow **seats; /**< of a listener: flows that lead to its desks */
 	unsigned int n_seats, cap_seats;
 	int backlog;

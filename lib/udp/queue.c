@@ -107,12 +107,58 @@ splice_some(struct udp_sock *s, struct ring *ring, struct rte_mbuf **pkts, uint1
 	return fit;
 }
 
+/* What is not for the harvest any more, or comes behind what waits; lock held. @return taken */
+static uint16_t
+splice_rest(struct udp_sock *s, struct ring *ring, struct rte_mbuf **pkts, uint16_t n)
+{
+	for (uint16_t i = 0; i + 1 < n; i++)
+		*ring_mbuf_link(pkts[i]) = pkts[i + 1];
+	return splice_some(s, ring, pkts, n, limit_of(s));
+}
+
+/* As append(), of a ring that somebody turns to have the packets at once. */
+static __rte_noinline void
+reap(struct udp_sock *s, struct ring *ring, struct rte_mbuf **pkts, uint16_t n)
+{
+	struct ring_harvest *h = ring->harvest;
+	uint16_t took = 0, fit;
+	uint32_t bytes = 0;
+
+	rte_prefetch0(&s->read_packets);
+	rte_prefetch0((const char *)s + (ptrdiff_t)s->companion * RTE_CACHE_LINE_SIZE);
+	for (uint16_t i = 0; i < n; i++)
+		bytes += strip(pkts[i]);
+	if (unlikely(s->opt.want_time))
+		stamp(pkts, n);
+	rte_spinlock_lock(&s->queue_lock);
+	if (likely(s->head.queued == 0))
+		took = h->take(h, s->wake_ctx, pkts, n);
+	fit = n - took;
+	if (unlikely(fit != 0)) {
+		for (uint16_t i = took; i < n; i++)
+			bytes -= pkts[i]->pkt_len;
+		fit = splice_rest(s, ring, pkts + took, fit);
+	}
+	s->read_packets += took;
+	s->read_bytes += bytes;
+	STAT_ADD(&s->stats, SOCK, rx_lent, took);
+	rte_spinlock_unlock(&s->queue_lock);
+	fit += took;
+	if (unlikely(fit != n))
+		rte_pktmbuf_free_bulk(pkts + fit, n - fit);
+}
+
 static __rte_always_inline void
 append(struct udp_sock *s, struct ring *ring, struct rte_mbuf **pkts, uint16_t n)
 {
 	uint32_t bytes = n * UDP_PACKET_CHARGE, limit = limit_of(s);
 	uint16_t fit = n, last = n - 1;
 
+	/* who has a receive callback keeps it */
+	if (unlikely(ring->harvest != NULL) && !(s->head.checks & CHECK_STAGE)) {
+		reap(s, ring, pkts, n);
+		return;
+	}
 	/* with thousands of sockets the reader would wait for both */
 	rte_prefetch0(&s->read_packets);
 	rte_prefetch0((const char *)s + (ptrdiff_t)s->companion * RTE_CACHE_LINE_SIZE);

@@ -30,13 +30,13 @@
 	MEMBER(ALL, free_packets, vma_zcopy_free, 2, true)                                         \
 	MEMBER(ALL, add_conf_rule, vma_conf_rule, 3, true)                                         \
 	MEMBER(ALL, thread_offload, vma_thread_offload_to, 4, true)                                \
-	MEMBER(ALL, socketxtreme_poll, vma_no_xtreme_poll, 6, true)                                \
+	MEMBER(ALL, socketxtreme_poll, vma_xtreme_poll, 6, true)                                   \
 	MEMBER(ALL, get_socket_rings_num, vma_rings_num, 10, true)                                 \
 	MEMBER(ALL, get_socket_rings_fds, vma_rings_fds, 11, true)                                 \
 	MEMBER(ALL, get_socket_tx_ring_fd, vma_tx_ring_fd, 12, true)                               \
-	MEMBER(ALL, socketxtreme_free_vma_packets, vma_no_xtreme_free_packets, 7, true)            \
-	MEMBER(ALL, socketxtreme_ref_vma_buff, vma_no_xtreme_buff, 8, true)                        \
-	MEMBER(ALL, socketxtreme_free_vma_buff, vma_no_xtreme_buff, 9, true)                       \
+	MEMBER(ALL, socketxtreme_free_vma_packets, vma_xtreme_free_packets, 7, true)               \
+	MEMBER(ALL, socketxtreme_ref_vma_buff, vma_xtreme_ref_buff, 8, true)                       \
+	MEMBER(ALL, socketxtreme_free_vma_buff, vma_xtreme_free_buff, 9, true)                     \
 	MEMBER(ALL, dump_fd_stats, vma_dump, 5, !conf()->socketxtreme)                                 \
 	MEMBER(AB, vma_cyclic_buffer_read, vma_cyclic_read, 15, true)                              \
 	MEMBER(AB, vma_add_ring_profile, vma_add_profile, 16, true)                                \

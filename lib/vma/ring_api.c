@@ -55,6 +55,8 @@ arm(struct ring *ring)
 	/* Packets that the reader has taken from the queue raise no interrupt any more. */
 	if (cyclic != NULL && cyclic_waiting(cyclic))
 		return 1;
+	if (sock_xtreme_waiting(ring))
+		return 1;
 	return ring_arm(ring);
 }
 

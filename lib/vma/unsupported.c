@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Functions of the extra API that are not offered: each refuses with EOPNOTSUPP, and its bit of the
- * mask is clear (but for socketxtreme, see families.h). In the table, so that a program which does
- * not look at the mask gets an error and not a crash.
+ * mask is clear. In the table, so that a program which does not look at the mask gets an error and
+ * not a crash.
  */
 #include <rte_common.h>
 
@@ -12,25 +12,6 @@ static int
 refuse(void)
 {
 	return vma_result(-EOPNOTSUPP);
-}
-
-int
-vma_no_xtreme_poll(int fd __rte_unused, struct vma_completion_t *completions __rte_unused,
-		unsigned int n __rte_unused, int flags __rte_unused)
-{
-	return refuse();
-}
-
-int
-vma_no_xtreme_free_packets(struct vma_packet_desc_t *packets __rte_unused, int n __rte_unused)
-{
-	return refuse();
-}
-
-int
-vma_no_xtreme_buff(struct vma_buff_t *buff __rte_unused)
-{
-	return refuse();
 }
 
 int

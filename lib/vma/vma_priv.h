@@ -65,15 +65,18 @@ bool vma_descriptors_offered(void);
 int vma_conf_rule(const char *line);
 int vma_thread_offload_to(int offload, pthread_t tid);
 
+/* xtreme_api.c */
+int vma_xtreme_poll(int fd, struct vma_completion_t *completions, unsigned int n, int flags);
+int vma_xtreme_free_packets(struct vma_packet_desc_t *packets, int n);
+int vma_xtreme_ref_buff(struct vma_buff_t *buff);
+int vma_xtreme_free_buff(struct vma_buff_t *buff);
+
 /* zcopy_api.c */
 int vma_zcopy_recv(int fd, void *buf, size_t len, int *flags, struct sockaddr *from,
 		socklen_t *fromlen);
 int vma_zcopy_free(int fd, struct vma_packet_t *packets, size_t n);
 
 /* unsupported.c */
-int vma_no_xtreme_poll(int fd, struct vma_completion_t *completions, unsigned int n, int flags);
-int vma_no_xtreme_free_packets(struct vma_packet_desc_t *packets, int n);
-int vma_no_xtreme_buff(struct vma_buff_t *buff);
 int vma_no_dpcp(uintptr_t **devices, size_t *num);
 
 #endif

@@ -371,6 +371,47 @@ sock_memory_from(bool rx, bool tx, const struct ring_memory *functions)
 	return memory_taken;
 }
 
+static bool xtreme_on;
+static int xtreme_result;
+static const void *xtreme_saw;
+
+bool
+sock_xtreme_waiting(const struct ring *ring)
+{
+	return xtreme_on && ring == &plain_ring;
+}
+
+int
+sock_xtreme_poll(int fd, struct sock_completion *completions, unsigned int n)
+{
+	assert_int_equal(fd, RING_FD);
+	assert_int_equal(n, 3);
+	xtreme_saw = completions;
+	return xtreme_result;
+}
+
+int
+sock_xtreme_free(const struct sock_packet *packets, int n)
+{
+	assert_int_equal(n, 2);
+	xtreme_saw = packets;
+	return xtreme_result;
+}
+
+int
+sock_xtreme_ref_buff(struct ring_meta *buff)
+{
+	xtreme_saw = buff;
+	return xtreme_result;
+}
+
+int
+sock_xtreme_free_buff(struct ring_meta *buff)
+{
+	xtreme_saw = buff;
+	return xtreme_result;
+}
+
 static struct vma_api_t *api;
 
 static int
@@ -475,18 +516,47 @@ test_families(void **state)
 static void
 test_not_offered(void **state)
 {
-	struct vma_packet_desc_t desc = { 0 };
-	struct vma_completion_t completion;
-	struct vma_buff_t buff = { 0 };
 	uintptr_t *devices;
 	size_t n;
 
 	(void)state;
-	FAILS(api->socketxtreme_poll(RING_FD, &completion, 1, 0), EOPNOTSUPP);
-	FAILS(api->socketxtreme_free_vma_packets(&desc, 1), EOPNOTSUPP);
+	FAILS(api->get_dpcp_devices(&devices, &n), EOPNOTSUPP);
+}
+
+static void
+test_xtreme(void **state)
+{
+	struct vma_modify_ring_attr arm = { .comp_bit_mask = VMA_MODIFY_RING_CQ_ARM,
+		.ring_fd = PLAIN_FD };
+	struct vma_completion_t completions[3];
+	struct vma_packet_desc_t packets[2];
+	struct vma_buff_t buff;
+
+	(void)state;
+	for (xtreme_result = 2; xtreme_result >= 0; xtreme_result -= 2) {
+		assert_int_equal(
+				api->socketxtreme_poll(RING_FD, completions, 3, 77), xtreme_result);
+		assert_ptr_equal(xtreme_saw, completions);
+		assert_int_equal(api->socketxtreme_free_vma_packets(packets, 2), xtreme_result);
+		assert_ptr_equal(xtreme_saw, packets);
+		xtreme_saw = NULL;
+		assert_int_equal(api->socketxtreme_ref_vma_buff(&buff), xtreme_result);
+		assert_ptr_equal(xtreme_saw, &buff);
+		xtreme_saw = NULL;
+		assert_int_equal(api->socketxtreme_free_vma_buff(&buff), xtreme_result);
+		assert_ptr_equal(xtreme_saw, &buff);
+	}
+	xtreme_result = -EBADF;
+	FAILS(api->socketxtreme_poll(RING_FD, completions, 3, 0), EBADF);
+	xtreme_result = -EOPNOTSUPP;
+	FAILS(api->socketxtreme_free_vma_packets(packets, 2), EOPNOTSUPP);
 	FAILS(api->socketxtreme_ref_vma_buff(&buff), EOPNOTSUPP);
 	FAILS(api->socketxtreme_free_vma_buff(&buff), EOPNOTSUPP);
-	FAILS(api->get_dpcp_devices(&devices, &n), EOPNOTSUPP);
+	/* what a poll would find at once keeps the ring from being armed */
+	assert_int_equal(api->vma_modify_ring(&arm), 0);
+	xtreme_on = true;
+	assert_int_equal(api->vma_modify_ring(&arm), 1);
+	xtreme_on = false;
 }
 
 static void
@@ -1017,6 +1087,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_table, up, down),
 		cmocka_unit_test_setup_teardown(test_families, up, down),
 		cmocka_unit_test_setup_teardown(test_not_offered, up, down),
+		cmocka_unit_test_setup_teardown(test_xtreme, up, down),
 		cmocka_unit_test_setup_teardown(test_read, up, down),
 		cmocka_unit_test_setup_teardown(test_profile, up, down),
 		cmocka_unit_test_setup_teardown(test_rings, up, down),
