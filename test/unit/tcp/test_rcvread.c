@@ -151,6 +151,33 @@ check_lent(struct rte_mbuf *chain, uint32_t seq, uint32_t n)
 	rcv_check();
 }
 
+/* So many buffers and no more; the others stay. */
+static void
+few_buffers(void **state)
+{
+	struct rte_mbuf *a, *b;
+
+	(void)state;
+	rcv_begin(0, 6000);
+	for (uint32_t i = 0; i < 6000; i += 1500)
+		put_seq(i, 1500);
+	assert_int_equal(tcp_recv_chain(&conn, 99999, 1, &a), 1500);
+	check_lent(a, 0, 1500);
+	assert_int_equal(a->nb_segs, 1);
+	assert_null(a->next);
+	assert_int_equal(conn.rcvq.bufs, 3);
+	assert_int_equal(tcp_recv_chain(&conn, 99999, 2, &b), 3000);
+	check_lent(b, 1500, 3000);
+	assert_int_equal(b->nb_segs, 2);
+	assert_int_equal(get(got, 6000, 0), 1500);
+	expect_seq(got, 4500, 1500);
+	rte_pktmbuf_free(a);
+	rte_pktmbuf_free(b);
+	tcp_recv_done(&conn, 4500);
+	assert_int_equal(conn.rcvq.lent, 0);
+	rcv_end();
+}
+
 static void
 whole_buffers(void **state)
 {
@@ -694,6 +721,7 @@ main(void)
 		cmocka_unit_test(vectors),
 		cmocka_unit_test(peek_and_discard),
 		cmocka_unit_test(nothing_to_read),
+		cmocka_unit_test(few_buffers),
 		cmocka_unit_test(whole_buffers),
 		cmocka_unit_test(taken_and_returned),
 		cmocka_unit_test(no_buffer_to_split),

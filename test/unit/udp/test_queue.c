@@ -281,6 +281,54 @@ shut(void **state)
 	udp_close(s);
 }
 
+/* Taken as a list, and put back as if it had not been taken. */
+static void
+lists(void **state)
+{
+	struct udp_sock *s = bound();
+	struct rte_mbuf *m[64], *first = NULL, *at;
+	uint32_t pkts, bytes, len;
+	unsigned int n;
+
+	(void)state;
+	assert_int_equal(udp_dequeue_list(s, &first, 10, 5), 0);
+	assert_null(first);
+	send_n(0, 10, 7);
+	/* more than all: some of them */
+	assert_int_equal(udp_dequeue_list(s, &first, 9, 4), 4);
+	udp_queued(s, &pkts, &bytes, &len);
+	assert_int_equal(pkts, 6);
+	assert_int_equal(bytes, 42);
+	assert_int_equal(STAT_GET(udp_stats(s), SOCK, rx_read), 4);
+	at = first;
+	for (n = 0; n < 4; n++, at = *ring_mbuf_link(at))
+		assert_int_equal(*rte_pktmbuf_mtod(at, uint8_t *), n);
+	/* without the first of them */
+	at = *ring_mbuf_link(first);
+	rte_pktmbuf_free(first);
+	udp_requeue(s, at, 3);
+	udp_queued(s, &pkts, &bytes, &len);
+	assert_int_equal(pkts, 9);
+	assert_int_equal(bytes, 63);
+	assert_int_equal(STAT_GET(udp_stats(s), SOCK, rx_read), 1);
+	assert_int_equal(STAT_GET(udp_stats(s), SOCK, rx_bytes), 70);
+	/* all, into an empty queue, and what comes then is behind them */
+	assert_int_equal(udp_dequeue_list(s, &first, 9, 1), 9);
+	assert_false(udp_readable(s));
+	udp_requeue(s, first, 9);
+	assert_true(udp_readable(s));
+	send_n(10, 1, 7);
+	assert_int_equal(udp_dequeue(s, m, 64), 10);
+	for (n = 0; n < 10; n++)
+		assert_int_equal(*rte_pktmbuf_mtod(m[n], uint8_t *), n + 1);
+	rte_pktmbuf_free_bulk(m, 10);
+	send_n(0, 1, 7);
+	assert_int_equal(udp_dequeue_list(s, &first, 1, 1), 1);
+	udp_requeue(s, first, 1);
+	/* what is in the queue again goes with it */
+	udp_close(s);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, fake_reset, fake_check_clean)
 
 int
@@ -295,6 +343,7 @@ main(void)
 		TEST(stamps),
 		TEST(asynchronous),
 		TEST(shut),
+		TEST(lists),
 	};
 
 	return cmocka_run_group_tests(tests, fake_start, fake_stop);
