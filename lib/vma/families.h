@@ -37,7 +37,7 @@
 	MEMBER(ALL, socketxtreme_free_vma_packets, vma_xtreme_free_packets, 7, true)               \
 	MEMBER(ALL, socketxtreme_ref_vma_buff, vma_xtreme_ref_buff, 8, true)                       \
 	MEMBER(ALL, socketxtreme_free_vma_buff, vma_xtreme_free_buff, 9, true)                     \
-	MEMBER(ALL, dump_fd_stats, vma_dump, 5, !conf()->socketxtreme)                                 \
+	MEMBER(ALL, dump_fd_stats, vma_dump, 5, !conf()->socketxtreme)                             \
 	MEMBER(AB, vma_cyclic_buffer_read, vma_cyclic_read, 15, true)                              \
 	MEMBER(AB, vma_add_ring_profile, vma_add_profile, 16, true)                                \
 	MEMBER(CDE, vma_add_ring_profile, vma_add_profile_c, 16, true)                             \

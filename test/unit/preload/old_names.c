@@ -3,7 +3,8 @@
  * A program that takes the extra API's functions by the names that old releases exported: it looks
  * them up in what is loaded already, or, as LINKED, was linked with a library that has them. Its
  * sockets are offloaded where libdpvma-preload.so is, by LD_PRELOAD or as libvma.so.9; with the
- * argument "alone" it has libdpvma.so and nobody answers for libc's calls.
+ * argument "alone" it has libdpvma.so and nobody answers for libc's calls; with "missing" it is the
+ * other way round.
  */
 #include <arpa/inet.h>
 #include <dlfcn.h>
@@ -150,6 +151,12 @@ int
 main(int argc, char **argv)
 {
 	NAMES(FIND)
+	if (argc > 1 && strcmp(argv[1], "missing") == 0) {
+		FAILS(vma_add_conf_rule(NULL), EOPNOTSUPP);
+		FAILS(vma_get_socket_rings_num(0), EOPNOTSUPP);
+		CHECK(library() == NULL && vma_get_api() == NULL);
+		return 0;
+	}
 	offloaded = argc < 2 || strcmp(argv[1], "alone") != 0;
 	/* the first call loads the library, if need be, and starts it, as asking for the table does
 	 */

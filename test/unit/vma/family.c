@@ -53,8 +53,10 @@ before_start(void)
 {
 	struct vma_modify_ring_attr arm = { .comp_bit_mask = VMA_MODIFY_RING_CQ_ARM, .ring_fd = 3 };
 	struct vma_ring_type_attr attr = { .ring_type = VMA_RING_PACKET };
+	static char room[256];
 	uint16_t header = 0;
-	int ring = -7, key;
+	uint32_t mem_key;
+	int ring = -7, key, flags = 0;
 
 	CHECK(api->add_conf_rule("use os udp_connect *:54") == 0);
 	CHECK(api->thread_offload(1, pthread_self()) == 0);
@@ -64,6 +66,16 @@ before_start(void)
 	FAILS(api->get_socket_network_header(0, NULL, &header), EINVAL);
 	FAILS(api->vma_modify_ring(&arm), EBADF);
 	CHECK(api->dump_fd_stats(0, 8) == 0);
+	FAILS(api->register_recv_callback(-1, NULL, NULL), EINVAL);
+	FAILS(api->recvfrom_zcopy(-1, room, sizeof(room), &flags, NULL, NULL), EBADF);
+	CHECK(api->free_packets(-1, (void *)room, 1) == -1);
+	CHECK(api->socketxtreme_poll(3, (void *)room, 1, 0) == -1);
+	CHECK(api->socketxtreme_free_vma_packets((void *)room, 1) == -1);
+	CHECK(api->socketxtreme_ref_vma_buff((void *)room) == -1);
+	CHECK(api->socketxtreme_free_vma_buff((void *)room) == -1);
+	CHECK(api->get_ring_direct_descriptors(3, (void *)room) == -1);
+	CHECK(api->register_memory_on_ring(3, room, sizeof(room), &mem_key) == -1);
+	CHECK(api->deregister_memory_on_ring(3, room, sizeof(room)) == -1);
 	CHECK(api->vma_add_ring_profile(&attr, &key) == 0 && key > 0);
 }
 
