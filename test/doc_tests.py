@@ -6,28 +6,29 @@ import re
 import sys
 
 TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
-PLACES = {"wire/": "test/wire/stack/{}.py", "extra/": "test/interop/extra/{}.py"}
+PLACES = {"wire/": "test/wire/stack/", "extra/": "test/interop/extra/", "": "test/unit/"}
 
 
-def path_of(name):
+def text_of(name):
+    """Of "sock/test_lend" or "preload/libvma.sh" the text, in whatever language it is."""
     for prefix, place in PLACES.items():
         if name.startswith(prefix):
-            return place.format(name[len(prefix):])
-    return f"test/unit/{name}.c"
+            base = os.path.join(TOP, place, name[len(prefix):])
+            break
+    paths = [base + end for end in ("", ".c", ".cc", ".py") if os.path.isfile(base + end)]
+    return "".join(open(path).read() for path in paths)
 
 
 def missing(cell):
     """Of "sock/test_lend datagrams, waits, wire/memif recv" the names that are none."""
-    path = text = None
+    name = text = None
     for word in re.split(r"[ ,]+", cell.strip()):
         if "/" in word:
-            path = path_of(word)
-            full = os.path.join(TOP, path)
-            text = open(full).read() if os.path.exists(full) else None
-            if text is None:
-                yield path
-        elif text is not None and not re.search(rf"^(?:def )?{re.escape(word)}\(", text, re.M):
-            yield f"{word} in {path}"
+            name, text = word, text_of(word)
+            if not text:
+                yield word
+        elif text and not re.search(rf"^(?:def )?{re.escape(word)}\(", text, re.M):
+            yield f"{word} in {name}"
 
 
 bad, rows = [], 0
