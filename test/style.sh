@@ -29,4 +29,6 @@ done
 # The preloaded library knows nothing of DPDK and of libdpvma.so's inside.
 hits=$(grep -nE '#include "' lib/preload/*.[ch] | grep -vE '"(preload|sock/attach|sock/dpvma)\.h"')
 [ -n "$hits" ] && complain "preload includes more than it may: $hits"
+# What doc/extra_api.md says of a call has a test, and the test is there.
+test/doc_tests.py || complain "doc/extra_api.md names tests that are not there"
 exit $status

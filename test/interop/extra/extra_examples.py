@@ -54,10 +54,8 @@ def zcopy_receiver():
 
 def callback_filter():
     p = example("callback_filter", HOST_IP, PORT, "Q")
-    fed(p, [kind + b" message" for kind in (b"Q", b"R", b"Q", b"x", b"q")], "Q message", times=50)
-    # what the kernel kept from before there was a callback comes first
-    lines = p.said().split("Q message")[-20:]
-    check(not any(re.search("[Rxq] message", line) for line in lines), f"not filtered: {lines}")
+    # what the kernel kept from before there was a callback comes first, as it is
+    fed(p, [kind + b" message" for kind in (b"Q", b"R", b"Q", b"x", b"q")], "(?:Q message\n){50}")
     p.stop()
 
 
@@ -95,4 +93,4 @@ def socketxtreme_echo():
     p.stop()
 
 
-main(setup, zcopy_receiver, cyclic_receiver, shared_ring)
+main(setup, zcopy_receiver, callback_filter, cyclic_receiver, shared_ring, socketxtreme_echo)

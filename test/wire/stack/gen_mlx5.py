@@ -115,8 +115,8 @@ def in_turns():
             f"--modes={','.join(modes)}", "--size=64", "--check", "--window-ms=20", "--duration=2",
             f"--udp-port={PORT}", f"--sockets={sockets}", "--min-packets=1000", megabytes=448,
             LD_PRELOAD=PROGRAMS["connectx"], CONNECTX_NETDEV="nic0", VMA_RX_BUFS="16384",
-            CONNECTX_WIRE=f"gen:dst={HOST_IP},port={PORT},ports={sockets},size=64", DPVMA_QUEUES="1",
-            VMA_SOCKETXTREME="1")
+            CONNECTX_WIRE=f"gen:dst={HOST_IP},port={PORT},ports={sockets},size=64",
+            DPVMA_QUEUES="1", VMA_SOCKETXTREME="1")
         got = run.result()
         equal(got["base"], "rxonly", "what the others are held against")
         for mode in got["modes"]:
@@ -182,4 +182,5 @@ def spread_flows():
     receive(64, "--modes=recv", wire=",flows=64")
 
 
-main(setup, recv, bare_pmd, zcopy, callback, padded, packed, narrow, compressed, many_sockets, spread_flows)
+main(setup, recv, bare_pmd, zcopy, callback, xtreme, in_turns, padded, packed, narrow, compressed,
+     many_sockets, spread_flows)

@@ -108,7 +108,7 @@ def recv():
 
 def extra_api():
     """The other ways to take packets from sockets."""
-    for mode in ("zcopy", "callback"):
+    for mode in ("zcopy", "callback", "xtreme"):
         for size in (64, 1400):
             stream(mode, "padded", size, VMA_SOCKETXTREME=int(mode == "xtreme"))
 
