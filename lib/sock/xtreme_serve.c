@@ -146,6 +146,8 @@ serve_datagrams(struct sock *s, struct reap *r)
 	unsigned int n, i;
 	size_t room;
 
+	if (front_has(s))
+		front_return(s);
 	while ((room = (size_t)(r->end - r->at)) != 0) {
 		n = udp_dequeue(s->udp, pkts, RTE_MIN(room, (size_t)SOCK_BATCH));
 		if (n == 0)
