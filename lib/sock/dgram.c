@@ -422,7 +422,8 @@ judge(struct sock *s)
 		return 0;
 	for (i = 0; i < j.n; i++)
 		bytes += pkts[i]->pkt_len;
-	udp_queued(s->udp, &j.ready_pkts, &j.ready_bytes, NULL);
+	if (udp_readable(s->udp))
+		udp_queued(s->udp, &j.ready_pkts, &j.ready_bytes, NULL);
 	udp_stage_settle(s->udp, pkts, callback_judge(s, &j), bytes);
 	return j.n;
 }

@@ -83,6 +83,7 @@ udp_close(struct udp_sock *s)
 	way_close(s);
 	udp_set_pacing(s, 0, 0, 0);
 	queue_free(s);
+	free(s->stage.front);
 	free(s->rings);
 	free(s);
 }

@@ -7,6 +7,8 @@
  *
  * One batch at a time is out: who takes sees to that.
  */
+#include <stdlib.h>
+
 #include "udp/udp_priv.h"
 
 /* What fits of a run, as bytes. The lock is held. */
@@ -34,16 +36,40 @@ stage_append(struct udp_sock *s, struct ring *ring, struct rte_mbuf **pkts, uint
 		if (fit == 0)
 			return 0;
 	}
-	if (st->n == 0)
-		st->first = pkts[0];
-	else
-		*ring_mbuf_link(st->last) = pkts[0];
-	st->last = pkts[fit - 1];
+	if (likely(st->n == st->front_n && st->n + fit <= STAGE_FRONT && st->front != NULL)) {
+		memcpy(st->front + st->n, pkts, fit * sizeof(*pkts));
+		st->front_n += fit;
+	} else {
+		if (st->n == st->front_n)
+			st->first = pkts[0];
+		else
+			*ring_mbuf_link(st->last) = pkts[0];
+		st->last = pkts[fit - 1];
+	}
 	st->bytes += bytes;
 	st->n += fit;
 	if (st->n == fit && !st->ending)
 		st->staged(s->wake_ctx, ring);
 	return fit;
+}
+
+/* One list of all. The lock is held. */
+static void
+join(struct udp_stage *st)
+{
+	bool more = st->n != st->front_n;
+
+	for (uint32_t i = st->front_n; i-- > 0;) {
+		if (i + 1 < st->front_n)
+			*ring_mbuf_link(st->front[i]) = st->front[i + 1];
+		else if (more)
+			*ring_mbuf_link(st->front[i]) = st->first;
+		else
+			st->last = st->front[i];
+	}
+	if (st->front_n != 0)
+		st->first = st->front[0];
+	st->front_n = 0;
 }
 
 /* All of it goes into the queue, and what comes from now on does. The lock is held. */
@@ -53,6 +79,7 @@ end(struct udp_sock *s)
 	struct udp_stage *st = &s->stage;
 
 	s->head.checks &= (uint8_t)~CHECK_STAGE;
+	join(st);
 	if (st->n != 0)
 		queue_splice(s, st->first, st->last, st->n, st->bytes);
 	st->n = st->bytes = 0;
@@ -62,7 +89,16 @@ end(struct udp_sock *s)
 void
 udp_set_stage(struct udp_sock *s, udp_staged_cb staged)
 {
+	struct rte_mbuf **front = NULL;
+
+	/* without it the links have to do */
+	if (staged != NULL && s->stage.front == NULL)
+		front = malloc(STAGE_FRONT * sizeof(*front));
 	rte_spinlock_lock(&s->queue_lock);
+	if (front != NULL && s->stage.front == NULL) {
+		s->stage.front = front;
+		front = NULL;
+	}
 	if (staged != NULL) {
 		s->stage.staged = staged;
 		s->stage.ending = false;
@@ -75,26 +111,42 @@ udp_set_stage(struct udp_sock *s, udp_staged_cb staged)
 			end(s);
 	}
 	rte_spinlock_unlock(&s->queue_lock);
+	free(front);
 }
 
-unsigned int
-udp_stage_take(struct udp_sock *s, struct rte_mbuf **pkts, unsigned int n)
+/* Of those that are linked; where the next batch begins is known once this one was walked. */
+static void
+walk(struct udp_stage *st, struct rte_mbuf **pkts, unsigned int n)
 {
-	struct udp_stage *st = &s->stage;
-	struct rte_mbuf *m;
+	struct rte_mbuf *m = st->first;
 
-	rte_spinlock_lock(&s->queue_lock);
-	n = RTE_MIN(n, st->n);
-	m = st->first;
-	st->n -= n;
-	st->out = n;
-	/* where the next batch begins is known once this one was walked through */
 	for (unsigned int i = 0; i < n; i++) {
 		pkts[i] = m;
 		if (i + 1 < n || st->n != 0)
 			m = *ring_mbuf_link(m);
 	}
 	st->first = m;
+}
+
+unsigned int
+udp_stage_take(struct udp_sock *s, struct rte_mbuf **pkts, unsigned int n)
+{
+	struct udp_stage *st = &s->stage;
+	unsigned int fast;
+
+	rte_spinlock_lock(&s->queue_lock);
+	n = RTE_MIN(n, st->n);
+	st->n -= n;
+	st->out = n;
+	fast = RTE_MIN(n, st->front_n);
+	if (likely(fast != 0)) {
+		memcpy(pkts, st->front, fast * sizeof(*pkts));
+		st->front_n -= fast;
+		if (unlikely(st->front_n != 0))
+			memmove(st->front, st->front + fast, st->front_n * sizeof(*pkts));
+	}
+	if (unlikely(n != fast))
+		walk(st, pkts + fast, n - fast);
 	rte_spinlock_unlock(&s->queue_lock);
 	return n;
 }

@@ -60,10 +60,14 @@ struct udp_member {
 /** What the local address of a socket or a flow is. */
 enum udp_local_kind { LOCAL_ANY, LOCAL_UNICAST, LOCAL_MULTICAST, LOCAL_BROADCAST };
 
+#define STAGE_FRONT 64 /**< datagrams that need no walk along their links */
+
 /** What waits to be judged (stage.c); queue lock. */
 struct udp_stage {
-	struct rte_mbuf *first, *last; /**< linked as the queue is */
-	uint32_t n;
+	struct rte_mbuf **front;       /**< the first of them, STAGE_FRONT at most; NULL: none */
+	struct rte_mbuf *first, *last; /**< those behind, linked as the queue is */
+	uint32_t front_n;
+	uint32_t n;	/**< of both */
 	uint32_t bytes; /**< as udp_sock.bytes, of those that are out, too */
 	uint32_t out;	/**< taken and not settled */
 	bool ending;	/**< when they are settled it is over */

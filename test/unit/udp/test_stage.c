@@ -132,6 +132,51 @@ ends_in_order(void **state)
 	udp_close(s);
 }
 
+/* More than a batch, and then some, in batches of any size; ends with some in both parts. */
+static void
+long_ones(void **state)
+{
+	struct udp_sock *s = staging();
+	struct rte_mbuf *m[64];
+	unsigned int n, got = 0, sent = 0, size = 1;
+
+	(void)state;
+	for (; sent < 240; sent += 40)
+		send_n((uint8_t)sent, 40, 1);
+	while (got < 200) {
+		n = udp_stage_take(s, m, RTE_MIN(size, 200 - got));
+		size = size % 64 + 13;
+		assert_true(n > 0);
+		for (unsigned int i = 0; i < n; i++)
+			assert_int_equal(*rte_pktmbuf_mtod(m[i], uint8_t *), got + i);
+		udp_stage_settle(s, m, n, n);
+		got += n;
+		if (got < 100 && sent < 250)
+			send_n((uint8_t)sent++, 1, 1);
+	}
+	while (udp_stage_take(s, m, 1) != 0) {
+		assert_int_equal(*rte_pktmbuf_mtod(m[0], uint8_t *), got++);
+		udp_stage_settle(s, m, 1, 1);
+	}
+	assert_int_equal(got, sent);
+	/* all that was passed is in the queue, in order */
+	for (got = 0; udp_dequeue(s, m, 1) != 0; got++) {
+		assert_int_equal(*rte_pktmbuf_mtod(m[0], uint8_t *), got);
+		rte_pktmbuf_free(m[0]);
+	}
+	assert_int_equal(got, sent);
+	for (sent = 0; sent < 120; sent += 40)
+		send_n((uint8_t)sent, 40, 1);
+	udp_set_stage(s, NULL);
+	send_n(120, 1, 1);
+	for (got = 0; udp_dequeue(s, m, 1) != 0; got++) {
+		assert_int_equal(*rte_pktmbuf_mtod(m[0], uint8_t *), got);
+		rte_pktmbuf_free(m[0]);
+	}
+	assert_int_equal(got, 121);
+	udp_close(s);
+}
+
 /* SO_RCVBUF is for the queue, what is staged and the batch that is out, together. */
 static void
 limits(void **state)
@@ -172,6 +217,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(is_told),
 		TEST(ends_in_order),
+		TEST(long_ones),
 		TEST(limits),
 	};
 
