@@ -6,14 +6,16 @@ kernel at the other end of the wire: each does what its first comment says.
 """
 import os
 import re
+import resource
 import socket
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from extralab import PORT, send_all, warm
-from lab import HOST_IP, PATIENCE, PROGRAMS, check, equal, main, pattern, wait_for
+from lab import HOST_IP, PATIENCE, PEER_IP, PROGRAMS, check, equal, main, pattern, wait_for
 from proglab import Nic, Program
 
+CONNECTIONS = 1000
 nic = None
 
 
@@ -93,4 +95,39 @@ def socketxtreme_echo():
     p.stop()
 
 
-main(setup, zcopy_receiver, callback_filter, cyclic_receiver, shared_ring, socketxtreme_echo)
+def socketxtreme_echo_udp():
+    p = example("socketxtreme_echo", "udp", HOST_IP, PORT, VMA_SOCKETXTREME=1)
+    p.says("ready")
+    warm(nic)
+    with nic.peer.udp(PEER_IP) as s:
+        s.settimeout(PATIENCE)
+        for i, size in enumerate((0, 1, 64, 1472)):
+            data = pattern(size, i)
+            s.sendto(data, (HOST_IP, PORT))
+            equal(s.recvfrom(65536), (data, (HOST_IP, PORT)), f"echo of {size} bytes")
+    p.stop()
+
+
+def socketxtreme_echo_many():
+    """A thousand connections at once, each with an exchange, and again on the same numbers."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 8192), hard))
+    p = example("socketxtreme_echo", "tcp", HOST_IP, PORT, VMA_SOCKETXTREME=1)
+    p.says("ready")
+    warm(nic)
+    for turn in range(2):
+        with nic.peer:
+            clients = [socket.create_connection((HOST_IP, PORT), PATIENCE * 3)
+                       for _ in range(CONNECTIONS)]
+        for i, c in enumerate(clients):
+            c.sendall(pattern(100, i + turn))
+        for i, c in enumerate(clients):
+            with c.makefile("rb") as f:
+                equal(f.read(100), pattern(100, i + turn), f"echo of connection {i}")
+            c.close()
+    p.stop()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+main(setup, zcopy_receiver, callback_filter, cyclic_receiver, shared_ring, socketxtreme_echo,
+     socketxtreme_echo_udp, socketxtreme_echo_many)

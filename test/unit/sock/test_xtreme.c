@@ -7,6 +7,9 @@
 #include <pthread.h>
 #include <sys/eventfd.h>
 
+#include <rte_ethdev.h>
+#include <rte_ring.h>
+
 #include "xtreme_test.h"
 
 #define MANY 64
@@ -177,6 +180,79 @@ test_order(void **state)
 	assert_int_equal(buffers_out(), before);
 	dpvma_close(fd[0]);
 	dpvma_close(fd[1]);
+}
+
+#define LONG 2000u /* bytes of a datagram in two fragments, */
+#define CUT 1000u  /* of which the first has so many of what IP carries */
+
+/* Bytes of the datagram from @p at on, its UDP header included. */
+static void
+inject_fragment(const uint8_t *udp, uint16_t at, uint16_t len)
+{
+	struct rte_mbuf *m = rte_pktmbuf_alloc(frames);
+	struct sockaddr_in src = test_addr(PEER, 0), dst = test_addr(LOCAL, 0);
+	struct rte_ether_hdr *eth;
+	struct rte_ipv4_hdr *ip;
+
+	assert_non_null(m);
+	eth = (void *)rte_pktmbuf_append(m, (uint16_t)(sizeof(*eth) + sizeof(*ip) + len));
+	ip = (void *)(eth + 1);
+	memset(eth, 2, sizeof(*eth));
+	rte_eth_macaddr_get(0, &eth->dst_addr);
+	eth->ether_type = RTE_BE16(RTE_ETHER_TYPE_IPV4);
+	*ip = (struct rte_ipv4_hdr){ .version_ihl = 0x45,
+		.total_length = htons((uint16_t)(sizeof(*ip) + len)),
+		.packet_id = htons(77),
+		.fragment_offset = htons((uint16_t)(at / 8 | (at == 0 ? 0x2000 : 0))),
+		.time_to_live = 64,
+		.next_proto_id = IPPROTO_UDP,
+		.src_addr = src.sin_addr.s_addr,
+		.dst_addr = dst.sin_addr.s_addr };
+	ip->hdr_checksum = rte_ipv4_cksum(ip);
+	memcpy(ip + 1, udp + at, len);
+	assert_int_equal(rte_ring_enqueue(rte_ring_lookup("to_port"), m), 0);
+}
+
+/* Each buffer of a datagram of several is the program's by itself, in any order. */
+static void
+test_chain(void **state)
+{
+	uint8_t udp[sizeof(struct rte_udp_hdr) + LONG];
+	struct rte_udp_hdr *hdr = (void *)udp;
+	struct vma_buff_t *first, *second;
+	uint16_t port;
+	int fd = test_bound(&port), ring = ring_of(fd);
+	unsigned int before = buffers_out();
+
+	(void)state;
+	for (unsigned int i = 0; i < sizeof(udp); i++)
+		udp[i] = (uint8_t)(i * 7 + (i >> 8));
+	*hdr = (struct rte_udp_hdr){ .src_port = htons(PEER_PORT),
+		.dst_port = htons(port),
+		.dgram_len = htons(sizeof(udp)) };
+	for (int i = 0; i < 2; i++) {
+		inject_fragment(udp, 0, CUT);
+		inject_fragment(udp, CUT, sizeof(udp) - CUT);
+		assert_int_equal(poll_ring(ring, MANY), 1);
+		assert_int_equal(got[0].packet.num_bufs, 2);
+		assert_int_equal(got[0].packet.total_len, LONG);
+		first = got[0].packet.buff_lst;
+		second = first->next;
+		assert_int_equal(first->len, CUT - sizeof(*hdr));
+		assert_int_equal(second->len, sizeof(udp) - CUT);
+		assert_null(second->next);
+		assert_memory_equal(first->payload, hdr + 1, first->len);
+		assert_memory_equal(second->payload, udp + CUT, second->len);
+		if (i == 0) {
+			give_back(&got[0]);
+			continue;
+		}
+		assert_int_equal(vma->socketxtreme_free_vma_buff(first), 0);
+		assert_memory_equal(second->payload, udp + CUT, second->len);
+		assert_int_equal(vma->socketxtreme_free_vma_buff(second), 0);
+	}
+	assert_int_equal(buffers_out(), before);
+	dpvma_close(fd);
 }
 
 /* A call of the program's turned the ring: what it left comes first, what it took does not come. */
@@ -581,6 +657,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(test_arguments),
 		cmocka_unit_test(test_packet),
 		cmocka_unit_test(test_order),
+		cmocka_unit_test(test_chain),
 		cmocka_unit_test(test_ordinary),
 		cmocka_unit_test(test_socket_and_epoll_fd),
 		cmocka_unit_test(test_events),
