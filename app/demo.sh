@@ -180,7 +180,7 @@ for name in order:
         is_cyclic = mode["mode"] == "cyclic"
         run = counters.get("packets", 0) / counters["runs"] if is_cyclic and counters.get("runs") else None
         rows.append((mode["mode"], wires[name.split("-")[0]], result["size"], f'{mode["packets_per_second"]:,.0f}',
-                     f'{mode["cycles_per_packet"]:.0f}',
+                     f'{mode["median_cycles_per_packet"]:.0f}',
                      f'{mode["median_ratio"]:.2f}' if len(result["modes"]) > 1 else "-",
                      f'{run:.0f}' if run else "-",
                      f'{counters["copies"]:,}' if is_cyclic else "-",

@@ -70,7 +70,7 @@ struct sock_completion {
  * a turn of the ring or rings. Any thread; two that poll the same ring share what comes.
  * @param fd of a ring, of a socket of ours, or of an epoll that has one
  * @param n > 0
- * @return completions, 0: none; -EOPNOTSUPP: VMA_SOCKETXTREME is off; -EINVAL; -EBADF: no such
+ * @return completions, 0: none; -EOPNOTSUPP: VMA_SOCKETXTREME is off; -EINVAL; -EBADFD: no such
  *         thing, which counts as a mistake
  */
 int sock_xtreme_poll(int fd, struct sock_completion *completions, unsigned int n);

@@ -105,7 +105,7 @@ poll_other(int fd, struct reap *r)
 		poll_sock(s, r);
 	if (s != NULL)
 		sock_put(s);
-	return ours ? 0 : -EBADF;
+	return ours ? 0 : -EBADFD;
 }
 
 int

@@ -473,7 +473,8 @@ struct __attribute__((packed)) vma_api_t {
 	 * New connections come accepted: do not call accept().
 	 *
 	 * @param fd
-	 *   A ring, from get_socket_rings_fds(). Else EBADFD.
+	 *   A ring, from get_socket_rings_fds(); or a socket or epoll, for what is its own. Else
+	 *   EBADFD.
 	 * @param completions
 	 *   Filled in. Buffers in it are the application's until freed.
 	 * @param ncompletions

@@ -599,7 +599,7 @@ test_vanishing_ring(void **state)
 		if (n > 0)
 			give_all(n);
 		else if (n < 0)
-			assert_int_equal(errno, EBADF);
+			assert_int_equal(errno, EBADFD);
 	}
 	pthread_join(thread, NULL);
 }

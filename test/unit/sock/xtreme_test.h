@@ -41,7 +41,7 @@ mistakes(const char *name)
 #define assert_mistake(name, call)                                                                 \
 	do {                                                                                       \
 		unsigned long before_ = mistakes(name);                                            \
-		assert_errno(call, strcmp(name, "stale_ring") == 0 ? EBADF : EINVAL);              \
+		assert_errno(call, strcmp(name, "stale_ring") == 0 ? EBADFD : EINVAL);             \
 		assert_int_equal(mistakes(name), before_ + 1);                                     \
 	} while (0)
 

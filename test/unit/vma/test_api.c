@@ -546,8 +546,8 @@ test_xtreme(void **state)
 		assert_int_equal(api->socketxtreme_free_vma_buff(&buff), xtreme_result);
 		assert_ptr_equal(xtreme_saw, &buff);
 	}
-	xtreme_result = -EBADF;
-	FAILS(api->socketxtreme_poll(RING_FD, completions, 3, 0), EBADF);
+	xtreme_result = -EBADFD;
+	FAILS(api->socketxtreme_poll(RING_FD, completions, 3, 0), EBADFD);
 	xtreme_result = -EOPNOTSUPP;
 	FAILS(api->socketxtreme_free_vma_packets(packets, 2), EOPNOTSUPP);
 	FAILS(api->socketxtreme_ref_vma_buff(&buff), EOPNOTSUPP);
