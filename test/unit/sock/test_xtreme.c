@@ -295,6 +295,36 @@ test_ordinary(void **state)
 	dpvma_close(fd);
 }
 
+/* What recvfrom_zcopy has at hand for its next calls is as good as queued. */
+static void
+test_beside_zcopy(void **state)
+{
+	union {
+		struct vma_packets_t packets;
+		char bytes[40];
+	} room;
+	uint16_t port;
+	int fd = test_bound(&port), ring = ring_of(fd), flags = MSG_DONTWAIT, i;
+
+	(void)state;
+	for (i = 0; i < 5; i++)
+		inject_number(port, (unsigned int)i);
+	for (i = 0; i < 2; i++) {
+		assert_int_equal(vma->recvfrom_zcopy(fd, &room, sizeof(room), &flags, NULL, NULL),
+				1);
+		assert_int_equal(*(char *)room.packets.pkts[0].iov[0].iov_base, '0' + i);
+		assert_int_equal(vma->free_packets(fd, room.packets.pkts, 1), 0);
+	}
+	assert_int_equal(poll_ring(ring, 2), 2);
+	assert_number(&got[0], 2);
+	assert_number(&got[1], 3);
+	give_all(2);
+	assert_int_equal(vma->recvfrom_zcopy(fd, &room, sizeof(room), &flags, NULL, NULL), 1);
+	assert_int_equal(*(char *)room.packets.pkts[0].iov[0].iov_base, '4');
+	assert_int_equal(vma->free_packets(fd, room.packets.pkts, 1), 0);
+	dpvma_close(fd);
+}
+
 static void
 test_socket_and_epoll_fd(void **state)
 {
@@ -659,6 +689,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(test_order),
 		cmocka_unit_test(test_chain),
 		cmocka_unit_test(test_ordinary),
+		cmocka_unit_test(test_beside_zcopy),
 		cmocka_unit_test(test_socket_and_epoll_fd),
 		cmocka_unit_test(test_events),
 		cmocka_unit_test(test_references),
