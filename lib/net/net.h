@@ -167,6 +167,12 @@ int net_route(const struct net_way *way, struct net_dst *d);
  * @return packets accepted (sent or waiting); the rest were freed and counted
  */
 uint16_t net_output(struct net_dst *d, struct ring *ring, struct rte_mbuf **pkts, uint16_t n);
+/**
+ * The same way with packets that are not to be sent (VMA_SND_FLAGS_DUMMY): headers and checksums
+ * are made, the ring is touched, and they are freed. Nothing is counted, nobody is asked for a link
+ * address.
+ */
+void net_dummy(const struct net_dst *d, struct ring *ring, struct rte_mbuf **pkts, uint16_t n);
 
 /**
  * A copy of multicast or broadcast sent goes to our own sinks (IP_MULTICAST_LOOP) through this.

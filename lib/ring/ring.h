@@ -410,6 +410,11 @@ int ring_tx_alloc(struct ring *ring, struct rte_mbuf **pkts, uint16_t n);
 
 /** Make the driver free what the device has sent, for one who takes buffers of tx_pool itself. */
 void ring_tx_reclaim(struct ring *ring);
+/**
+ * Bring into the caches what a send touches of the ring and of the driver's queue, and send
+ * nothing. Any thread; takes the tx_lock.
+ */
+void ring_tx_warm(struct ring *ring);
 /** @} */
 
 /** @name Sleeping */

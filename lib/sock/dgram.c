@@ -376,9 +376,14 @@ bind_device(struct sock *s, struct port *port, uint32_t ifindex)
 	return s->bound ? udp_renew(s->udp) : 0;
 }
 
+/* No flow and no rule leads here any more; what the kernel sees then its half takes, and drops. */
 static void
 shut_rx(struct sock *s)
 {
+	udp_options(s->udp)->deaf = true;
+	if (s->bound)
+		udp_renew(s->udp);
+	kernel_deaf(s);
 	udp_shutdown(s->udp, SHUT_RD);
 	s->shut_read = true;
 	sock_wake_all(s);

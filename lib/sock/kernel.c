@@ -205,6 +205,12 @@ filter_all(int fd)
 }
 
 /* The program's own. */
+void
+kernel_deaf(struct sock *s)
+{
+	filter_all(s->fd);
+}
+
 static bool
 has_filter(int fd)
 {

@@ -423,6 +423,8 @@ int kernel_listen(struct sock *s, int backlog);
 void kernel_hears(struct sock *s);
 /** No more. */
 void kernel_unlisten(struct sock *s);
+/** Its half receives nothing for good, and answers nothing. */
+void kernel_deaf(struct sock *s);
 /** Of a connection the latter alone. */
 void kernel_guard(struct sock *s, const struct ip_addr *addr);
 /** Whether it sees copies of what comes to this address. */

@@ -345,6 +345,17 @@ send_noted(struct sock *s, const struct msghdr *msg, int flags)
 	return ret;
 }
 
+/* VMA_SND_FLAGS_DUMMY; nothing waits, and no signal is raised for what is not sent. */
+static __rte_noinline ssize_t
+send_dummy(struct sock *s, const struct msghdr *msg, int flags, ssize_t ret)
+{
+	if (ret == 0)
+		ret = stream_dummy(s->stream, msg->msg_iov, (int)msg->msg_iovlen,
+				(flags & MSG_MORE ? TCP_SEND_MORE : 0) |
+						(flags & MSG_OOB ? TCP_SEND_OOB : 0));
+	return ret < 0 ? fail((int)ret) : ret;
+}
+
 ssize_t
 stream_sock_sendmsg(struct sock *s, const struct msghdr *msg, int flags)
 {
@@ -354,9 +365,8 @@ stream_sock_sendmsg(struct sock *s, const struct msghdr *msg, int flags)
 		ret = stream_send(s->stream, NULL, 0, 0, 0);
 		ret = ret < 0 ? ret : -EFAULT;
 	}
-	/* VMA_SND_FLAGS_DUMMY: a stream sends nothing that is not sent */
-	if (unlikely(ret == 0 && (flags & SOCK_SEND_DUMMY)))
-		ret = -EINVAL;
+	if (unlikely(flags & SOCK_SEND_DUMMY))
+		return send_dummy(s, msg, flags, ret);
 	if (unlikely(ret == 0 && (flags & MSG_FASTOPEN) &&
 			    stream_phase(s->stream) == STREAM_IDLE)) {
 		ret = s->ops->connect(s, msg->msg_name, msg->msg_namelen);

@@ -20,6 +20,21 @@ opening(const struct tcp_conn *conn)
 }
 
 ssize_t
+stream_dummy(struct stream *s, const struct iovec *iov, int iovcnt, unsigned int flags)
+{
+	struct stream_engine *e = s->engine;
+	ssize_t ret = -EPIPE;
+
+	if (e == NULL)
+		return ret;
+	engine_enter(e);
+	if (likely(s->conn != NULL))
+		ret = tcp_dummy(s->conn, iov, iovcnt, flags);
+	engine_leave(e);
+	return ret;
+}
+
+ssize_t
 stream_send(struct stream *s, const struct iovec *iov, int iovcnt, size_t skip, unsigned int flags)
 {
 	struct stream_engine *e = s->engine;

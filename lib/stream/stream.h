@@ -169,6 +169,8 @@ void stream_disconnect(struct stream *s);
 /** As tcp_send(); -EAGAIN while connecting, -EPIPE where there is no connection. */
 ssize_t stream_send(struct stream *s, const struct iovec *iov, int iovcnt, size_t skip,
 		unsigned int flags);
+/** As tcp_dummy(); otherwise as stream_send(). */
+ssize_t stream_dummy(struct stream *s, const struct iovec *iov, int iovcnt, unsigned int flags);
 /** As tcp_recv(); 0 too when the connection is over and its error was taken. */
 ssize_t stream_recv(struct stream *s, const struct iovec *iov, int iovcnt, size_t skip,
 		unsigned int flags);

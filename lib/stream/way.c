@@ -140,12 +140,18 @@ way_output(void *ctx, const struct tcp_out *out, struct rte_mbuf **pkts, uint16_
 	if (unlikely(d == NULL || !net_dst_valid(d) || d->df != out->df)) {
 		ret = renew(e, out, &d);
 		if (ret != 0) {
-			no_way(e, out, pkts, n, ret);
+			if (out->dummy)
+				rte_pktmbuf_free_bulk(pkts, n);
+			else
+				no_way(e, out, pkts, n, ret);
 			return;
 		}
 	}
 	net_dst_ecn(d, out->ecn);
-	net_output(d, e->ring, pkts, n);
+	if (unlikely(out->dummy))
+		net_dummy(d, e->ring, pkts, n);
+	else
+		net_output(d, e->ring, pkts, n);
 }
 
 int

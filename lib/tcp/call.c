@@ -80,6 +80,20 @@ send_refused(struct tcp_conn *conn)
 	}
 }
 
+ssize_t
+tcp_dummy(struct tcp_conn *conn, const struct iovec *iov, int iovcnt, unsigned int flags)
+{
+	int ret = send_refused(conn);
+
+	if (ret != 0)
+		return ret;
+	if (flags != 0 || iovcnt != 1 || iov->iov_len == 0 || iov->iov_len > UINT16_MAX ||
+			!output_would_go(conn, (uint32_t)iov->iov_len) ||
+			segment_dummy(conn, iov->iov_base, (uint16_t)iov->iov_len) != 0)
+		return -EAGAIN;
+	return (ssize_t)iov->iov_len;
+}
+
 /* TCP_NOTSENT_LOWAT: a segment more than what may wait, as Linux fills the one that it has begun.
  */
 static __rte_noinline uint32_t

@@ -437,3 +437,14 @@ output_challenge(struct tcp_conn *conn)
 	COUNT(engine, challenge_acks);
 	output_ack(conn);
 }
+
+/* Whether so many bytes would go at once, as one segment. */
+bool
+output_would_go(struct tcp_conn *conn, uint32_t len)
+{
+	uint32_t room = rte_pktmbuf_data_room_size(conn->engine->config.tx_pool) -
+			RTE_PKTMBUF_HEADROOM;
+
+	return conn->sndq.n == conn->sndq.n_sent && len <= conn->snd_mss && len <= room &&
+			len <= window_room(conn) && len <= loss_room(conn, true);
+}

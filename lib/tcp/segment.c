@@ -56,9 +56,8 @@ options_of(struct tcp_conn *conn, bool sack, struct tcp_opts *o)
 	}
 }
 
-/* The fixed header; everything that has an ACK tells the window and settles what was owed. */
-static void
-header(struct tcp_conn *conn, struct rte_tcp_hdr *th, uint32_t seq, uint8_t flags,
+static inline void
+fixed(const struct tcp_conn *conn, struct rte_tcp_hdr *th, uint32_t seq, uint8_t flags,
 		unsigned int hdr_len)
 {
 	th->src_port = conn->key.lport;
@@ -66,6 +65,14 @@ header(struct tcp_conn *conn, struct rte_tcp_hdr *th, uint32_t seq, uint8_t flag
 	th->sent_seq = rte_cpu_to_be_32(seq);
 	th->data_off = (uint8_t)(hdr_len / 4 << 4);
 	th->tcp_flags = flags;
+}
+
+/* The fixed header; everything that has an ACK tells the window and settles what was owed. */
+static void
+header(struct tcp_conn *conn, struct rte_tcp_hdr *th, uint32_t seq, uint8_t flags,
+		unsigned int hdr_len)
+{
+	fixed(conn, th, seq, flags, hdr_len);
 	th->rx_win = rte_cpu_to_be_16(window_field(conn, (flags & RTE_TCP_SYN_FLAG) != 0));
 	th->cksum = 0;
 	th->tcp_urp = 0;
@@ -315,5 +322,48 @@ segment_data(struct tcp_conn *conn, uint32_t i, uint32_t n)
 	emit(conn, m, fresh && (conn->flags & F_ECN) != 0 && data != 0 ? 2 : 0);
 	if (unlikely((conn->flags & F_MARKS) != 0))
 		marks_look(conn);
+	return 0;
+}
+
+/* What a send of it would write besides. */
+static void
+fetch(struct tcp_conn *conn)
+{
+	struct sndq *q = &conn->sndq;
+	char *line;
+
+	if (q->ring != NULL)
+		__builtin_prefetch(sndq_at(q, q->n), 1);
+	for (line = (char *)conn; line < (char *)(conn + 1); line += RTE_CACHE_LINE_SIZE)
+		__builtin_prefetch(line, 1);
+}
+
+int
+segment_dummy(struct tcp_conn *conn, const void *data, uint16_t len)
+{
+	struct tcp_engine *engine = conn->engine;
+	struct tcp_out out = {
+		.key = &conn->key, .conn = conn, .df = conn->opt.pmtud, .dummy = true
+	};
+	struct rte_tcp_hdr *th;
+	unsigned int hdr_len;
+	struct rte_mbuf *m;
+	struct tcp_opts o;
+
+	if (buffers_data(engine, &m, 1) == 0)
+		return -ENOBUFS;
+	fetch(conn);
+	memcpy(rte_pktmbuf_append(m, len), data, len);
+	options_of(conn, false, &o);
+	hdr_len = TCP_HDR_MIN + opts_len(&o);
+	th = (struct rte_tcp_hdr *)(void *)rte_pktmbuf_prepend(m, (uint16_t)hdr_len);
+	opts_write((uint8_t *)(th + 1), &o);
+	fixed(conn, th, conn->snd_nxt, RTE_TCP_ACK_FLAG | RTE_TCP_PSH_FLAG, hdr_len);
+	/* the window is no promise: it is not told */
+	th->rx_win = rte_cpu_to_be_16((uint16_t)(rcvq_window(conn) >> conn->rcv_wscale));
+	th->recv_ack = rte_cpu_to_be_32(conn->rcv_nxt);
+	th->cksum = 0;
+	th->tcp_urp = 0;
+	engine->config.ops.output(engine->config.ctx, &out, &m, 1);
 	return 0;
 }

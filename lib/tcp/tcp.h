@@ -116,6 +116,7 @@ struct tcp_out {
 	struct tcp_conn *conn; /**< NULL: an answer to a stray segment, or a SYN cookie */
 	uint8_t ecn;	       /**< the two bits for the IP header: 0, or 2 for ECT(0) */
 	bool df;	       /**< don't fragment */
+	bool dummy;	       /**< go the way with it, free it, send nothing */
 };
 
 struct tcp_ops {
@@ -234,6 +235,15 @@ bool tcp_key_in_use(const struct tcp_engine *engine, const struct tcp_key *key);
  */
 ssize_t tcp_send(struct tcp_conn *conn, const struct iovec *iov, int iovcnt, size_t skip,
 		unsigned int flags);
+/**
+ * As if it were sent: a segment is made and goes as far as the device, and the connection stays as
+ * it is, sequence numbers and timers (VMA_SND_FLAGS_DUMMY).
+ * @param flags of tcp_send()
+ * @return the bytes; -EAGAIN: something waits unsent, or these would not go as one segment at once
+ *         (more than one vector or none, larger than the segment, the peer's window or the
+ *         congestion window, TCP_SEND_MORE, no buffer); otherwise as tcp_send()
+ */
+ssize_t tcp_dummy(struct tcp_conn *conn, const struct iovec *iov, int iovcnt, unsigned int flags);
 /** Free bytes of the send buffer. */
 uint32_t tcp_send_room(const struct tcp_conn *conn);
 /** Bytes not acknowledged yet (SIOCOUTQ), and of those not sent yet (SIOCOUTQNSD). */

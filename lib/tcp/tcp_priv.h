@@ -872,6 +872,10 @@ void output_challenge(struct tcp_conn *conn);
 /** Segment of pieces @p i to i + n - 1, which segment_run() allows; counts of the connection
  * follow. 0, -ENOBUFS */
 int segment_data(struct tcp_conn *conn, uint32_t i, uint32_t n);
+/** Whether so many bytes, at least one, would go at once as one segment, and nothing waits. */
+bool output_would_go(struct tcp_conn *conn, uint32_t len);
+/** Such a segment of data that is not queued, as far as the device. 0, -ENOBUFS */
+int segment_dummy(struct tcp_conn *conn, const void *data, uint16_t len);
 /** Pieces from @p i on that can go in one packet of at most @p limit bytes without a copy, at most
  * @p max; at least 1. */
 uint32_t segment_run(const struct tcp_conn *conn, uint32_t i, uint32_t max, uint32_t limit);

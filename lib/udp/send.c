@@ -261,15 +261,18 @@ give(struct udp_sock *s, const struct plan *plans, unsigned int n, struct rte_mb
 }
 /** @} */
 
-/* What a send touches, without a packet. */
-static void
-warm(const struct plan *plans, unsigned int n)
+/* VMA_SND_FLAGS_DUMMY: the same way, up to the device. */
+static __rte_noinline void
+give_dummies(const struct plan *plans, unsigned int n, struct rte_mbuf **pkts)
 {
-	for (unsigned int i = 0; i < n; i++) {
-		rte_prefetch0(&plans[i].way->d.hdr);
-		rte_prefetch0(plans[i].way->ring);
-		rte_prefetch0(&plans[i].way->ring->tx_lock);
-		rte_prefetch0(plans[i].way->ring->tx_pool);
+	unsigned int i, k = 0, from = 0;
+
+	for (i = 0; i < n; i++) {
+		k += plans[i].pkts;
+		if (i + 1 < n && plans[i + 1].way == plans[i].way)
+			continue;
+		net_dummy(&plans[i].way->d, plans[i].way->ring, pkts + from, (uint16_t)(k - from));
+		from = k;
 	}
 }
 
@@ -283,15 +286,16 @@ send_chunk(struct udp_sock *s, const struct udp_out *out, unsigned int n, bool d
 
 	if (planned == 0)
 		return 0;
-	if (dummy) {
-		warm(plans, planned);
-		return planned;
-	}
 	rc = make(s, out, plans, planned, pkts);
 	if (unlikely(rc < 0)) {
-		STAT_ADD(&s->stats, SOCK, tx_drop, planned);
+		if (!dummy)
+			STAT_ADD(&s->stats, SOCK, tx_drop, planned);
 		*err = rc;
 		return 0;
+	}
+	if (unlikely(dummy)) {
+		give_dummies(plans, planned, pkts);
+		return planned;
 	}
 	taken = give(s, plans, planned, pkts);
 	if (unlikely(taken != planned)) {

@@ -249,7 +249,8 @@ struct udp_out {
  * the first that cannot be. What the queue or the neighbour does not take is dropped and counted,
  * and counts as taken, unless VMA_TX_NONBLOCKED_EAGAINS. Binds to a free port when unbound.
  *
- * @param dummy walk the way, build nothing, send nothing (VMA_SND_FLAGS_DUMMY)
+ * @param dummy walk the way with the datagrams as far as the device, send nothing
+ *        (VMA_SND_FLAGS_DUMMY)
  * @return datagrams taken; when none: a pending error, which is taken; -EDESTADDRREQ, -EMSGSIZE,
  * -EACCES, -ENETUNREACH, -EHOSTUNREACH (a route says so), -EINVAL, -EPIPE (shut), -EAGAIN (queue
  * full and VMA_TX_NONBLOCKED_EAGAINS, or before its time: udp_send_at()), -ENOBUFS, -EREMOTE (way

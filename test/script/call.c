@@ -126,6 +126,34 @@ do_send(struct runner *r, struct flow *flow)
 	check(r, rc);
 }
 
+/* It makes a packet that is not to be sent; the connection is as it was, and no timer is set. */
+static void
+do_dummy(struct runner *r, struct flow *flow)
+{
+	size_t n = (size_t)r->step->value;
+	struct tcp_snapshot before, after;
+	uint64_t timer = tcp_next_timer(r->engine);
+	unsigned int dummies = r->dummies;
+	uint8_t *buf = calloc(1, n + 1);
+	struct iovec iov = { buf, n };
+	ssize_t rc;
+
+	memset(&before, 0, sizeof(before));
+	memset(&after, 0, sizeof(after));
+	tcp_look(flow->conn, &before);
+	rc = tcp_dummy(flow->conn, &iov, 1, r->step->flags);
+	tcp_look(flow->conn, &after);
+	free(buf);
+	if (memcmp(&before, &after, sizeof(before)) != 0)
+		run_fail(r, "a dummy changed the connection");
+	else if (tcp_next_timer(r->engine) != timer)
+		run_fail(r, "a dummy set a timer");
+	else if (r->dummies - dummies != (rc > 0 ? 1 : 0))
+		run_fail(r, "%u packets went the way", r->dummies - dummies);
+	else
+		check(r, rc);
+}
+
 static bool
 is_urgent(const struct flow *flow, uint32_t offset)
 {
@@ -241,6 +269,9 @@ on_connection(struct runner *r, struct flow *flow)
 	const struct step *s = r->step;
 
 	switch (s->op) {
+	case OP_DUMMY:
+		do_dummy(r, flow);
+		break;
 	case OP_SEND:
 		do_send(r, flow);
 		break;

@@ -140,8 +140,8 @@ parse_bytes(struct cursor *c, struct step *s)
 		enum op op;
 		unsigned int flag;
 	} flags[] = { { "more", OP_SEND, TCP_SEND_MORE }, { "oob", OP_SEND, TCP_SEND_OOB },
-		{ "peek", OP_RECV, TCP_RECV_PEEK }, { "oob", OP_RECV, TCP_RECV_OOB },
-		{ "trunc", OP_RECV, TCP_RECV_TRUNC } };
+		{ "more", OP_DUMMY, TCP_SEND_MORE }, { "peek", OP_RECV, TCP_RECV_PEEK },
+		{ "oob", OP_RECV, TCP_RECV_OOB }, { "trunc", OP_RECV, TCP_RECV_TRUNC } };
 	unsigned int i;
 
 	s->value = parse_number(c);
@@ -260,6 +260,7 @@ static const struct statement {
 	{ "connect", OP_CONNECT, parse_call },
 	{ "accept", OP_ACCEPT, parse_call },
 	{ "send", OP_SEND, parse_bytes },
+	{ "dummy", OP_DUMMY, parse_bytes },
 	{ "recv", OP_RECV, parse_bytes },
 	{ "mbufs", OP_MBUFS, parse_bytes },
 	{ "done", OP_DONE, parse_value_only },

@@ -90,10 +90,16 @@ take_packet(struct runner *r, const struct tcp_out *to, struct rte_mbuf *m)
 static void
 on_output(void *ctx, const struct tcp_out *to, struct rte_mbuf **pkts, uint16_t n)
 {
+	struct runner *r = ctx;
 	uint16_t i;
 
+	if (to->dummy) {
+		r->dummies += n;
+		rte_pktmbuf_free_bulk(pkts, n);
+		return;
+	}
 	for (i = 0; i < n; i++)
-		take_packet(ctx, to, pkts[i]);
+		take_packet(r, to, pkts[i]);
 }
 
 static void

@@ -44,6 +44,7 @@ struct runner {
 	FILE *log;
 	bool failed;
 	struct tcp_engine *engine;
+	unsigned int dummies; /**< packets that were to go as far as the device */
 	struct tcp_config config;
 	struct tcp_options opt; /**< of listen and connect */
 	struct tcp_options lopt;

@@ -122,6 +122,7 @@ enum op {
 	OP_CONNECT,
 	OP_ACCEPT,
 	OP_SEND,
+	OP_DUMMY,
 	OP_RECV,
 	OP_MBUFS,
 	OP_DONE,

@@ -71,6 +71,47 @@ headers(void **state)
 	assert_memory_equal(sent[0].b, d.hdr, 14);
 }
 
+/* All but the last step: made, known to the ring, freed. */
+static void
+dummies(void **state)
+{
+	struct net_way w = way(PEER);
+	struct net_dst d;
+	struct rte_mbuf *m[2];
+	unsigned int free_before, i;
+
+	(void)state;
+	n_warmed = 0;
+	meet(PEER, 0);
+	assert_int_equal(net_route(&w, &d), 0);
+	m[0] = out_udp(1, 2, 100, 5);
+	free_before = rte_mempool_avail_count(m[0]->pool);
+	/* seen by a second reference */
+	rte_mbuf_refcnt_set(m[0], 2);
+	m[1] = m[0];
+	net_dummy(&d, &ring0, m, 1);
+	assert_int_equal(n_sent, 0);
+	assert_int_equal(n_warmed, 1);
+	assert_int_equal(m[1]->pkt_len, 14 + 28 + 100);
+	assert_memory_equal(rte_pktmbuf_mtod(m[1], uint8_t *), d.hdr, 14);
+	rte_pktmbuf_free(m[1]);
+	/* longer than the way takes, and to somebody unknown: nobody is asked */
+	m[0] = out_udp(1, 2, 1473, 5);
+	net_dummy(&d, &ring0, m, 1);
+	w = way(PEER + RTE_BE32(1));
+	assert_int_equal(net_route(&w, &d), 0);
+	assert_false(d.resolved);
+	for (i = 0; i < 2; i++)
+		m[i] = out_udp(1, 2, 10, 5);
+	n_sent = 0;
+	net_dummy(&d, &ring0, m, 2);
+	assert_int_equal(n_sent, 0);
+	assert_int_equal(n_warmed, 3);
+	m[0] = out_udp(1, 2, 100, 5);
+	assert_int_equal(rte_mempool_avail_count(m[0]->pool), free_before);
+	rte_pktmbuf_free(m[0]);
+}
+
 static void
 vlan(void **state)
 {
@@ -375,8 +416,8 @@ int
 main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
-	const struct CMUnitTest tests[] = { T(headers), T(vlan), T(sums), T(fragments), T(too_big),
-		T(path_mtu), T(groups), T(loop) };
+	const struct CMUnitTest tests[] = { T(headers), T(dummies), T(vlan), T(sums), T(fragments),
+		T(too_big), T(path_mtu), T(groups), T(loop) };
 
 	return cmocka_run_group_tests(tests, world_start, world_stop);
 }

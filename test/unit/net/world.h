@@ -131,6 +131,7 @@ struct sent {
 };
 #define SENT_MAX 512
 extern struct sent sent[SENT_MAX];
+extern unsigned int n_warmed; /* calls of ring_tx_warm() */
 extern unsigned int n_sent;
 extern unsigned int tx_room; /* packets the device still takes */
 /* Its IP header, wherever a VLAN tag pushes it. */

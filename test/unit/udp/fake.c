@@ -24,6 +24,7 @@ struct port fake_ports[PORTS];
 unsigned int fake_ports_n;
 struct fake_sent fake_sent[FAKE_SENT_MAX];
 unsigned int fake_sent_n, fake_bursts, fake_tx_room, fake_tx_buffers, fake_routes, fake_loops;
+unsigned int fake_dummies;
 struct ring *fake_loop_ring;
 int fake_flow_error, fake_flow_error_port, fake_filter_error;
 unsigned int fake_flow_dels, fake_flow_moves, fake_polls;
@@ -353,6 +354,18 @@ net_output(struct net_dst *d, struct ring *ring, struct rte_mbuf **pkts, uint16_
 }
 
 void
+net_dummy(const struct net_dst *d, struct ring *ring, struct rte_mbuf **pkts, uint16_t n)
+{
+	assert_true(ip_is_v4(&d->dst));
+	assert_non_null(ring);
+	for (uint16_t i = 0; i < n; i++) {
+		assert_int_equal(rte_mbuf_check(pkts[i], 1, &(const char *){ NULL }), 0);
+		fake_dummies++;
+	}
+	rte_pktmbuf_free_bulk(pkts, n);
+}
+
+void
 net_loopback(struct ring *ring, const struct net_dst *d, struct rte_mbuf *m)
 {
 	(void)d;
@@ -459,7 +472,7 @@ fake_reset(void **state)
 		p->addrs[0].ifindex = 11 + i;
 		p->ifindex = 11 + i;
 	}
-	fake_sent_n = fake_bursts = fake_routes = fake_loops = 0;
+	fake_sent_n = fake_bursts = fake_routes = fake_loops = fake_dummies = 0;
 	fake_tx_room = fake_tx_buffers = UINT32_MAX;
 	fake_flow_error = fake_filter_error = fake_flow_error_port = 0;
 	fake_flow_dels = fake_flow_moves = fake_polls = 0;

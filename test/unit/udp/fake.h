@@ -43,6 +43,7 @@ extern unsigned int fake_tx_room;	   /* packets that net_output() accepts from n
 extern unsigned int fake_tx_buffers;	   /* buffers that ring_tx_alloc() gives from now on */
 #define FAKE_SILENT RTE_IPV4(10, 0, 0, 99) /* a neighbour that does not answer */
 extern unsigned int fake_routes;	   /* calls of net_route() */
+extern unsigned int fake_dummies;	   /* packets of net_dummy() */
 extern unsigned int fake_loops;
 extern struct ring *fake_loop_ring;
 extern int fake_flow_error; /* what ring_flow_add() says from the next call on */

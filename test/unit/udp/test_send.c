@@ -321,6 +321,13 @@ dummies_and_headers(void **state)
 	(void)state;
 	assert_int_equal(udp_send(s, &o, 1, true), 1);
 	assert_int_equal(fake_sent_n, 0);
+	assert_int_equal(fake_dummies, 1);
+	assert_int_equal(STAT_GET(udp_stats(s), SOCK, tx_packets), 0);
+	/* for want of a buffer there is nothing to walk with */
+	fake_tx_buffers = 0;
+	assert_int_equal(udp_send(s, &o, 1, true), -ENOBUFS);
+	assert_int_equal(STAT_GET(udp_stats(s), SOCK, tx_drop), 0);
+	fake_tx_buffers = UINT32_MAX;
 	d.addr = addr("192.168.1.1");
 	assert_int_equal(udp_send(s, &o, 1, true), -ENETUNREACH);
 	assert_int_equal(udp_headers(s, hdr, sizeof(hdr)), -ENOTCONN);
