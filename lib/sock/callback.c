@@ -8,8 +8,9 @@
  * that is being run is not in the list: one thread at a time has it, and its packets in order. What
  * no such call comes to, as the internal thread delivered it, ends the sleep of one that waits.
  *
- * In the list, or being run, a socket has one reference more. The lock of the list is taken with
- * locks of deliveries held, and no other is taken under it.
+ * A socket with a callback has one reference more, from the first registration until its last name
+ * is gone and nobody runs it. The lock of the list is taken with locks of deliveries held, and no
+ * other is taken under it.
  */
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -28,7 +29,8 @@ struct callback {
 	struct sock_callback now; /**< judge NULL: none */
 	/* lock of the list */
 	enum { AT_REST, LISTED, RUN } state;
-	bool again; /**< more was staged while it ran */
+	bool again;  /**< more was staged while it ran */
+	bool orphan; /**< the last name went while it ran */
 	TAILQ_ENTRY(callback) next;
 };
 
@@ -68,7 +70,8 @@ delist(struct callback *c)
 	uint64_t drained;
 
 	TAILQ_REMOVE(&waiting, c, next);
-	__atomic_sub_fetch(&callbacks_waiting, 1, __ATOMIC_SEQ_CST);
+	/* nobody misses anything who sees it late */
+	__atomic_store_n(&callbacks_waiting, callbacks_waiting - 1, __ATOMIC_RELAXED);
 	if (unlikely(signalled) && TAILQ_EMPTY(&waiting))
 		signalled = os.read(event_fd, &drained, sizeof(drained)) < 0;
 }
@@ -82,12 +85,10 @@ callbacks_staged(void *sock, struct ring *ring)
 
 	(void)ring;
 	rte_spinlock_lock(&list_lock);
-	if (c->state == RUN) {
+	if (c->state == RUN)
 		c->again = true;
-	} else if (c->state == AT_REST) {
-		sock_hold(s);
+	else if (c->state == AT_REST)
 		enlist(c);
-	}
 	rte_spinlock_unlock(&list_lock);
 }
 
@@ -189,18 +190,18 @@ run(struct callback *c)
 {
 	struct sock *s = c->s;
 	unsigned int n = SOCK_BATCH;
-	bool listed;
+	bool orphan;
 
 	for (int i = 0; i < ROUNDS && n == SOCK_BATCH; i++)
 		n = s->ops->judge(s);
 	rte_spinlock_lock(&list_lock);
-	listed = c->again || n == SOCK_BATCH;
-	if (listed)
+	orphan = c->orphan;
+	if (!orphan && (c->again || n == SOCK_BATCH))
 		enlist(c);
 	else
 		c->state = AT_REST;
 	rte_spinlock_unlock(&list_lock);
-	if (!listed)
+	if (unlikely(orphan))
 		sock_release(s);
 }
 
@@ -293,6 +294,7 @@ make(struct sock *s)
 		return NULL;
 	c->s = s;
 	rte_spinlock_init(&c->lock);
+	sock_hold(s);
 	return c;
 }
 
@@ -357,7 +359,7 @@ void
 callback_forget(struct sock *s)
 {
 	struct callback *c;
-	bool listed;
+	bool runs;
 
 	rte_spinlock_lock(&s->lock);
 	c = s->callback;
@@ -369,13 +371,14 @@ callback_forget(struct sock *s)
 	if (c == NULL)
 		return;
 	rte_spinlock_lock(&list_lock);
-	listed = c->state == LISTED;
-	if (listed) {
+	if (c->state == LISTED) {
 		delist(c);
 		c->state = AT_REST;
 	}
+	runs = c->state == RUN;
+	c->orphan = runs;
 	rte_spinlock_unlock(&list_lock);
-	if (listed)
+	if (!runs)
 		sock_release(s);
 }
 

@@ -502,6 +502,29 @@ closed_inside(void **state)
 	assert_int_equal(sock_alive(), alive);
 }
 
+/* With more than a batch behind it, nothing is left in the list, nor of the socket. */
+static void
+closed_with_many(void **state)
+{
+	struct seen seen = { .verdict = VMA_PACKET_DROP, .act = close_it };
+	unsigned int alive = sock_alive(), left = 200;
+	uint16_t port;
+	int fd = judged(&port, &seen);
+	struct sock *s = sock_get(fd);
+	char buf[8];
+
+	(void)state;
+	for (unsigned int i = 0; i < left; i++)
+		test_inject_text(port, "1");
+	while (left > 0)
+		left -= s->ops->poll(s);
+	sock_put(s);
+	assert_int_equal(recv_now(fd, buf, sizeof(buf)), 1);
+	assert_int_equal(seen.n, 1);
+	assert_int_equal(callbacks_waiting, 0);
+	assert_int_equal(sock_alive(), alive);
+}
+
 /* With packets staged that nobody comes to judge. */
 static void
 closed_while_staged(void **state)
@@ -589,6 +612,7 @@ main(void)
 		cmocka_unit_test(inside),
 		cmocka_unit_test(changed_inside),
 		cmocka_unit_test(closed_inside),
+		cmocka_unit_test(closed_with_many),
 		cmocka_unit_test(closed_while_staged),
 		cmocka_unit_test(many),
 	};
