@@ -66,8 +66,9 @@ CONF_STR(stats_shmem_dir, VMA_STATS_SHMEM_DIR, CONF_PATH_MAX, "/tmp/", CONF_F_PI
 	"Directory of shared statistics files. Counters are read by telemetry here.")
 CONF_STR(vmad_notify_dir, VMA_VMAD_NOTIFY_DIR, CONF_PATH_MAX, "/tmp/vma", CONF_F_PID | CONF_F_NOP,
 	"Directory where a daemon is told of this process. There is no such daemon here.")
-CONF_INT(stats_fd_num, VMA_STATS_FD_NUM, 100, 0, 1024, "sockets", CONF_F_CLAMP,
-	"Sockets whose counters can be watched from outside at one time.")
+CONF_INT(stats_fd_num, VMA_STATS_FD_NUM, 100, 0, 1024, "sockets",
+	CONF_F_CLAMP | CONF_F_NOP,
+	"Sockets whose counters can be watched from outside at one time. Telemetry tells of all here.")
 CONF_BOOL(cpu_usage_stats, VMA_CPU_USAGE_STATS, 0, 0,
 	"Account the share of time that polling found something to do.")
 CONF_STR(config_file, VMA_CONFIG_FILE, CONF_PATH_MAX, "/etc/libvma.conf", CONF_F_PID,
@@ -157,8 +158,9 @@ CONF_INT(rx_bytes_min, VMA_RX_BYTES_MIN, 65536, 0, INT_MAX, "bytes", 0,
 	"Least SO_RCVBUF: bytes that wait in a UDP socket. What comes on top is dropped.")
 CONF_INT(rx_poll, VMA_RX_POLL, 100000, -1, 100000000, "polls", 0,
 	"Polls before a blocking receive sleeps; -1: it never does. 0 counts as 1.")
-CONF_INT(rx_poll_init, VMA_RX_POLL_INIT, 0, -1, 100000000, "polls", 0,
-	"The same for a UDP socket that is not offloaded yet.")
+CONF_INT(rx_poll_init, VMA_RX_POLL_INIT, 0, -1, 100000000, "polls", CONF_F_NOP,
+	"The same for a UDP socket that is not offloaded yet. One without a ring has nothing to poll "
+	"here: it sleeps.")
 CONF_INT(rx_udp_poll_os_ratio, VMA_RX_UDP_POLL_OS_RATIO, 100, 0, INT_MAX, "polls", 0,
 	"The kernel's socket is looked at once in so many polls of the ring; 0: never.")
 CONF_RETIRED(VMA_RX_POLL_OS_RATIO, "VMA_RX_UDP_POLL_OS_RATIO", CONF_F_TAKE, NULL)
@@ -168,7 +170,9 @@ CONF_INT(rx_poll_yield, VMA_RX_POLL_YIELD, 0, 0, INT_MAX, "polls", 0,
 CONF_INT(rx_prefetch_bytes, VMA_RX_PREFETCH_BYTES, 256, 32, 2044, "bytes", 0,
 	"Head of a received packet that is prefetched while packets before it are handled.")
 CONF_INT(rx_prefetch_bytes_before_poll, VMA_RX_PREFETCH_BYTES_BEFORE_POLL, 0, 32, 2044, "bytes",
-	CONF_F_ZERO, "Head of the expected packet that is prefetched before polling; 0: none.")
+	CONF_F_ZERO | CONF_F_NOP,
+	"Head of the expected packet that is prefetched before polling; 0: none. Which buffer it will "
+	"be only the driver knows.")
 CONF_INT(rx_cq_drain_rate_nsec, VMA_RX_CQ_DRAIN_RATE_NSEC, 0, 0, INT_MAX, "ns", 0,
 	"Poll the ring at this rate although the socket has data waiting; 0: only when it has none.")
 CONF_BOOL(rx_poll_on_tx_tcp, VMA_RX_POLL_ON_TX_TCP, 0, 0,
@@ -214,8 +218,10 @@ CONF_INT(cq_aim_interval_msec, VMA_CQ_AIM_INTERVAL_MSEC, 250, 0, INT_MAX, "ms", 
 	"How often moderation is adapted; 0: never. 0 while moderation is off.")
 CONF_INT(cq_aim_interrupts_rate_per_sec, VMA_CQ_AIM_INTERRUPTS_RATE_PER_SEC, 5000, 0, INT_MAX,
 	"1/s", CONF_F_NOP, "Interrupt rate that adaptation aims at.")
-CONF_INT(cq_poll_batch_max, VMA_CQ_POLL_BATCH_MAX, 16, 1, 128, "packets", 0,
-	"Most packets that one poll takes from a ring for a plain receive.")
+CONF_INT(cq_poll_batch_max, VMA_CQ_POLL_BATCH_MAX, 16, 1, 128, "packets",
+	CONF_F_NOP,
+	"Most packets that one poll takes from a ring for a plain receive. DPVMA_RX_BURST says it here, "
+	"for all receives.")
 CONF_BOOL(cq_keep_qp_full, VMA_CQ_KEEP_QP_FULL, 1, CONF_F_NOP,
 	"Refill the receive queue on every poll. The driver does that as it likes.")
 CONF_INT(qp_compensation_level, VMA_QP_COMPENSATION_LEVEL, 256, 1, INT_MAX, "buffers", CONF_F_NOP,
@@ -289,8 +295,9 @@ CONF_INT(neigh_uc_arp_delay_msec, VMA_NEIGH_UC_ARP_DELAY_MSEC, 10000, 0, INT_MAX
 	"Time before a unicast ARP request is sent for a stale neighbour.")
 CONF_INT(neigh_num_err_retries, VMA_NEIGH_NUM_ERR_RETRIES, 1, 0, INT_MAX, "tries", 0,
 	"Retries after a neighbour could not be resolved.")
-CONF_INT(netlink_timer, VMA_NETLINK_TIMER, 10000, 1, INT_MAX, "ms", 0,
-	"How often the kernel's routes and neighbours are read again.")
+CONF_INT(netlink_timer, VMA_NETLINK_TIMER, 10000, 1, INT_MAX, "ms", CONF_F_NOP,
+	"How often the kernel's routes and neighbours are read again. The kernel tells of each change "
+	"here.")
 
 CONF_GROUP("DPDK")
 CONF_STR(eal_args, DPVMA_EAL_ARGS, CONF_ARGS_SIZE, "", 0,
