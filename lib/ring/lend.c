@@ -132,7 +132,7 @@ find(const struct pieces *t, uintptr_t address)
 }
 
 bool
-ring_mbuf_is(const void *address)
+ring_mbuf_find(const void *address, struct ring_found *found)
 {
 	const struct pieces *t = __atomic_load_n(&pieces, __ATOMIC_ACQUIRE);
 	uintptr_t at = (uintptr_t)address;
@@ -141,8 +141,21 @@ ring_mbuf_is(const void *address)
 	if (unlikely(t == NULL || at % RTE_CACHE_LINE_SIZE != 0))
 		return false;
 	p = find(t, at);
-	return likely(p != NULL && p->end - at >= sizeof(struct rte_mbuf)) &&
-			((const struct rte_mbuf *)address)->pool == p->pool;
+	if (unlikely(p == NULL || p->end - at < sizeof(struct rte_mbuf)) ||
+			((const struct rte_mbuf *)address)->pool != p->pool)
+		return false;
+	found->begin = p->begin;
+	found->size = p->end - p->begin - sizeof(struct rte_mbuf) + 1;
+	found->pool = p->pool;
+	return true;
+}
+
+bool
+ring_mbuf_is(const void *address)
+{
+	struct ring_found found;
+
+	return ring_mbuf_find(address, &found);
 }
 
 /** @name References */
@@ -184,9 +197,9 @@ ring_lent_more(void *mbuf)
 }
 
 int
-ring_lent_less_slow(void *mbuf, bool *unpaid)
+ring_lent_less_slow(struct rte_mbuf *mbuf, bool *unpaid)
 {
-	struct ring_meta *meta = ring_mbuf_meta((struct rte_mbuf *)mbuf);
+	struct ring_meta *meta = ring_mbuf_meta(mbuf);
 	uint16_t lent = __atomic_load_n(&meta->lent, __ATOMIC_RELAXED), now;
 	int ret;
 

@@ -585,6 +585,23 @@ ring_lend(struct rte_mbuf *m, enum ring_lent how, uint32_t owner)
 /** Whether an mbuf of a pool that ring_pool_known() was told of is at that address; reads nothing
  * there before that is sure. Any thread, no lock. */
 bool ring_mbuf_is(const void *address);
+/** Where the last one was: many of a call are looked for there first. Zero at the start. */
+struct ring_found {
+	uintptr_t begin, size;
+	const struct rte_mempool *pool;
+};
+/** As ring_mbuf_is(), in all pools; notes where it was. */
+bool ring_mbuf_find(const void *address, struct ring_found *found);
+static inline bool
+ring_mbuf_near(const void *address, struct ring_found *found)
+{
+	uintptr_t at = (uintptr_t)address;
+
+	if (likely(at - found->begin < found->size && at % RTE_CACHE_LINE_SIZE == 0 &&
+			    ((const struct rte_mbuf *)address)->pool == found->pool))
+		return true;
+	return ring_mbuf_find(address, found);
+}
 /**
  * Take back what the application hands in.
  * @return 0: the caller's again; -EFAULT: no buffer of ours; -EALREADY: nobody has lent it, or it
@@ -616,19 +633,16 @@ ring_lent_back(void *mbuf, enum ring_lent how, uint32_t owner)
  */
 int ring_lent_more(void *mbuf);
 /**
- * One less, of whoever has several, or for a buffer that is paid already.
+ * One less, of what is known to be an mbuf of ours. Any thread.
  * @param[out] unpaid its bytes count no more from now on; they did until now
- * @return how many are left; 0: the buffer is the caller's again; errors as ring_lent_more()
+ * @return how many are left; 0: the buffer is the caller's again; -EALREADY, -ENOENT
  */
-int ring_lent_less_slow(void *mbuf, bool *unpaid);
+int ring_lent_less_slow(struct rte_mbuf *mbuf, bool *unpaid);
 static inline int
-ring_lent_less(void *mbuf, bool *unpaid)
+ring_lent_less(struct rte_mbuf *mbuf, bool *unpaid)
 {
-	struct ring_meta *meta;
+	struct ring_meta *meta = ring_mbuf_meta(mbuf);
 
-	if (unlikely(!ring_mbuf_is(mbuf)))
-		return -EFAULT;
-	meta = ring_mbuf_meta((struct rte_mbuf *)mbuf);
 	if (unlikely(__atomic_load_n(&meta->lent, __ATOMIC_RELAXED) != RING_LENT_BUFF))
 		return ring_lent_less_slow(mbuf, unpaid);
 	/* nobody else has it */

@@ -14,6 +14,7 @@ struct returning {
 	uint32_t owner; /**< of the run */
 	uint32_t run;	/**< packets of it */
 	size_t bytes;	/**< of it that count no more */
+	struct ring_found found;
 	struct rte_mbuf *bulk[BULK];
 };
 
@@ -91,7 +92,7 @@ free_packet(struct returning *b, const struct sock_packet *p)
 
 	if (unlikely(meta == NULL))
 		return -EINVAL;
-	if (unlikely(!ring_mbuf_is(ring_mbuf_of_meta(meta))))
+	if (unlikely(!ring_mbuf_near(ring_mbuf_of_meta(meta), &b->found)))
 		return refused(-EFAULT);
 	if (unlikely(meta->owner != b->owner)) {
 		end_run(b);
@@ -99,7 +100,8 @@ free_packet(struct returning *b, const struct sock_packet *p)
 	}
 	for (; meta != NULL; meta = next) {
 		/* what is not ours must not be read */
-		if (unlikely(meta != p->buffs && !ring_mbuf_is(ring_mbuf_of_meta(meta))))
+		if (unlikely(meta != p->buffs &&
+				    !ring_mbuf_near(ring_mbuf_of_meta(meta), &b->found)))
 			return refused(-EFAULT);
 		next = meta->next;
 		ret = give_back(b, meta);
@@ -123,6 +125,7 @@ sock_xtreme_free(const struct sock_packet *packets, int n)
 	ring_thread();
 	b.n = b.run = b.owner = 0;
 	b.bytes = 0;
+	b.found = (struct ring_found){ 0 };
 	for (i = 0; i < n && ret == 0; i++)
 		ret = free_packet(&b, &packets[i]);
 	end_run(&b);
