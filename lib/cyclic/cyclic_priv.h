@@ -61,6 +61,7 @@ struct copy_area {
 	uint32_t at;			  /**< the next free one */
 	uint16_t stride_bytes, hdr_bytes; /**< as in the profile */
 	enum cyclic_mode mode;
+	bool external; /**< the application's memory */
 	/** Packs packets until one needs a second look; number packed. */
 	unsigned int (*pack)(struct cyclic *c, struct rte_mbuf **pkts, unsigned int n);
 };

@@ -266,7 +266,8 @@ set_up(struct cyclic *c, const struct ring_profile *profile, bool shared)
 
 	c->stride = ring_profile_padded_stride(profile);
 	c->place = PLACE_COPY;
-	if (profile->mode == CYCLIC_PADDED && !shared && ring->stride == c->stride) {
+	if (profile->mode == CYCLIC_PADDED && !profile->external && !shared &&
+			ring->stride == c->stride) {
 		if (ring->striding)
 			c->place = PLACE_DEVICE;
 		else if (ring->stride_pool)
@@ -343,6 +344,9 @@ attach(struct ring *ring, const struct ring_profile *profile, bool shared, struc
 	struct cyclic *c;
 
 	if (profile == NULL || profile->type != RING_PROFILE_CYCLIC)
+		return -EOPNOTSUPP;
+	/* a ring that was made to send by */
+	if (profile->external && ring->memory.iov_base == NULL)
 		return -EOPNOTSUPP;
 	c = make(ring, profile, shared);
 	if (c == NULL)

@@ -22,10 +22,6 @@
 
 /** Packets ahead whose data is fetched. */
 #define AHEAD 4
-/** Slots at least: a burst of the largest kind. */
-#define SLOTS_MIN RING_BURST_MAX
-/** The longest frame that may come in segments, in strides of padded mode. */
-#define FRAME_MAX (65535 + RTE_ETHER_HDR_LEN + RTE_VLAN_HLEN)
 
 typedef uint8_t v16 __attribute__((vector_size(16), aligned(1), may_alias));
 typedef uint8_t v32 __attribute__((vector_size(32), aligned(1), may_alias));
@@ -316,40 +312,26 @@ cyclic_copy_one(struct cyclic *c, struct rte_mbuf *m)
 int
 cyclic_copy_init(struct cyclic *c, const struct ring_profile *profile)
 {
+	const struct ring_copy_layout l = ring_profile_copy_layout(
+			profile, c->place == PLACE_COPY ? profile->num : 0);
 	struct copy_area *a = &c->copy;
-	uint32_t slot, hdr_slot = 0;
-	size_t bytes;
 
 	a->mode = profile->mode;
 	a->stride_bytes = profile->stride_bytes;
 	a->hdr_bytes = profile->hdr_bytes;
-	a->n = RTE_MAX((uint32_t)SLOTS_MIN, c->place == PLACE_COPY ? profile->num : 0u);
-	switch (a->mode) {
-	case CYCLIC_PADDED:
-		slot = c->stride;
-		a->n = RTE_MAX(a->n, (FRAME_MAX + slot - 1) / slot);
-		break;
-	case CYCLIC_RAW:
-		slot = a->stride_bytes + NET_LEN_VLAN;
-		break;
-	case CYCLIC_SEPARATE:
-		hdr_slot = NET_LEN_VLAN;
-		/* fall through */
-	default:
-		slot = a->stride_bytes;
-		hdr_slot += a->hdr_bytes;
-		break;
-	}
+	a->n = l.n;
 	choose_pack(a);
-	a->payload_len = (size_t)a->n * slot;
-	bytes = RTE_CACHE_LINE_ROUNDUP(a->payload_len) + (size_t)a->n * hdr_slot;
-	a->payload = rte_zmalloc_socket(
-			"cyclic", bytes, RTE_CACHE_LINE_SIZE, c->ring->port->socket_id);
+	a->payload_len = l.payload_len;
+	/* room in the application's was made sure of when the ring was made */
+	a->external = profile->external;
+	a->payload = a->external ? c->ring->memory.iov_base
+				 : rte_zmalloc_socket("cyclic", l.bytes, RTE_CACHE_LINE_SIZE,
+						   c->ring->port->socket_id);
 	if (a->payload == NULL) {
 		LOG_ERROR("cyclic ring: no %zu bytes for %u strides of %u bytes: give EAL more "
 			  "memory "
 			  "(-m, huge pages) or the profile a smaller num",
-				bytes, a->n, slot + hdr_slot);
+				l.bytes, l.n, l.slot + l.hdr_slot);
 		return -ENOMEM;
 	}
 	a->hdr = a->payload + RTE_CACHE_LINE_ROUNDUP(a->payload_len);
@@ -359,5 +341,6 @@ cyclic_copy_init(struct cyclic *c, const struct ring_profile *profile)
 void
 cyclic_copy_fini(struct cyclic *c)
 {
-	rte_free(c->copy.payload);
+	if (!c->copy.external)
+		rte_free(c->copy.payload);
 }

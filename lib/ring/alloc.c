@@ -387,6 +387,7 @@ static int
 acquire(struct port *port, enum ring_dir dir, const struct ring_alloc *alloc,
 		const struct ring_key *key, struct ring **ring)
 {
+	const struct ring_profile *profile = ring_profile_get(key->profile);
 	struct ring_port *rp = table_port(port);
 	struct ring_ctl *ctl;
 	int ret = 0;
@@ -394,9 +395,15 @@ acquire(struct port *port, enum ring_dir dir, const struct ring_alloc *alloc,
 	if (rp == NULL)
 		return -ENOMEM;
 	ctl = find(rp, key);
+	/* who makes the ring brings its memory */
+	if (dir == RING_RX && (ctl == NULL || ctl->ring.memory.iov_base == NULL))
+		ret = profile_memory(port, profile, &alloc->memory);
+	if (ret != 0)
+		return ret;
 	if (ctl == NULL) {
 		ret = make(rp, dir, alloc, key, &ctl);
-		if (ret == -ENOSPC)
+		/* the application's memory is let go of with its ring, so that ring is its own */
+		if (ret == -ENOSPC && !(dir == RING_RX && profile != NULL && profile->external))
 			ctl = share(rp, key);
 		if (ctl == NULL) {
 			tell(port, ret);
@@ -408,6 +415,9 @@ acquire(struct port *port, enum ring_dir dir, const struct ring_alloc *alloc,
 	if (dir == RING_RX && ctl->ring.shared_profile == 0 && !is_cyclic(ctl) &&
 			is_cyclic_profile(key->profile))
 		ctl->ring.shared_profile = key->profile;
+	if (dir == RING_RX && ctl->ring.memory.iov_base == NULL && profile != NULL &&
+			profile->external)
+		ctl->ring.memory = alloc->memory;
 	ring_hold(&ctl->ring);
 	*ring = &ctl->ring;
 	return 0;
@@ -452,6 +462,20 @@ drop_one_of_several(struct ring *ring)
 	return false;
 }
 
+/* Others need the ring; for its own sockets it has ended, and so for their memory. */
+static void
+let_go(struct ring_ctl *ctl)
+{
+	struct ring *ring = &ctl->ring;
+
+	if (ring->memory.iov_base == NULL)
+		return;
+	sleep_fini(ctl);
+	if (ring->reader_end != NULL)
+		ring->reader_end(ring, ring->reader);
+	ring->memory = (struct iovec){ NULL, 0 };
+}
+
 void
 ring_release(struct ring *ring)
 {
@@ -462,8 +486,12 @@ ring_release(struct ring *ring)
 		return;
 	port_lock(port);
 	table_lock();
-	if (__atomic_sub_fetch(&ring->refs, 1, __ATOMIC_ACQ_REL) == 0 && ctl->pins == 0)
-		ring_destroy(ctl);
+	if (__atomic_sub_fetch(&ring->refs, 1, __ATOMIC_ACQ_REL) == 0) {
+		if (ctl->pins == 0)
+			ring_destroy(ctl);
+		else
+			let_go(ctl);
+	}
 	table_unlock();
 	port_unlock(port);
 }

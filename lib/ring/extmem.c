@@ -232,6 +232,15 @@ is_mapped(uintptr_t from, uintptr_t to)
 	return true;
 }
 
+bool
+extmem_mapped(const void *addr, size_t len)
+{
+	const uintptr_t page = page_size(), from = (uintptr_t)addr;
+
+	return from + len > from && from + len <= UINTPTR_MAX - page &&
+			is_mapped(RTE_ALIGN_FLOOR(from, page), RTE_ALIGN_CEIL(from + len, page));
+}
+
 static struct extmem *
 find(const struct ring_ctl *ctl, uintptr_t from, uintptr_t to)
 {

@@ -66,7 +66,8 @@ static bool
 same(const struct ring_profile *a, const struct ring_profile *b)
 {
 	return a->type == b->type && a->num == b->num && a->stride_bytes == b->stride_bytes &&
-			a->hdr_bytes == b->hdr_bytes && a->mode == b->mode;
+			a->hdr_bytes == b->hdr_bytes && a->mode == b->mode &&
+			a->external == b->external;
 }
 
 static int
@@ -286,6 +287,34 @@ pool_drop(struct ring_ctl *ctl)
 }
 
 int
+profile_memory(const struct port *port, const struct ring_profile *p, const struct iovec *memory)
+{
+	struct ring_copy_layout l;
+
+	if (p == NULL || p->type != RING_PROFILE_CYCLIC || !p->external)
+		return 0;
+	l = ring_profile_copy_layout(p, p->num);
+	if (memory->iov_base == NULL)
+		LOG_ERROR("port %s: a ring profile has packets put into memory of the application, "
+			  "and none was given: set SO_VMA_RING_USER_MEMORY, %zu bytes, before bind "
+			  "or connect",
+				port->name, l.bytes);
+	else if (memory->iov_len < l.bytes)
+		LOG_ERROR("port %s: the memory of the application has %zu bytes, and the ring "
+			  "profile needs %zu for %u packets: give more, or a smaller num",
+				port->name, memory->iov_len, l.bytes, l.n);
+	else if (extmem_mapped(memory->iov_base, memory->iov_len))
+		return 0;
+	else {
+		LOG_ERROR("port %s: of the application's memory at %p, %zu bytes, not all is "
+			  "mapped",
+				port->name, memory->iov_base, memory->iov_len);
+		return -EFAULT;
+	}
+	return -EINVAL;
+}
+
+int
 profile_queue_plain(struct ring_ctl *ctl, const struct ring_profile *profile, int err,
 		struct port_queue_conf *conf)
 {
@@ -321,7 +350,10 @@ profile_queue(struct ring_ctl *ctl, const struct ring_profile *profile,
 	uint32_t stride = ring_profile_padded_stride(profile);
 	int ret;
 
-	if (profile->type != RING_PROFILE_CYCLIC)
+	/* The device is not given the application's memory: a queue keeps its buffers beyond the
+	 * ring's end, and the memory is to be unmapped then.
+	 */
+	if (profile->type != RING_PROFILE_CYCLIC || profile->external)
 		return 0;
 	if (port->caps.striding && (!padded || port->caps.stride == stride)) {
 		ret = device_strides(ctl, profile, conf);

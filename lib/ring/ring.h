@@ -19,6 +19,7 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/uio.h>
 
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
@@ -48,6 +49,7 @@ struct ring_profile {
 	uint16_t stride_bytes; /**< payload bytes a packet */
 	uint16_t hdr_bytes;    /**< of the application's own header */
 	enum cyclic_mode mode;
+	bool external; /**< packets are put into memory of the application: ring_alloc.memory */
 };
 
 /** Bytes of Ethernet, IPv4 and UDP header in front of the payload that a profile speaks of. */
@@ -63,6 +65,17 @@ int ring_profile_add(const struct ring_profile *profile);
 const struct ring_profile *ring_profile_get(int key);
 /** Bytes from one packet to the next in padded mode: a power of two that holds the frame. */
 uint32_t ring_profile_padded_stride(const struct ring_profile *profile);
+
+/** How packets lie that are copied: payload slots, behind them from a cache line on header slots.
+ */
+struct ring_copy_layout {
+	uint32_t n;		   /**< slots */
+	uint32_t slot, hdr_slot;   /**< bytes of one */
+	size_t payload_len, bytes; /**< of the payload slots, and of all */
+};
+/** @param num slots at least; there are more, as a burst or the longest frame is to fit */
+static inline struct ring_copy_layout ring_profile_copy_layout(
+		const struct ring_profile *profile, uint32_t num);
 /** @} */
 
 /**
@@ -84,6 +97,7 @@ struct ring_alloc {
 	uint32_t creator;	    /**< thread id, for CONF_RING_PER_THREAD */
 	int32_t ratio;		    /**< VMA_RING_MIGRATION_RATIO_*, -1: never */
 	int32_t away;		    /**< uses in a row from elsewhere */
+	struct iovec memory;	    /**< of the application, for an external profile; else empty */
 	uint64_t here;		    /**< thread, or core + 1, the ring was taken for; 0: none yet */
 };
 
@@ -282,6 +296,7 @@ struct ring {
 	int profile;
 	int shared_profile;    /**< of the first cyclic socket that got no queue of its own and
 				*   shares this one, 0: none */
+	struct iovec memory;   /**< where an external profile has packets copied to */
 	bool striding;	       /**< the device strides here */
 	bool stride_pool;      /**< an address-ordered pool is behind the queue */
 	uint32_t stride;       /**< bytes, 0 unless one of the two */
@@ -295,6 +310,35 @@ struct ring {
 	uint32_t moderation_usec;
 	uint16_t spare[RING_SPARE_MAX];
 };
+
+static inline struct ring_copy_layout
+ring_profile_copy_layout(const struct ring_profile *p, uint32_t num)
+{
+	/* the longest frame that may come in segments: it takes several strides of padded mode */
+	const uint32_t frame_max = 65535 + RTE_ETHER_HDR_LEN + RTE_VLAN_HLEN;
+	const uint32_t net = RING_PROFILE_NET_HDR + RTE_VLAN_HLEN;
+	struct ring_copy_layout l = { .n = RTE_MAX((uint32_t)RING_BURST_MAX, num) };
+
+	switch (p->mode) {
+	case CYCLIC_PADDED:
+		l.slot = ring_profile_padded_stride(p);
+		l.n = RTE_MAX(l.n, (frame_max + l.slot - 1) / l.slot);
+		break;
+	case CYCLIC_RAW:
+		l.slot = p->stride_bytes + net;
+		break;
+	case CYCLIC_SEPARATE:
+		l.hdr_slot = net;
+		/* fall through */
+	default:
+		l.slot = p->stride_bytes;
+		l.hdr_slot += p->hdr_bytes;
+		break;
+	}
+	l.payload_len = (size_t)l.n * l.slot;
+	l.bytes = RTE_CACHE_LINE_ROUNDUP(l.payload_len) + (size_t)l.n * l.hdr_slot;
+	return l;
+}
 
 static inline void
 ring_hold(struct ring *ring)

@@ -186,6 +186,12 @@ int profile_queue(struct ring_ctl *ctl, const struct ring_profile *profile,
  */
 int profile_queue_plain(struct ring_ctl *ctl, const struct ring_profile *profile, int err,
 		struct port_queue_conf *conf);
+/**
+ * Whether the memory that a socket brings will do for its profile; always for one that needs none.
+ * @return 0; -EINVAL (none, too little), -EFAULT (not mapped), with one log line
+ */
+int profile_memory(const struct port *port, const struct ring_profile *profile,
+		const struct iovec *memory);
 /** The ring is gone; its pool stays with the queue. */
 void profile_pool_put(struct ring_ctl *ctl);
 /** Free every pool whose packets are all back. */
@@ -238,6 +244,8 @@ void ring_fd_end(struct ring *ring);
 /** @{ */
 /** The ring ends: undo what was registered by it. */
 void extmem_end(struct ring_ctl *ctl);
+/** Whether every page of it is there. */
+bool extmem_mapped(const void *addr, size_t len);
 /** @} */
 
 /* lend.c */

@@ -127,6 +127,26 @@ set_ring_logic(struct sock *s, const void *val, socklen_t len)
 	return ret;
 }
 
+static int
+set_user_memory(struct sock *s, const void *val, socklen_t len)
+{
+	struct ring_alloc alloc = *s->ops->ring_alloc(s, RING_RX);
+	struct ring *ring;
+
+	if (val == NULL || len != sizeof(alloc.memory))
+		return -EINVAL;
+	memcpy(&alloc.memory, val, sizeof(alloc.memory));
+	if (alloc.memory.iov_base == NULL || alloc.memory.iov_len == 0)
+		return -EINVAL;
+	if (s->ops->rings(s, &ring, 1) != 0) {
+		LOG_WARNING("fd %d: SO_VMA_RING_USER_MEMORY: the socket receives by a ring "
+			    "already; set it before bind or connect",
+				s->fd);
+		return -EINVAL;
+	}
+	return s->ops->set_ring_alloc(s, RING_RX, &alloc);
+}
+
 int
 vma_option_set(struct sock *s, int name, const void *val, socklen_t len)
 {
@@ -144,7 +164,7 @@ vma_option_set(struct sock *s, int name, const void *val, socklen_t len)
 		memcpy(&s->flow_tag, val, sizeof(s->flow_tag));
 		return 0;
 	case SO_VMA_RING_USER_MEMORY:
-		return val == NULL || len != sizeof(struct iovec) ? -EINVAL : -EOPNOTSUPP;
+		return set_user_memory(s, val, len);
 	case SO_VMA_SHUTDOWN_RX:
 		s->ops->shut_rx(s);
 		return 0;

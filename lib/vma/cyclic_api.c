@@ -62,16 +62,12 @@ profile_of(const struct vma_ring_type_attr *attr, struct ring_profile *profile)
 				attr->ring_type);
 		return -EOPNOTSUPP;
 	}
-	if ((cb->comp_mask & VMA_CB_EXTERNAL_MEM) != 0) {
-		LOG_ERROR("vma_add_ring_profile: a cyclic buffer in memory of the application is "
-			  "not offered: leave VMA_CB_EXTERNAL_MEM out of comp_mask");
-		return -EOPNOTSUPP;
-	}
 	profile->type = RING_PROFILE_CYCLIC;
 	profile->num = cb->num;
 	profile->stride_bytes = cb->stride_bytes;
 	profile->hdr_bytes = (cb->comp_mask & VMA_CB_HDR_BYTE) != 0 ? cb->hdr_bytes : 0;
 	profile->mode = (enum cyclic_mode)cb->packet_receive_mode;
+	profile->external = (cb->comp_mask & VMA_CB_EXTERNAL_MEM) != 0;
 	return 0;
 }
 

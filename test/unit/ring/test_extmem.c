@@ -273,6 +273,64 @@ test_exit(void **state)
 	assert_int_equal(munmap(area, PAGE), 0);
 }
 
+static unsigned int ends;
+
+static void
+reader_end(struct ring *ring, void *reader)
+{
+	(void)reader;
+	ring->reader_end = NULL;
+	ends++;
+}
+
+/* A ring that others depend on outlives its sockets: their memory is let go of all the same. */
+static void
+test_let_go(void **state)
+{
+	struct ring_profile p = { .type = RING_PROFILE_CYCLIC,
+		.num = 10,
+		.stride_bytes = 64,
+		.mode = CYCLIC_STRIP,
+		.external = true };
+	struct ring_alloc alloc = test_alloc(CONF_RING_PER_USER_ID);
+	struct ring *first, *helped;
+	int fd;
+
+	(void)state;
+	alloc.profile = ring_profile_add(&p);
+	ring_release(a);
+	ring_release(b);
+	a = b = NULL;
+	assert_int_equal(ring_acquire(port, RING_RX, &alloc, NULL, &first), -EINVAL);
+	alloc.memory = (struct iovec){ area, 256 * 64 };
+	first = test_acquire(port, &alloc);
+	assert_true(first->is_default);
+	assert_ptr_equal(first->memory.iov_base, area);
+	assert_false(first->stride_pool);
+	a = helped = test_acquire(port, &(struct ring_alloc){ .logic = CONF_RING_PER_SOCKET });
+	assert_ptr_equal(helped->helps, first);
+	fd = ring_fd(first);
+	first->reader_end = reader_end;
+	ends = 0;
+	ring_release(first);
+	assert_int_equal(ends, 1);
+	assert_null(ring_by_fd(fd));
+	assert_null(first->memory.iov_base);
+	/* the next of its kind brings its own */
+	alloc.memory = (struct iovec){ NULL, 0 };
+	assert_int_equal(ring_acquire(port, RING_RX, &alloc, NULL, &first), -EINVAL);
+	alloc.memory = (struct iovec){ area + PAGE, 256 * 64 };
+	b = test_acquire(port, &alloc);
+	assert_ptr_equal(b, helped->helps);
+	assert_ptr_equal(b->memory.iov_base, area + PAGE);
+	assert_int_not_equal(ring_fd(b), fd);
+	/* one that is there already is as it is, whatever a second socket brings */
+	alloc.memory = (struct iovec){ area, 1 };
+	assert_ptr_equal(test_acquire(port, &alloc), b);
+	assert_ptr_equal(b->memory.iov_base, area + PAGE);
+	ring_release(b);
+}
+
 static int
 up(void **state)
 {
@@ -320,6 +378,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_overlap_pages, up, down),
 		cmocka_unit_test_setup_teardown(test_overlap_keys, up, down),
 		cmocka_unit_test_setup_teardown(test_nothing_to_map, up, down),
+		cmocka_unit_test_setup_teardown(test_let_go, up, down),
 		cmocka_unit_test_setup_teardown(test_exit, up, down),
 	};
 	int ret;

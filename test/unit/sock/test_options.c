@@ -307,7 +307,13 @@ user_data_and_tag(void **state)
 	assert_int_equal(dpvma_getsockopt(fd, SOL_SOCKET, FLOW_TAG, &tag, &len), 0);
 	assert_int_equal(tag, 17);
 	assert_errno(dpvma_setsockopt(fd, SOL_SOCKET, USER_MEMORY, &iov, 3), EINVAL);
-	assert_errno(dpvma_setsockopt(fd, SOL_SOCKET, USER_MEMORY, &iov, 16), EOPNOTSUPP);
+	/* no address, no bytes, no value */
+	assert_errno(dpvma_setsockopt(fd, SOL_SOCKET, USER_MEMORY, &iov, 16), EINVAL);
+	iov.iov_base = &iov;
+	assert_errno(dpvma_setsockopt(fd, SOL_SOCKET, USER_MEMORY, &iov, 16), EINVAL);
+	assert_errno(dpvma_setsockopt(fd, SOL_SOCKET, USER_MEMORY, NULL, 16), EINVAL);
+	iov.iov_len = sizeof(iov);
+	assert_int_equal(dpvma_setsockopt(fd, SOL_SOCKET, USER_MEMORY, &iov, 16), 0);
 	dpvma_close(fd);
 }
 
