@@ -36,7 +36,14 @@
 #define SO_VMA_USER_DATA 2801
 /** set, struct vma_ring_alloc_logic_attr: which ring the socket uses. Other length: EINVAL. */
 #define SO_VMA_RING_ALLOC_LOGIC 2810
-/** set, struct iovec: memory of the application for the receive ring, before there is a ring. */
+/**
+ * set, struct iovec: memory of the application for the receive ring, where the profile of the ring
+ * has VMA_CB_EXTERNAL_MEM. Of the sockets that share a ring, that of the first counts. EINVAL: no
+ * address or length, or the socket has a ring already. The bind() or connect() that makes the ring
+ * fails with EINVAL when the memory is missing or too small (the log says how much it takes), EFAULT
+ * when not all of it is mapped, ENOSPC when the device has no queue for that ring alone. The memory
+ * is the application's to unmap when the last socket of the ring is closed.
+ */
 #define SO_VMA_RING_USER_MEMORY 2811
 /** set and get, uint32_t: flow tag of the socket's steering rules. */
 #define SO_VMA_FLOW_TAG 2820
@@ -197,7 +204,11 @@ typedef enum {
 /** vma_cyclic_buffer_ring_attr.comp_mask: fields that are not always read. */
 typedef enum {
 	VMA_CB_HDR_BYTE = (1 << 0),    /**< hdr_bytes */
-	VMA_CB_EXTERNAL_MEM = (1 << 1) /**< memory comes by SO_VMA_RING_USER_MEMORY */
+	/**
+	 * Packets are put into memory that comes by SO_VMA_RING_USER_MEMORY; by a copy, as a device
+	 * keeps its buffers for longer than a ring lives. Read unconditionally.
+	 */
+	VMA_CB_EXTERNAL_MEM = (1 << 1)
 } vma_cb_ring_attr_mask;
 
 /** Profile of a ring with a cyclic buffer. UDP only. */
@@ -364,7 +375,7 @@ struct hw_sq_data {
 	} bf; /**< doorbell page */
 };
 
-/** vma_mlx_hw_device_data.valid_mask: numbers of bits, not bits. */
+/** vma_mlx_hw_device_data.valid_mask: programs use the numbers themselves as bits of it. */
 typedef enum {
 	DATA_VALID_DEV = 0,
 	DATA_VALID_SQ = 1,
@@ -373,7 +384,7 @@ typedef enum {
 
 /** What get_ring_direct_descriptors() tells. */
 struct vma_mlx_hw_device_data {
-	uint32_t valid_mask; /**< 1 << vma_mlx_hw_valid_data_mask for each part that is filled in */
+	uint32_t valid_mask; /**< DATA_VALID_SQ, _RQ of what is filled in besides dev_data: none */
 	struct dev_data dev_data;
 	struct hw_sq_data sq_data;
 	struct hw_rq_data rq_data;
@@ -503,8 +514,8 @@ struct __attribute__((packed)) vma_api_t {
 	int (*get_socket_rings_fds)(int fd, int *ring_fds, int ring_fds_sz);
 
 	/**
-	 * The fd of the ring by which a UDP socket sends to a destination, after connect() or a
-	 * join.
+	 * The fd of the ring by which a socket sends: to its peer, or a UDP socket without one that
+	 * is bound or in a group to that destination.
 	 *
 	 * @return
 	 *   The fd; -1 with errno: EINVAL for a socket that is not offloaded or a NULL address,
@@ -572,24 +583,50 @@ struct __attribute__((packed)) vma_api_t {
 	 * @param len
 	 *   In: bytes at ptr. Out: bytes of the header.
 	 *
-	 * errno: EINVAL for an unknown fd, ENOTCONN, ENOBUFS when len is too small.
+	 * For TCP without options; sequence numbers, lengths and checksums are not filled in.
+	 *
+	 * errno: EINVAL for an unknown fd, ENOTCONN, ENOBUFS when len is too small, EAGAIN while the
+	 * neighbour's link address is being asked for.
 	 */
 	int (*get_socket_network_header)(int fd, void *ptr, uint16_t *len);
 
-	/** The hardware queues of a ring. -1 where there are none to show. */
+	/**
+	 * What is known of a ring's device: vendor, part and capabilities; valid_mask is 0, as the
+	 * queues are not shown. errno: EOPNOTSUPP where the device is none that programs know by
+	 * number (mlx5 is), EINVAL for NULL, EBADF for no ring.
+	 */
 	int (*get_ring_direct_descriptors)(int fd, struct vma_mlx_hw_device_data *data);
 
-	/** Register memory of the application with the device of a ring; key is for descriptors. */
+	/**
+	 * Make memory of the application known to the device of a ring, until it is deregistered or
+	 * the ring ends.
+	 *
+	 * @param key
+	 *   A number of the range on that device, from 1; the same range has the same. It is not the
+	 *   device's key, which is not shown.
+	 *
+	 * errno: EINVAL for NULL or no length, EBADF for no ring, EFAULT for what is not mapped, EEXIST
+	 * for a range that begins or ends in another one and goes beyond it (mlx5), EOPNOTSUPP with
+	 * physical addresses (--iova-mode=pa), ENODEV, ENOMEM, or the driver's.
+	 */
 	int (*register_memory_on_ring)(int fd, void *addr, size_t length, uint32_t *key);
 
-	/** Undo register_memory_on_ring(). The memory stays the application's. */
+	/**
+	 * Undo one register_memory_on_ring() of that ring and exactly that range. The memory stays the
+	 * application's. errno: ENOENT, EINVAL, EBADF.
+	 */
 	int (*deregister_memory_on_ring)(int fd, void *addr, size_t length);
 
-	/** Where the buffer of a cyclic ring lies, its length and key. */
+	/**
+	 * Where the buffer of a cyclic ring lies, its length and key (0, as none is shown). errno:
+	 * EINVAL for NULL, EBADF for no ring, EOPNOTSUPP for one without a cyclic buffer, EAGAIN before
+	 * the first packet where the device has several.
+	 */
 	int (*get_mem_info)(int fd, void **addr, size_t *length, uint32_t *lkey);
 
 	/**
-	 * Arm the event of a ring or set its moderation.
+	 * Arm the event of a ring or set its moderation, which no device here offers: EOPNOTSUPP. A
+	 * sleeper wakes with the first packet. EBADF: no ring; EINVAL: NULL or no known bit.
 	 *
 	 * @return
 	 *   0; 1: events were pending, they are drained and the ring is not armed, poll again; -1.
