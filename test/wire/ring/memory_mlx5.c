@@ -190,6 +190,70 @@ test_registration_errors(void **state)
 	assert_int_equal(api->deregister_memory_on_ring(ring_fd_of_socket, area, 3 * PAGE), 0);
 }
 
+/* The device strides into buffers of its own; what the reader gives lies in the application's. */
+static void
+test_user_memory(void **state)
+{
+	struct vma_ring_type_attr attr = { .ring_type = VMA_RING_CYCLIC_BUFFER,
+		.ring_cyclicb = { .comp_mask = VMA_CB_EXTERNAL_MEM,
+				.num = 16,
+				.stride_bytes = 100,
+				.packet_receive_mode = STRIP_NETWORK_HDRS } };
+	struct vma_ring_alloc_logic_attr logic = { .comp_mask = 1 | 2 | 4,
+		.ring_alloc_logic = RING_LOGIC_PER_USER_ID,
+		.user_id = 9,
+		.ingress = 1 };
+	struct sockaddr_in sin = { .sin_family = AF_INET, .sin_addr.s_addr = inet_addr(LOCAL) };
+	struct iovec memory = { area, 256 * 100 - 1 };
+	int s = dpvma_socket(AF_INET, SOCK_DGRAM, 0), ring, key;
+	struct vma_completion_cb_t run = { 0 };
+	uint64_t end = clock_ms() + WAIT_MS;
+	uint16_t port_before = port_be;
+	socklen_t len = sizeof(sin);
+	uint32_t lkey;
+	size_t size;
+	void *at;
+
+	(void)state;
+	assert_int_equal(api->vma_add_ring_profile(&attr, &key), 0);
+	logic.ring_profile_key = (uint32_t)key;
+	assert_int_equal(dpvma_setsockopt(s, SOL_SOCKET, SO_VMA_RING_ALLOC_LOGIC, &logic,
+					 sizeof(logic)),
+			0);
+	assert_int_equal(dpvma_setsockopt(s, SOL_SOCKET, SO_VMA_RING_USER_MEMORY, &memory,
+					 sizeof(memory)),
+			0);
+	FAILS(dpvma_bind(s, (struct sockaddr *)&sin, sizeof(sin)), EINVAL);
+	memory.iov_len++;
+	assert_int_equal(dpvma_setsockopt(s, SOL_SOCKET, SO_VMA_RING_USER_MEMORY, &memory,
+					 sizeof(memory)),
+			0);
+	assert_int_equal(dpvma_bind(s, (struct sockaddr *)&sin, sizeof(sin)), 0);
+	assert_int_equal(dpvma_getsockname(s, (struct sockaddr *)&sin, &len), 0);
+	assert_int_equal(api->get_socket_rings_fds(s, &ring, 1), 1);
+	/* the first read makes the reader */
+	assert_int_equal(api->vma_cyclic_buffer_read(ring, &run, 1, 1, MSG_DONTWAIT), 0);
+	port_be = sin.sin_port;
+	assert_int_equal(api->register_memory_on_ring(
+					 ring_fd_of_socket, area + 10 * PAGE, PAGE, &lkey),
+			0);
+	send_from(area + 10 * PAGE, "into the application's memory");
+	while (run.packets == 0 && clock_ms() < end)
+		assert_int_equal(api->vma_cyclic_buffer_read(ring, &run, 1, 1, MSG_DONTWAIT), 0);
+	assert_int_equal(run.packets, 1);
+	assert_ptr_equal(run.payload_ptr, area);
+	assert_memory_equal(area, "into the application's memory", 29);
+	assert_int_equal(api->get_mem_info(ring, &at, &size, &lkey), 0);
+	assert_ptr_equal(at, area);
+	assert_int_equal(size, 256 * 100);
+	assert_int_equal(api->deregister_memory_on_ring(ring_fd_of_socket, area + 10 * PAGE, PAGE),
+			0);
+	port_be = port_before;
+	assert_int_equal(dpvma_close(s), 0);
+	FAILS(api->vma_cyclic_buffer_read(ring, &run, 1, 1, MSG_DONTWAIT), EBADF);
+	FAILS(api->get_mem_info(ring, &at, &size, &lkey), EBADF);
+}
+
 static void
 test_device(void **state)
 {
@@ -265,6 +329,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_sent_from),
 		cmocka_unit_test(test_registration_errors),
+		cmocka_unit_test(test_user_memory),
 		cmocka_unit_test(test_device),
 	};
 
