@@ -6,7 +6,8 @@ import re
 import sys
 
 TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
-PLACES = {"wire/": "test/wire/stack/", "extra/": "test/interop/extra/", "": "test/unit/"}
+PLACES = {"wire/ring/": "test/wire/ring/", "wire/": "test/wire/stack/",
+          "extra/": "test/interop/extra/", "": "test/unit/"}
 
 
 def text_of(name):
