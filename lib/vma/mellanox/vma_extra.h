@@ -40,9 +40,9 @@
  * set, struct iovec: memory of the application for the receive ring, where the profile of the ring
  * has VMA_CB_EXTERNAL_MEM. Of the sockets that share a ring, that of the first counts. EINVAL: no
  * address or length, or the socket has a ring already. The bind() or connect() that makes the ring
- * fails with EINVAL when the memory is missing or too small (the log says how much it takes), EFAULT
- * when not all of it is mapped, ENOSPC when the device has no queue for that ring alone. The memory
- * is the application's to unmap when the last socket of the ring is closed.
+ * fails with EINVAL when the memory is missing or too small (the log says how much it takes),
+ * EFAULT when not all of it is mapped, ENOSPC when the device has no queue for that ring alone. The
+ * memory is the application's to unmap when the last socket of the ring is closed.
  */
 #define SO_VMA_RING_USER_MEMORY 2811
 /** set and get, uint32_t: flow tag of the socket's steering rules. */
@@ -203,7 +203,7 @@ typedef enum {
 
 /** vma_cyclic_buffer_ring_attr.comp_mask: fields that are not always read. */
 typedef enum {
-	VMA_CB_HDR_BYTE = (1 << 0),    /**< hdr_bytes */
+	VMA_CB_HDR_BYTE = (1 << 0), /**< hdr_bytes */
 	/**
 	 * Packets are put into memory that comes by SO_VMA_RING_USER_MEMORY; by a copy, as a device
 	 * keeps its buffers for longer than a ring lives. Read unconditionally.
@@ -585,8 +585,8 @@ struct __attribute__((packed)) vma_api_t {
 	 *
 	 * For TCP without options; sequence numbers, lengths and checksums are not filled in.
 	 *
-	 * errno: EINVAL for an unknown fd, ENOTCONN, ENOBUFS when len is too small, EAGAIN while the
-	 * neighbour's link address is being asked for.
+	 * errno: EINVAL for an unknown fd, ENOTCONN, ENOBUFS when len is too small, EAGAIN while
+	 * the neighbour's link address is being asked for.
 	 */
 	int (*get_socket_network_header)(int fd, void *ptr, uint16_t *len);
 
@@ -602,25 +602,25 @@ struct __attribute__((packed)) vma_api_t {
 	 * the ring ends.
 	 *
 	 * @param key
-	 *   A number of the range on that device, from 1; the same range has the same. It is not the
-	 *   device's key, which is not shown.
+	 *   A number of the range on that device, from 1; the same range has the same. It is not
+	 * the device's key, which is not shown.
 	 *
-	 * errno: EINVAL for NULL or no length, EBADF for no ring, EFAULT for what is not mapped, EEXIST
-	 * for a range that begins or ends in another one and goes beyond it (mlx5), EOPNOTSUPP with
-	 * physical addresses (--iova-mode=pa), ENODEV, ENOMEM, or the driver's.
+	 * errno: EINVAL for NULL or no length, EBADF for no ring, EFAULT for what is not mapped,
+	 * EEXIST for a range that begins or ends in another one and goes beyond it (mlx5),
+	 * EOPNOTSUPP with physical addresses (--iova-mode=pa), ENODEV, ENOMEM, or the driver's.
 	 */
 	int (*register_memory_on_ring)(int fd, void *addr, size_t length, uint32_t *key);
 
 	/**
-	 * Undo one register_memory_on_ring() of that ring and exactly that range. The memory stays the
-	 * application's. errno: ENOENT, EINVAL, EBADF.
+	 * Undo one register_memory_on_ring() of that ring and exactly that range. The memory stays
+	 * the application's. errno: ENOENT, EINVAL, EBADF.
 	 */
 	int (*deregister_memory_on_ring)(int fd, void *addr, size_t length);
 
 	/**
 	 * Where the buffer of a cyclic ring lies, its length and key (0, as none is shown). errno:
-	 * EINVAL for NULL, EBADF for no ring, EOPNOTSUPP for one without a cyclic buffer, EAGAIN before
-	 * the first packet where the device has several.
+	 * EINVAL for NULL, EBADF for no ring, EOPNOTSUPP for one without a cyclic buffer, EAGAIN
+	 * before the first packet where the device has several.
 	 */
 	int (*get_mem_info)(int fd, void **addr, size_t *length, uint32_t *lkey);
 
