@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The way in, for every packet: take a burst, check, find the flow, deliver runs. A plain packet
- * (untagged or with one VLAN tag, no IP option, no fragment, UDP or TCP, one buffer, checksums
- * vouched for by the device) stays in this file; all else leaves it through parse.c and slow.c.
+ * is checked by plain.h, the next of its flow by less; all else goes through parse.c and slow.c.
  *
  * A chunk of packets goes through in passes, so that the cache misses of a pass overlap: headers,
  * marks or table, sockets, delivery.
  */
-#include <rte_tcp.h>
-
-#include "net/net_priv.h"
+#include "net/plain.h"
 
 /* Packets a pass; the keys of a chunk stay in the first-level cache. */
 #define CHUNK 64
@@ -17,18 +14,6 @@
 #define BURST_UNIT 8
 /* How far headers are fetched ahead: a miss to memory is some five packets of work. */
 #define AHEAD 6
-
-#define GOOD (RTE_MBUF_F_RX_IP_CKSUM_GOOD | RTE_MBUF_F_RX_L4_CKSUM_GOOD)
-#define SAID                                                                                       \
-	(RTE_MBUF_F_RX_IP_CKSUM_MASK | RTE_MBUF_F_RX_L4_CKSUM_MASK | RTE_MBUF_F_RX_VLAN_STRIPPED)
-
-#if RTE_BYTE_ORDER == RTE_LITTLE_ENDIAN
-#define MAC_MASK UINT64_C(0x0000ffffffffffff)
-#else
-#define MAC_MASK UINT64_C(0xffffffffffff0000)
-#endif
-
-#define MIN_FRAME (RTE_ETHER_HDR_LEN + 20 + 8)
 
 #define COUNT_N(ring, name, n) STAT_ADD(&(ring)->stats, RING, name, n)
 
@@ -51,116 +36,6 @@ net_port_refresh(struct net_port *np, const struct port *port)
 	np->src_bits = bits;
 	__atomic_store_n(&np->seen, port->generation + 1, __ATOMIC_RELEASE);
 	net_changed(); /* addresses are in the templates of senders */
-}
-
-/* What a burst compares with, in registers. */
-struct context {
-	uint64_t mac, src_bits;
-	uint64_t trusted; /* flags that pass although they are not GOOD */
-	uint16_t head;	  /* VMA_RX_PREFETCH_BYTES */
-};
-
-static __rte_always_inline struct context
-context_of(const struct ring *ring)
-{
-	const struct net_port *np = net_port_of(ring->port);
-
-	return (struct context){ .mac = np->mac,
-		.src_bits = np->src_bits,
-		.trusted = ring->port->trusts_sender ? 0 : UINT64_MAX,
-		.head = net_prefetch };
-}
-
-static __rte_always_inline bool
-tcp_fits(const struct rte_tcp_hdr *tcp, uint16_t total)
-{
-	uint16_t hl;
-
-	if (unlikely(total < NET_IPV4_LEN + sizeof(*tcp)))
-		return false;
-	hl = tcp->data_off / 16u * 4;
-	return likely(hl >= sizeof(*tcp) && hl + NET_IPV4_LEN <= total);
-}
-
-/* All checks of the plain datagram or segment at once; false for whatever is not one, or not good.
- */
-static __rte_always_inline bool
-parse_fast(const struct context *c, struct rte_mbuf *m, struct net_packet *pkt)
-{
-	static const union {
-		uint8_t b[8];
-		uint64_t w;
-	} mask = { { 0xff, 0, 0, 0, 0, 0, 0x3f, 0xff } }, want = { { 0x45 } };
-	const uint8_t *p = rte_pktmbuf_mtod(m, const uint8_t *);
-	uint64_t said = m->ol_flags & SAID, dst_mac, first;
-	uint16_t type, l2 = RTE_ETHER_HDR_LEN, vlan = 0, total, len, end;
-	const struct rte_ipv4_hdr *ip;
-	const struct rte_udp_hdr *udp;
-	uint8_t src0;
-
-	if (unlikely(m->data_len < MIN_FRAME || m->nb_segs != 1))
-		return false;
-	if (unlikely((said & (GOOD | RTE_MBUF_F_RX_VLAN_STRIPPED)) != GOOD && said != c->trusted))
-		return false;
-	memcpy(&type, p + 12, sizeof(type));
-	if (type != RTE_BE16(RTE_ETHER_TYPE_IPV4)) {
-		uint16_t tag[2];
-
-		memcpy(tag, p + 14, sizeof(tag));
-		if (type != RTE_BE16(RTE_ETHER_TYPE_VLAN) ||
-				tag[1] != RTE_BE16(RTE_ETHER_TYPE_IPV4) ||
-				m->data_len < MIN_FRAME + NET_VLAN_LEN)
-			return false;
-		vlan = rte_be_to_cpu_16(tag[0]) & NET_VID_MASK;
-		l2 += NET_VLAN_LEN;
-	}
-	ip = (const struct rte_ipv4_hdr *)(p + l2);
-	memcpy(&first, ip, sizeof(first));
-	if (unlikely((first & mask.w) != want.w))
-		return false;
-	udp = (const struct rte_udp_hdr *)(ip + 1);
-	total = rte_be_to_cpu_16(ip->total_length);
-	if (unlikely(total > m->data_len - l2))
-		return false;
-	if (likely(ip->next_proto_id == IPPROTO_UDP)) {
-		len = rte_be_to_cpu_16(udp->dgram_len);
-		if (unlikely(len < NET_UDP_LEN || len + 20u > total))
-			return false;
-	} else if (ip->next_proto_id == IPPROTO_TCP) {
-		len = total - NET_IPV4_LEN;
-		if (!tcp_fits((const struct rte_tcp_hdr *)udp, total) ||
-				(m->ol_flags & RTE_MBUF_F_RX_LRO) != 0)
-			return false;
-	} else {
-		return false;
-	}
-	memcpy(&dst_mac, p, sizeof(dst_mac));
-	dst_mac &= MAC_MASK;
-	src0 = *(const uint8_t *)&ip->src_addr;
-	/* to us, or a group's packet in a frame for groups */
-	if (dst_mac != c->mac &&
-			((p[0] & 1) == 0 || (*(const uint8_t *)&ip->dst_addr & 0xf0) != 0xe0))
-		return false;
-	if (unlikely(src0 >= 224 || src0 == 127 || (c->src_bits & net_src_bit(ip->src_addr)) != 0))
-		return false;
-
-	pkt->key.local = ip_from_v4(ip->dst_addr);
-	pkt->key.remote = ip_from_v4(ip->src_addr);
-	pkt->key.lport = udp->dst_port;
-	pkt->key.rport = udp->src_port;
-	pkt->key.vlan_id = vlan;
-	pkt->key.proto = ip->next_proto_id;
-	pkt->key.zero = 0;
-	pkt->l2_len = l2;
-	pkt->l3_len = NET_IPV4_LEN;
-	pkt->l4_len = len;
-	m->tx_offload = l2 | (uint64_t)NET_IPV4_LEN << RTE_MBUF_L2_LEN_BITS;
-	end = l2 + NET_IPV4_LEN + len;
-	if (m->data_len != end) { /* Ethernet's padding */
-		m->data_len = end;
-		m->pkt_len = end;
-	}
-	return true;
 }
 
 enum net_verdict
@@ -216,39 +91,28 @@ any_takes(const struct ring *ring, const struct flow_key *k)
 			any_takes_slow(ring, k);
 }
 
-static __rte_noinline uint16_t
-filter_any(struct ring *ring, struct rte_mbuf **pkts, const struct flow_key *const *keys,
-		uint16_t n)
-{
-	uint16_t i, k = 0;
-
-	for (i = 0; i < n; i++) {
-		if (likely(any_takes(ring, keys[i]))) {
-			pkts[k++] = pkts[i];
-		} else {
-			COUNT_N(ring, drop_not_ours, 1);
-			rte_pktmbuf_free(pkts[i]);
-		}
-	}
-	return k;
-}
+/* Good packets in a row that have one key. */
+struct run {
+	const struct flow_key *key;
+	struct flow *flow;
+	uint16_t first, n;
+};
 
 /* Flows of other rings, of cyclic readers, of nobody. */
 static __rte_noinline void
-deliver_elsewhere(struct ring *ring, struct flow *f, struct rte_mbuf **pkts,
-		const struct flow_key *const *keys, uint16_t n)
+deliver_elsewhere(struct ring *ring, const struct run *r, struct rte_mbuf **pkts)
 {
 	uint16_t i;
 
-	if (f == NULL) {
-		for (i = 0; i < n; i++)
-			net_no_flow(ring, pkts[i], keys[i]);
-	} else if (f->ring != ring) {
-		ring_give(ring, f->ring, pkts, n);
+	if (r->flow == NULL) {
+		for (i = 0; i < r->n; i++)
+			net_no_flow(ring, pkts[i], r->key);
+	} else if (r->flow->ring != ring) {
+		ring_give(ring, r->flow->ring, pkts, r->n);
 	} else {
 		/* a cyclic reader's, which is not there yet: as a socket nobody bound */
-		COUNT_N(ring, drop_no_socket, n);
-		rte_pktmbuf_free_bulk(pkts, n);
+		COUNT_N(ring, drop_no_socket, r->n);
+		rte_pktmbuf_free_bulk(pkts, r->n);
 	}
 }
 
@@ -258,72 +122,67 @@ flow_is_any(const struct flow *f)
 	return (f->key.local.d[0] | f->key.local.d[1]) == 0;
 }
 
-/* From good packets and their keys to their sinks. */
+/* The flow of each run: by the device's mark, where it tells the truth, or by the table. */
 static __rte_always_inline void
-deliver(struct ring *ring, struct rte_mbuf **pkts, const struct flow_key *const *keys, uint16_t n)
+find_flows(struct ring *ring, struct rte_mbuf *const *pkts, struct run *runs, uint16_t n)
 {
-	static const struct flow same_as_before;
-	struct flow *const same = (struct flow *)(uintptr_t)&same_as_before;
-	struct flow *flows[CHUNK], *found[CHUNK];
+	struct flow *found[CHUNK];
 	const struct flow_key *miss[CHUNK];
 	uint16_t where[CHUNK];
-	uint16_t i, j, n_miss = 0;
+	uint16_t i, n_miss = 0;
 
-	if (ring->marks) {
-		for (i = 0; i < n; i++) {
-			flows[i] = NULL;
-			if (likely((pkts[i]->ol_flags & RTE_MBUF_F_RX_FDIR_ID) != 0)) {
-				flows[i] = ring_flow_of_mark(ring, pkts[i]->hash.fdir.hi);
-				rte_prefetch0(flows[i]);
-			}
+	for (i = 0; i < n; i++) {
+		const struct rte_mbuf *m = pkts[runs[i].first];
+
+		runs[i].flow = NULL;
+		if (ring->marks && likely((m->ol_flags & RTE_MBUF_F_RX_FDIR_ID) != 0)) {
+			runs[i].flow = ring_flow_of_mark(ring, m->hash.fdir.hi);
+			rte_prefetch0(runs[i].flow);
 		}
-		for (i = 0; i < n; i++) {
-			if (likely(flows[i] != NULL && flow_takes(&flows[i]->key, keys[i])))
-				continue;
-			flows[i] = NULL;
-			miss[n_miss] = keys[i];
-			where[n_miss++] = i;
-		}
-	} else {
-		miss[0] = keys[0];
-		where[0] = 0;
-		n_miss = 1;
-		for (i = 1; i < n; i++) {
-			flows[i] = same;
-			if (!key_equal(keys[i], keys[i - 1])) {
-				miss[n_miss] = keys[i];
-				where[n_miss++] = i;
-			}
-		}
-	}
-	if (n_miss > 0) {
-		ring_flow_lookup(ring, miss, found, n_miss);
-		for (i = 0; i < n_miss; i++)
-			flows[where[i]] = found[i];
 	}
 	for (i = 0; i < n; i++) {
-		if (flows[i] == same)
-			flows[i] = flows[i - 1];
-		else if (flows[i] != NULL && (i == 0 || flows[i] != flows[i - 1]))
-			rte_prefetch0(flows[i]->sink);
+		if (likely(runs[i].flow != NULL && flow_takes(&runs[i].flow->key, runs[i].key)))
+			continue;
+		miss[n_miss] = runs[i].key;
+		where[n_miss++] = i;
 	}
-	for (i = 0; i < n; i = j) {
-		struct flow *f = flows[i];
-		uint16_t run;
+	if (n_miss == 0)
+		return;
+	ring_flow_lookup(ring, miss, found, n_miss);
+	for (i = 0; i < n_miss; i++)
+		runs[where[i]].flow = found[i];
+}
 
-		for (j = i + 1; j < n && flows[j] == f; j++)
-			;
-		run = j - i;
+/* From good packets and their keys to their sinks: runs of one flow that touch are one to a sink.
+ */
+static __rte_always_inline void
+deliver(struct ring *ring, struct rte_mbuf **pkts, struct run *runs, uint16_t n)
+{
+	uint16_t i, j;
+
+	find_flows(ring, pkts, runs, n);
+	for (i = 0; i < n; i++)
+		if (runs[i].flow != NULL)
+			rte_prefetch0(runs[i].flow->sink);
+	for (i = 0; i < n; i = j) {
+		struct run *r = &runs[i];
+		struct flow *f = r->flow;
+		bool any;
+
+		j = i + 1;
 		if (unlikely(f == NULL || f->ring != ring || (f->flags & FLOW_CYCLIC) != 0)) {
-			deliver_elsewhere(ring, f, &pkts[i], &keys[i], run);
+			deliver_elsewhere(ring, r, &pkts[r->first]);
 			continue;
 		}
-		if (flow_is_any(f)) {
-			run = filter_any(ring, &pkts[i], &keys[i], run);
-			if (run == 0)
-				continue;
+		any = flow_is_any(f);
+		if (any && unlikely(!any_takes(ring, r->key))) {
+			COUNT_N(ring, drop_not_ours, r->n);
+			rte_pktmbuf_free_bulk(&pkts[r->first], r->n);
+			continue;
 		}
-		f->sink->deliver(f->sink, ring, &pkts[i], run);
+		for (; j < n && runs[j].flow == f && (!any || any_takes(ring, runs[j].key)); j++)
+			r->n += runs[j].n;
+		f->sink->deliver(f->sink, ring, &pkts[r->first], r->n);
 	}
 }
 
@@ -342,15 +201,28 @@ prefetch_packet(struct rte_mbuf *m, uint16_t head)
 		rte_prefetch0(p + at);
 }
 
+/* One more packet at the end, of the last run if it has that key. */
+static __rte_always_inline uint16_t
+add_run(struct run *runs, uint16_t n, const struct flow_key *key, uint16_t at)
+{
+	if (n != 0 && key_equal(runs[n - 1].key, key)) {
+		runs[n - 1].n++;
+		return n;
+	}
+	runs[n] = (struct run){ .key = key, .first = at, .n = 1 };
+	return n + 1;
+}
+
 /* rx_lock held; n <= CHUNK. Returns the bytes of the packets as they came. */
 static inline uint64_t
 input_chunk(struct ring *ring, const struct context *c, struct rte_mbuf **pkts, uint16_t n)
 {
-	struct net_packet pkt[CHUNK];
-	const struct flow_key *keys[CHUNK];
+	struct net_packet pkt[CHUNK]; /* of the first of each run */
+	struct run runs[CHUNK];
 	struct rte_mbuf *good[CHUNK];
+	const uint8_t *pattern = NULL; /* of the last run */
 	uint64_t bytes = 0;
-	uint16_t i, k = 0;
+	uint16_t i, k = 0, r = 0;
 
 	for (i = 0; i < n && i < AHEAD; i++)
 		prefetch_packet(pkts[i], c->head);
@@ -360,16 +232,24 @@ input_chunk(struct ring *ring, const struct context *c, struct rte_mbuf **pkts, 
 		if (i + AHEAD < n)
 			prefetch_packet(pkts[i + AHEAD], c->head);
 		bytes += m->pkt_len;
-		keys[k] = &pkt[k].key;
-		if (unlikely(!parse_fast(c, m, &pkt[k]))) {
-			m = net_slow(ring, m, &pkt[k]);
+		if (pattern != NULL && likely(parse_same(c, m, pattern))) {
+			runs[r - 1].n++;
+			good[k++] = m;
+			continue;
+		}
+		if (likely(parse_fast(c, m, &pkt[r]))) {
+			pattern = pattern_of(m, &pkt[r]);
+		} else {
+			m = net_slow(ring, m, &pkt[r]);
 			if (m == NULL)
 				continue;
+			pattern = NULL;
 		}
+		r = add_run(runs, r, &pkt[r].key, k);
 		good[k++] = m;
 	}
 	if (likely(k > 0))
-		deliver(ring, good, keys, k);
+		deliver(ring, good, runs, r);
 	return bytes;
 }
 
@@ -396,17 +276,17 @@ net_input(struct ring *ring, struct rte_mbuf **pkts, uint16_t n)
 void
 net_input_checked(struct ring *ring, struct rte_mbuf **pkts, uint16_t n)
 {
-	const struct flow_key *keys[CHUNK];
 	struct flow_key key[CHUNK];
-	uint16_t i, at, part;
+	struct run runs[CHUNK];
+	uint16_t i, at, part, r;
 
 	for (at = 0; at < n; at += part) {
 		part = RTE_MIN(n - at, CHUNK);
-		for (i = 0; i < part; i++) {
-			net_key(pkts[at + i], &key[i]);
-			keys[i] = &key[i];
+		for (i = r = 0; i < part; i++) {
+			net_key(pkts[at + i], &key[r]);
+			r = add_run(runs, r, &key[r], i);
 		}
-		deliver(ring, &pkts[at], keys, part);
+		deliver(ring, &pkts[at], runs, r);
 	}
 }
 

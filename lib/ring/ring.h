@@ -713,4 +713,26 @@ ring_mbuf_swtime(struct rte_mbuf *m)
  */
 uint64_t ring_timestamp_ns(const struct ring *ring, const struct rte_mbuf *m);
 
+/** How the timestamps of one burst become nanoseconds: asked for once for all of them. */
+struct ring_clock {
+	enum { RING_CLOCK_NONE, RING_CLOCK_RAW, RING_CLOCK_SYNCED } kind;
+	uint64_t ticks, ns; /**< a moment by both clocks */
+	double ns_per_tick;
+};
+/** @param m one of the burst, with a timestamp */
+void ring_clock_of(const struct ring *ring, const struct rte_mbuf *m, struct ring_clock *clock);
+/** As ring_timestamp_ns(), of a packet with a timestamp. */
+static inline uint64_t
+ring_clock_ns(const struct ring_clock *clock, const struct rte_mbuf *m)
+{
+	uint64_t ticks = *RTE_MBUF_DYNFIELD(
+			m, ring_mbuf_timestamp_offset, const rte_mbuf_timestamp_t *);
+
+	if (unlikely(clock->kind != RING_CLOCK_SYNCED))
+		return clock->kind == RING_CLOCK_RAW ? ticks : 0;
+	return clock->ns +
+			(uint64_t)(int64_t)((double)(int64_t)(ticks - clock->ticks) *
+					clock->ns_per_tick);
+}
+
 #endif

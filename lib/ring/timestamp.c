@@ -144,46 +144,54 @@ rate_of(struct clock_of_port *c)
 	return r;
 }
 
-/* 0 when the device's clock cannot be related to the system's. */
-static uint64_t
-synced(const struct ring *ring, uint64_t ticks)
+/* False when the device's clock cannot be related to the system's. */
+static bool
+rate_at(const struct ring *ring, uint64_t ticks, struct rate *r)
 {
 	struct clock_of_port *c = &clocks[ring->port->index];
-	struct rate r;
-	double ahead;
 
 	if (!c->known || !c->readable)
-		return 0;
-	r = rate_of(c);
-	ahead = (double)(int64_t)(ticks - r.base_ticks);
-	if (unlikely(r.ns_per_tick == 0 || ahead > r.ticks_per_s)) {
+		return false;
+	*r = rate_of(c);
+	if (unlikely(r->ns_per_tick == 0 ||
+			    (double)(int64_t)(ticks - r->base_ticks) > r->ticks_per_s)) {
 		measure(c, ring->port_id);
-		r = rate_of(c);
-		if (r.ns_per_tick == 0)
-			return 0;
-		ahead = (double)(int64_t)(ticks - r.base_ticks);
+		*r = rate_of(c);
 	}
-	return r.base_ns + (uint64_t)(int64_t)(ahead * r.ns_per_tick);
+	return r->ns_per_tick != 0;
+}
+
+void
+ring_clock_of(const struct ring *ring, const struct rte_mbuf *m, struct ring_clock *clock)
+{
+	uint64_t ticks = *RTE_MBUF_DYNFIELD(
+			m, ring_mbuf_timestamp_offset, const rte_mbuf_timestamp_t *);
+	enum conf_hw_ts how = conf()->hw_ts_conversion;
+	struct rate r;
+
+	clock->kind = RING_CLOCK_NONE;
+	if (how == CONF_HW_TS_OFF)
+		return;
+	/* the device's clock is disciplined and counts ns of real time */
+	if (how == CONF_HW_TS_RAW || how == CONF_HW_TS_PTP) {
+		clock->kind = RING_CLOCK_RAW;
+	} else if (rate_at(ring, ticks, &r)) {
+		clock->kind = RING_CLOCK_SYNCED;
+		clock->ticks = r.base_ticks;
+		clock->ns = r.base_ns;
+		clock->ns_per_tick = r.ns_per_tick;
+	} else if (how == CONF_HW_TS_BEST) {
+		clock->kind = RING_CLOCK_RAW;
+	}
 }
 
 uint64_t
 ring_timestamp_ns(const struct ring *ring, const struct rte_mbuf *m)
 {
-	uint64_t ticks, ns;
+	struct ring_clock clock;
 
 	if ((m->ol_flags & ring_mbuf_timestamp_flag) == 0)
 		return 0;
-	ticks = *RTE_MBUF_DYNFIELD(m, ring_mbuf_timestamp_offset, const rte_mbuf_timestamp_t *);
-	switch (conf()->hw_ts_conversion) {
-	case CONF_HW_TS_OFF:
-		return 0;
-	case CONF_HW_TS_RAW:
-	case CONF_HW_TS_PTP: /* the device's clock is disciplined and counts ns of real time */
-		return ticks;
-	case CONF_HW_TS_BEST:
-		ns = synced(ring, ticks);
-		return ns != 0 ? ns : ticks;
-	default:
-		return synced(ring, ticks);
-	}
+	ring_clock_of(ring, m, &clock);
+	return ring_clock_ns(&clock, m);
 }

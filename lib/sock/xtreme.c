@@ -111,7 +111,10 @@ poll_other(int fd, struct reap *r)
 int
 sock_xtreme_poll(int fd, struct sock_completion *completions, unsigned int n)
 {
-	struct reap r = { .harvest.take = xtreme_take, .at = completions, .end = completions + n };
+	struct reap r = { .harvest.take = xtreme_take,
+		.at = completions,
+		.end = completions + n,
+		.clock_port = UINT16_MAX };
 	struct ring *ring;
 	int ret = 0;
 

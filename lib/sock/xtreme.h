@@ -12,6 +12,8 @@ struct reap {
 	struct ring_harvest harvest;
 	struct sock_completion *at, *end; /**< of the application's array, what is not written */
 	struct ring *ring;		  /**< that is polled; NULL: those of a socket are */
+	struct ring_clock clock;	  /**< of clock_port */
+	uint16_t clock_port;		  /**< UINT16_MAX: none was asked for yet */
 };
 
 /** struct ring_harvest.take */

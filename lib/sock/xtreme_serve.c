@@ -41,12 +41,15 @@ lend_chain(struct sock_packet *p, struct rte_mbuf *m, uint32_t owner)
 	}
 }
 
+/* The ring that brought it, for its clock: that of the poll, or one of the socket's. */
 static __rte_noinline void
-stamp(struct sock_packet *p, const struct reap *r, struct sock *s, const struct rte_mbuf *m)
+find_clock(struct reap *r, struct sock *s, const struct rte_mbuf *m)
 {
 	struct ring *rings[SOCK_RINGS], *ring = r->ring;
 	unsigned int n;
-	uint64_t ns;
+
+	r->clock.kind = RING_CLOCK_NONE;
+	r->clock_port = m->port;
 
 	if (ring == NULL) {
 		n = RTE_MIN(s->ops->rings(s, rings, SOCK_RINGS), (unsigned int)SOCK_RINGS);
@@ -54,7 +57,18 @@ stamp(struct sock_packet *p, const struct reap *r, struct sock *s, const struct 
 			if (rings[--n]->port_id == m->port)
 				ring = rings[n];
 	}
-	ns = ring != NULL ? ring_timestamp_ns(ring, m) : 0;
+	if (ring != NULL)
+		ring_clock_of(ring, m, &r->clock);
+}
+
+static __rte_always_inline void
+stamp(struct sock_packet *p, struct reap *r, struct sock *s, const struct rte_mbuf *m)
+{
+	uint64_t ns;
+
+	if (unlikely(r->clock_port != m->port))
+		find_clock(r, s, m);
+	ns = ring_clock_ns(&r->clock, m);
 	p->hw_timestamp.tv_sec = (time_t)(ns / 1000000000u);
 	p->hw_timestamp.tv_nsec = (long)(ns % 1000000000u);
 }

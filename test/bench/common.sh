@@ -28,7 +28,7 @@ mlx5() { # NAME GEN STRIDE-LOG STRIDES-LOG OPTIONS...
 	ip netns exec "$ns" env LD_PRELOAD="$sim" CONNECTX_NETDEV=nic0 CONNECTX_CPU=0 \
 		CONNECTX_WIRE="gen:dst=10.99.0.2,port=5000,$gen" VMA_INTERNAL_THREAD_AFFINITY=0 \
 		"$testpmd" -l 1 --no-telemetry $(eal_memory 640) \
-		-a "0000:03:00.0,mprq_en=1,rxqs_min_mprq=1,mprq_log_stride_size=$ss,mprq_log_stride_num=$sn,mprq_max_memcpy_len=0,rxq_cqe_comp_en=0" \
+		-a "0000:03:00.0,mprq_en=1,rxqs_min_mprq=1,mprq_log_stride_size=$ss,mprq_log_stride_num=$sn,mprq_max_memcpy_len=${copied:-0},rxq_cqe_comp_en=0" \
 		-- --json="$tmp/$name.json" --quiet --duration="$seconds" "$@" >"$tmp/$name" 2>&1 ||
 		{ cat "$tmp/$name" >&2; die "$name failed"; }
 }

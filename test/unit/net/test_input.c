@@ -480,13 +480,64 @@ marks(void **state)
 	wire_poll();
 	assert_int_equal(a->n, 5);
 	assert_int_equal(b->n, 1);
-	assert_int_equal(lookups, 4);
+	assert_int_equal(lookups, 2); /* one a run */
 	assert_int_equal(RX(drop_no_socket), 1);
 	frame_udp_to(&f, PEER, 1000, OUR, 2000, 5, 10, 4); /* on a VLAN */
 	f.mark = 1;
 	input_one(&f);
 	assert_int_equal(a->n, 5);
 	assert_int_equal(RX(drop_not_ours), 1);
+}
+
+/* What follows in a row with the same headers is looked at as closely as the first. */
+static void
+in_a_row(void **state)
+{
+	struct receiver *a = receiver(&ring0, OUR, 2000, 0, 0, 0);
+	struct receiver *b = receiver(&ring0, OUR, 2001, 0, 0, 0);
+	struct frame g;
+
+	(void)state;
+	for (unsigned int i = 0; i < 8; i++) {
+		frame_udp(&f, 10 + i, (uint8_t)i);
+		wire_put(&f);
+	}
+	/* the same but for one field each: another port, sender, length, or a flaw */
+	frame_udp_to(&f, PEER, 1000, OUR, 2001, 0, 10, 20);
+	wire_put(&f);
+	frame_udp_to(&f, PEER, 1001, OUR, 2001, 0, 10, 21);
+	wire_put(&f);
+	frame_udp(&f, 10, 22);
+	wire_put(&f);
+	g = f;
+	g.b[14 + 3] = (uint8_t)(g.len - 14 + 1); /* IP says more than there is */
+	wire_put(&g);
+	g = f;
+	g.b[34 + 5] = 7; /* UDP says less than its header */
+	wire_put(&g);
+	g = f;
+	g.b[34 + 5]++; /* and more than IP */
+	wire_put(&g);
+	g = f;
+	g.b[14 + 6] = 0x20; /* a fragment, which waits for the others */
+	wire_put(&g);
+	g = f;
+	g.b[14]++; /* an option */
+	wire_put(&g);
+	frame_udp(&f, 10, 23);
+	wire_put(&f);
+	wire_poll();
+	assert_int_equal(a->n, 10);
+	for (unsigned int i = 0; i < 8; i++)
+		assert_int_equal(a->payload[i], i);
+	assert_int_equal(a->payload[8], 22);
+	assert_int_equal(a->payload[9], 23);
+	assert_int_equal(b->n, 2);
+	assert_int_equal(b->payload[0], 20);
+	assert_int_equal(b->payload[1], 21);
+	assert_int_equal(RX(drop_udp_length), 2);
+	assert_int_equal(RX(drop_ip_header) + RX(drop_short), 2);
+	assert_int_equal(RX(fragments_in), 1);
 }
 
 static void
@@ -657,8 +708,8 @@ main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
 	const struct CMUnitTest tests[] = { T(plain), T(vlan), T(padding), T(truncated),
 		T(segments), T(damaged), T(link_damage), T(checksums), T(unfinished_checksum),
-		T(options), T(tiers), T(any_multicast), T(runs), T(marks), T(elsewhere), T(readers),
-		T(locked), T(parse), T(tcp), T(readdressed) };
+		T(options), T(tiers), T(any_multicast), T(runs), T(marks), T(in_a_row),
+		T(elsewhere), T(readers), T(locked), T(parse), T(tcp), T(readdressed) };
 
 	return cmocka_run_group_tests(tests, world_start, world_stop);
 }
