@@ -270,11 +270,10 @@ key_for(const struct ring_ctl *ctl, uintptr_t from, uintptr_t to)
 	return latest;
 }
 
-/** Physical addresses of an application's pages may change; only vdevs and mlx5 do without. */
-static bool
-needs_physical(const struct ring *ring, const struct rte_device *device)
+bool
+extmem_needs_physical(const struct port *port, const struct rte_device *device)
 {
-	return rte_eal_iova_mode() != RTE_IOVA_VA && !ring->port->driver->own_translation &&
+	return rte_eal_iova_mode() != RTE_IOVA_VA && !port->driver->own_translation &&
 			strcmp(rte_bus_name(rte_dev_bus(device)), "vdev") != 0;
 }
 
@@ -289,7 +288,7 @@ take(struct ring *ring, const struct extmem *m)
 
 	if (device == NULL)
 		return -ENODEV;
-	if (needs_physical(ring, device))
+	if (extmem_needs_physical(ring->port, device))
 		return -EOPNOTSUPP;
 	if (!is_mapped(low, high))
 		return -EFAULT;

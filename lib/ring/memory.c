@@ -175,6 +175,39 @@ get_area(struct rte_mempool *mp, unsigned int n, enum ring_dir dir)
 	return NULL;
 }
 
+/* 0; -ENOTSUP, said why: a device that can work with physical addresses only, which may change. */
+static int
+without_physical(void)
+{
+	struct rte_eth_dev_info info;
+
+	for (unsigned int i = 0; i < port_count(); i++) {
+		const struct port *port = port_get(i);
+
+		if (rte_eth_dev_info_get(port->id, &info) != 0 || info.device == NULL ||
+				!extmem_needs_physical(port, info.device))
+			continue;
+		LOG_ERROR("memory: port %s works by physical addresses, which memory of the "
+			  "program's allocator does not keep: start EAL with --iova-mode=va",
+				port->name);
+		return -ENOTSUP;
+	}
+	return 0;
+}
+
+/*
+ * By physical addresses it would be in pieces of a page, and no device here asks for them.
+ * @return objects
+ */
+static int
+populate(struct rte_mempool *mp, const struct area *a)
+{
+	if (rte_eal_iova_mode() != RTE_IOVA_VA)
+		return rte_mempool_populate_iova(mp, a->addr, RTE_BAD_IOVA, a->len, NULL, NULL);
+	return rte_mempool_populate_virt(
+			mp, a->addr, a->len, (size_t)sysconf(_SC_PAGESIZE), NULL, NULL);
+}
+
 static struct rte_mempool *
 make_empty(const char *name, unsigned int n, unsigned int cache, uint32_t room, int socket_id)
 {
@@ -199,9 +232,13 @@ memory_pool_create(const char *name, unsigned int n, unsigned int cache, uint32_
 		int socket_id, enum ring_dir dir)
 {
 	struct rte_mempool *mp = make_empty(name, n, cache, room, socket_id);
-	struct area *a = mp != NULL ? get_area(mp, n, dir) : NULL;
-	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	struct area *a = NULL;
 	int err = 0;
+
+	if (mp != NULL && without_physical() != 0)
+		rte_errno = EIO;
+	else if (mp != NULL)
+		a = get_area(mp, n, dir);
 
 	if (a == NULL) {
 		err = rte_errno;
@@ -210,7 +247,7 @@ memory_pool_create(const char *name, unsigned int n, unsigned int cache, uint32_
 		return NULL;
 	}
 	LIST_INSERT_HEAD(&areas, a, next);
-	if (rte_mempool_populate_virt(mp, a->addr, a->len, page, NULL, NULL) < (int)n)
+	if (populate(mp, a) < (int)n)
 		err = ENOMEM;
 	else if (let_in_all(a) != 0)
 		err = EIO;

@@ -248,6 +248,10 @@ void extmem_end(struct ring_ctl *ctl);
 bool extmem_mapped(const void *addr, size_t len);
 /** @} */
 
+/* extmem.c */
+/** Physical addresses of an application's pages may change; only vdevs and mlx5 do without. */
+bool extmem_needs_physical(const struct port *port, const struct rte_device *device);
+
 /* lend.c */
 void lend_fini(void);
 void timestamp_port(struct port *port);
