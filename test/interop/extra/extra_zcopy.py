@@ -68,7 +68,7 @@ def fragments():
     program = nic.program(built("md_receiver"), HOST_IP, PORT, n, path("fragments"))
     ready(program)
     warm(nic)
-    send_all(nic, messages, pause=2)
+    send_all(nic, messages, pause=2, follow="fragments")
     got = said(program.end())
     equal(got[:3], [n, n, n // 2], "messages, pieces, copies")
     equal(sorted(r[0] for r in records("fragments")), sorted(messages), "messages")

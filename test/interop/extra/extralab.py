@@ -10,7 +10,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../stack"))
 import lab
-from lab import HOST_IP, PEER_IP, equal, pattern
+from lab import HOST_IP, PEER_IP, equal, pattern, wait_for
 
 PORT = 5000
 READY = r"ready (\w+)"
@@ -38,13 +38,22 @@ def warm(nic):
     nic.peer.run("ping", "-c", "1", "-W", "5", HOST_IP)
 
 
-def send_all(nic, messages, port=PORT, to=HOST_IP, pause=20):
-    """Kernel's datagrams, a few at a time: what a slow machine loses would be no fault."""
+def send_all(nic, messages, port=PORT, to=HOST_IP, pause=20, follow=None):
+    """
+    Kernel's datagrams, a few at a time: what a slow machine loses would be no fault.
+    follow: the receiver's file; no more are sent before it has those that were.
+    """
+    sent = 0
     with nic.peer.udp(PEER_IP) as s:
         for i, data in enumerate(messages):
             s.sendto(data, (to, port))
-            if i % pause == pause - 1:
+            sent += len(data)
+            if i % pause != pause - 1:
+                continue
+            if follow is None:
                 time.sleep(0.002)
+            else:
+                wait_for(lambda sent=sent: os.path.getsize(path(follow)) >= sent, "the receiver")
 
 
 def records(name, head="I"):

@@ -43,6 +43,7 @@ take(const struct iovec *iov, size_t n)
 	fwrite(&len, sizeof(len), 1, out);
 	for (i = 0; i < n; i++)
 		fwrite(iov[i].iov_base, 1, iov[i].iov_len, out);
+	fflush(out); /* the sender may wait for it */
 	messages++;
 	pieces += n;
 }

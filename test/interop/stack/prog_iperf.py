@@ -9,7 +9,7 @@ import os
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from lab import HOST_IP, PEER_IP, check, equal, main
+from lab import HOST_IP, PEER_IP, check, main
 from proglab import Nic, need
 
 PORT, SECONDS = 5201, 2
@@ -37,10 +37,12 @@ def tcp_result(out, what):
     return received
 
 
-def udp_result(out, what, packets):
-    got = result(out, what)["sum"]
+def udp_result(run, what, packets):
+    before = nic.overflowed()
+    got = result(run(), what)["sum"]
     check(got["packets"] >= packets, f"{what}: {got['packets']} packets")
-    equal(got["lost_packets"], 0, f"{what}: lost")
+    # the kernel's iperf3 may wait for its processor longer than its socket has room
+    check(got["lost_packets"] <= nic.overflowed() - before, f"{what}: {got['lost_packets']} lost")
 
 
 def both(run, where):
@@ -49,7 +51,8 @@ def both(run, where):
                           ("tcp, 4 reverse", ["-P", 4, "-R"])):
         tcp_result(run(options), f"{where}: {name}")
     for name, options in (("udp", []), ("udp reverse", ["-R"])):
-        udp_result(run(["-u", "-b", "20M", "-l", 1200, *options]), f"{where}: {name}", 1000)
+        udp_result(lambda options=options: run(["-u", "-b", "20M", "-l", 1200, *options]),
+                   f"{where}: {name}", 1000)
 
 
 def server():

@@ -113,6 +113,12 @@ class Nic:
         out = self.peer.run("cat", "/proc/net/dev")
         return int(re.search(r"wire0:\s*(?:\d+\s+){9}(\d+)", out)[1])
 
+    def overflowed(self):
+        """Datagrams that the peer's kernel dropped, as their reader did not come for them in time."""
+        names, numbers = [line.split() for line in self.peer.run("cat", "/proc/net/snmp").splitlines()
+                          if line.startswith("Udp:")]
+        return int(numbers[names.index("RcvbufErrors")])
+
     def offloaded(self, before, at_least):
         """Since (seen(), moved()): many packets came, and the kernel saw nearly none of them."""
         seen, moved = self.seen() - before[0], self.moved() - before[1]
