@@ -579,6 +579,14 @@ rings_fini(void)
 }
 
 void
+rings_forget(void)
+{
+	table_forget();
+	fds_forget();
+	lend_forget();
+}
+
+void
 ring_pools_fini(void)
 {
 	profile_pools_fini();

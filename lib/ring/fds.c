@@ -20,6 +20,8 @@
 static struct ring *by_fd[FDS];
 static int retired[RETIRED]; /* numbers plus one, 0 for none */
 static unsigned int retired_next;
+static int top;	       /* no number from here on was ever a ring's, of those below FDS */
+static bool forgotten; /* a child of fork(): rings are its parent's */
 
 static struct ring *
 search_fd(int fd)
@@ -27,6 +29,8 @@ search_fd(int fd)
 	struct ring *found = NULL;
 	struct ring_ctl *ctl;
 
+	if (forgotten)
+		return NULL;
 	table_lock();
 	for (uint32_t i = 0; found == NULL && (ctl = table_at(i)) != NULL; i++)
 		if (ctl->ring.fd == fd)
@@ -91,6 +95,8 @@ ring_pin(int fd)
 {
 	struct ring *ring;
 
+	if (ring_by_fd(fd) == NULL)
+		return NULL;
 	table_lock();
 	ring = ring_by_fd(fd);
 	if (ring != NULL)
@@ -131,8 +137,18 @@ ring_fd_fresh(int fd)
 void
 ring_fd_begin(struct ring *ring)
 {
-	if (ring->fd < FDS)
-		__atomic_store_n(&by_fd[ring->fd], ring, __ATOMIC_RELEASE);
+	if (ring->fd >= FDS)
+		return;
+	top = RTE_MAX(top, ring->fd + 1);
+	__atomic_store_n(&by_fd[ring->fd], ring, __ATOMIC_RELEASE);
+}
+
+void
+fds_forget(void)
+{
+	forgotten = true;
+	for (int fd = 0; fd < top; fd++)
+		by_fd[fd] = NULL;
 }
 
 void

@@ -110,6 +110,13 @@ lend_fini(void)
 		free(old);
 	}
 }
+
+/* What is left of the table is the parent's to free. */
+void
+lend_forget(void)
+{
+	pieces = NULL;
+}
 /** @} */
 
 static const struct piece *

@@ -306,6 +306,7 @@ struct ring {
 	struct ring_alloc alloc;
 	struct ip_addr local;
 	enum ring_dir dir;	   /**< it was made for */
+	bool armed;		   /**< by its descriptor, besides threads that sleep on it */
 	uint32_t moderation_count; /**< ring_moderate() */
 	uint32_t moderation_usec;
 	uint16_t spare[RING_SPARE_MAX];
@@ -553,6 +554,11 @@ int rings_init(void);
  * again.
  */
 void rings_fini(void);
+/**
+ * In a child of fork(), which has neither the devices nor their memory: from now on no descriptor
+ * is a ring's and no address a buffer's. What a signal handler may call.
+ */
+void rings_forget(void);
 /** After ports_fini(): free the pools that rings_fini() had to leave to the queues. */
 void ring_pools_fini(void);
 

@@ -119,6 +119,8 @@ flow_ctl(struct flow *flow)
 /** Guards everything of the control path; may be taken again by the thread that has it. */
 void table_lock(void);
 void table_unlock(void);
+/** In a child of fork(): nobody has the lock. */
+void table_forget(void);
 /** What belongs to the port, made on first use; NULL: no memory. */
 struct ring_port *table_port(struct port *port);
 /** The same, NULL when no ring was ever made there. */
@@ -238,6 +240,8 @@ int ring_fd_fresh(int fd);
 void ring_fd_begin(struct ring *ring);
 /** It is no more, and nobody who came by it is inside. */
 void ring_fd_end(struct ring *ring);
+/** In a child of fork(), without the lock: no number is a ring's. */
+void fds_forget(void);
 /** @} */
 
 /** @name Memory of the application (extmem.c); the table lock held */
@@ -254,6 +258,8 @@ bool extmem_needs_physical(const struct port *port, const struct rte_device *dev
 
 /* lend.c */
 void lend_fini(void);
+/** In a child of fork(): no address is a buffer's. */
+void lend_forget(void);
 void timestamp_port(struct port *port);
 /** @} */
 

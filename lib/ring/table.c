@@ -26,6 +26,13 @@ table_unlock(void)
 	pthread_mutex_unlock(&lock);
 }
 
+/* A thread of the parent may have had it. */
+void
+table_forget(void)
+{
+	lock = (pthread_mutex_t)PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
+}
+
 struct ring_port *
 table_port_peek(const struct port *port)
 {

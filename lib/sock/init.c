@@ -88,6 +88,7 @@ in_child(void)
 		rate_forget_all();
 		report_forget();
 		ring_thread_forget();
+		rings_forget();
 		state = -ENOTSUP;
 		sock_forked = true;
 		own_eal = false;

@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "ring_test.h"
@@ -175,6 +176,36 @@ test_inside(void **state)
 	assert_false(is_open(fd));
 }
 
+/* A child of fork() has no rings and no buffers, whatever numbers and addresses it has. */
+static void
+test_child(void **state)
+{
+	struct ring *r = ring_of(1);
+	struct rte_mbuf *m = rte_pktmbuf_alloc(r->rx_pool);
+	int fd = ring_fd(r), status;
+	pid_t pid;
+
+	(void)state;
+	assert_true(ring_mbuf_is(m));
+	pid = fork();
+	if (pid == 0) {
+		rings_forget();
+		if (ring_by_fd(fd) != NULL || ring_enter(fd) != NULL)
+			_exit(1);
+		if (ring_pin(fd) != NULL || ring_hold_by_fd(fd) != NULL)
+			_exit(2);
+		if (ring_pin(1 << 20) != NULL || ring_enter(1 << 20) != NULL)
+			_exit(3);
+		_exit(ring_mbuf_is(m) ? 4 : 0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	assert_ptr_equal(ring_by_fd(fd), r);
+	assert_true(ring_mbuf_is(m));
+	rte_pktmbuf_free(m);
+	ring_release(r);
+}
+
 static int current;
 static bool stop;
 
@@ -254,6 +285,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_no_number, up, down),
 		cmocka_unit_test_setup_teardown(test_pinned, up, down),
 		cmocka_unit_test_setup_teardown(test_inside, up, down),
+		cmocka_unit_test_setup_teardown(test_child, up, down),
 		cmocka_unit_test_setup_teardown(test_race, up, down),
 	};
 	int ret;

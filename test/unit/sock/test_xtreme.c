@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <sys/eventfd.h>
+#include <sys/wait.h>
 
 #include <rte_ethdev.h>
 #include <rte_ring.h>
@@ -646,6 +647,45 @@ test_dump(void **state)
 	dpvma_close(fd);
 }
 
+/* A child of fork() has its parent's numbers and pointers, and nothing of what they name. */
+static int
+in_a_child(int ring)
+{
+	struct vma_completion_t c;
+	struct vma_buff_t *buff = got[0].packet.buff_lst;
+
+	if (vma->socketxtreme_poll(ring, &c, 1, 0) != -1 || errno != EBADFD)
+		return 1;
+	if (vma->socketxtreme_free_vma_packets(&got[0].packet, 1) != -1 || errno != EINVAL)
+		return 2;
+	if (vma->socketxtreme_ref_vma_buff(buff) != -1 || errno != EINVAL)
+		return 3;
+	return vma->socketxtreme_free_vma_buff(buff) != -1 || errno != EINVAL ? 4 : 0;
+}
+
+static void
+test_child(void **state)
+{
+	int status, fd, ring;
+	uint16_t port;
+	pid_t pid;
+
+	(void)state;
+	fd = test_bound(&port);
+	ring = ring_of(fd);
+	test_inject_text(port, "the parent's");
+	assert_int_equal(poll_ring(ring, MANY), 1);
+	pid = fork();
+	if (pid == 0)
+		_exit(in_a_child(ring));
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	assert_text(&got[0], "the parent's");
+	give_back(&got[0]);
+	assert_int_equal(poll_ring(ring, MANY), 0);
+	dpvma_close(fd);
+}
+
 /* VMA_SOCKETXTREME=0 */
 static void
 test_off(void **state)
@@ -695,6 +735,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(test_references),
 		cmocka_unit_test(test_mistakes),
 		cmocka_unit_test(test_closed_meanwhile),
+		cmocka_unit_test(test_child),
 		cmocka_unit_test(test_threads),
 		cmocka_unit_test(test_vanishing_ring),
 		cmocka_unit_test(test_dump),
