@@ -44,10 +44,21 @@ vma_deregister_memory(int ring_fd, void *addr, size_t length)
 	return vma_result(ret);
 }
 
+/* A reader ends with the ring's last user, not with the ring. */
+struct ring *
+vma_ring_hold(int ring_fd)
+{
+	struct ring *ring = ring_hold_by_fd(ring_fd);
+
+	if (ring == NULL)
+		sock_misused(EXTRA_STAT_stale_ring);
+	return ring;
+}
+
 int
 vma_mem_info(int ring_fd, void **addr, size_t *length, uint32_t *lkey)
 {
-	struct ring *ring = vma_ring_pin(ring_fd);
+	struct ring *ring = vma_ring_hold(ring_fd);
 	struct cyclic *cyclic;
 	int ret;
 
@@ -58,7 +69,7 @@ vma_mem_info(int ring_fd, void **addr, size_t *length, uint32_t *lkey)
 		ret = cyclic_memory(cyclic, addr, length);
 	if (ret == 0)
 		*lkey = 0; /* ethdev shows no keys */
-	ring_unpin(ring);
+	ring_release(ring);
 	return vma_result(ret);
 }
 

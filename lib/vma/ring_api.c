@@ -42,22 +42,27 @@ vma_network_header(int fd, void *ptr, uint16_t *len)
 }
 
 /**
- * Arm a ring that was drained.
+ * Arm a ring that was drained. What was armed before by its descriptor is undone, what threads
+ * armed that sleep is not.
  * @return 0 armed; 1 notifications were pending, or packets are waiting: nothing is armed
  */
 static int
 arm(struct ring *ring)
 {
 	const struct cyclic *cyclic = cyclic_of(ring);
+	int ret;
 
-	if (ring_disarm(ring) > 0)
+	if (__atomic_exchange_n(&ring->armed, false, __ATOMIC_ACQ_REL) && ring_disarm(ring) > 0)
 		return 1;
 	/* Packets that the reader has taken from the queue raise no interrupt any more. */
 	if (cyclic != NULL && cyclic_waiting(cyclic))
 		return 1;
 	if (sock_xtreme_waiting(ring))
 		return 1;
-	return ring_arm(ring);
+	ret = ring_arm(ring);
+	if (ret >= 0)
+		__atomic_store_n(&ring->armed, true, __ATOMIC_RELEASE);
+	return ret;
 }
 
 int
@@ -68,7 +73,7 @@ vma_modify(struct vma_modify_ring_attr *attr)
 
 	if (attr == NULL)
 		return vma_result(-EINVAL);
-	ring = vma_ring_pin(attr->ring_fd);
+	ring = vma_ring_hold(attr->ring_fd);
 	if (ring == NULL)
 		return vma_result(-EBADF);
 	if ((attr->comp_bit_mask & VMA_MODIFY_RING_CQ_ARM) != 0)
@@ -76,7 +81,7 @@ vma_modify(struct vma_modify_ring_attr *attr)
 	else if ((attr->comp_bit_mask & VMA_MODIFY_RING_CQ_MODERATION) != 0)
 		ret = ring_moderate(ring, attr->cq_moderation.cq_moderation_count,
 				attr->cq_moderation.cq_moderation_period_usec);
-	ring_unpin(ring);
+	ring_release(ring);
 	return vma_result(ret);
 }
 

@@ -54,6 +54,8 @@ int vma_ioctl(void *control, size_t len);
 struct ring;
 /** The ring with that fd, to be unpinned; NULL is counted as a mistake of the program. */
 struct ring *vma_ring_pin(int ring_fd);
+/** The same with one more reference, for who uses its reader; to be released. */
+struct ring *vma_ring_hold(int ring_fd);
 int vma_register_memory(int ring_fd, void *addr, size_t length, uint32_t *key);
 int vma_deregister_memory(int ring_fd, void *addr, size_t length);
 int vma_mem_info(int ring_fd, void **addr, size_t *length, uint32_t *lkey);

@@ -25,9 +25,10 @@
 
 static struct port ports[2];
 static struct ring cyclic_ring = { .port = &ports[0] }, plain_ring = { .port = &ports[1] };
-static int pinned, stale, registered_result;
+static int pinned, held, stale, registered_result;
 static bool has_ids;
-static int init_result, rings, read_result, armed, disarmed, waiting, offload = -1, memory_result;
+static int init_result, rings, read_result, armed, disarmed, disarms, waiting, offload = -1,
+									       memory_result;
 static struct cyclic_run next_run;
 static struct ring_profile added;
 static size_t read_min, read_max;
@@ -237,6 +238,23 @@ ring_unpin(struct ring *ring)
 }
 
 struct ring *
+ring_hold_by_fd(int fd)
+{
+	struct ring *ring = ring_pin(fd);
+
+	pinned -= ring != NULL;
+	held += ring != NULL;
+	return ring;
+}
+
+void
+ring_release(struct ring *ring)
+{
+	assert_non_null(ring);
+	held--;
+}
+
+struct ring *
 ring_enter(int fd)
 {
 	struct ring *ring = ring_pin(fd);
@@ -299,6 +317,7 @@ int
 ring_disarm(struct ring *ring)
 {
 	(void)ring;
+	disarms++;
 	return disarmed;
 }
 
@@ -322,12 +341,15 @@ int
 cyclic_get(struct ring *ring, struct cyclic **cyclic)
 {
 	*cyclic = (struct cyclic *)ring;
+	/* a reader ends when nobody uses the ring, whoever pinned it */
+	assert_true(held > 0 || ring->callers > 0);
 	return ring == &cyclic_ring ? 0 : -EOPNOTSUPP;
 }
 
 struct cyclic *
 cyclic_of(const struct ring *ring)
 {
+	assert_true(held > 0);
 	return ring == &cyclic_ring ? (struct cyclic *)&cyclic_ring : NULL;
 }
 
@@ -419,7 +441,8 @@ up(void **state)
 {
 	(void)state;
 	init_result = read_result = armed = disarmed = waiting = memory_result = 0;
-	pinned = stale = registered_result = 0;
+	pinned = held = stale = registered_result = disarms = 0;
+	cyclic_ring.armed = plain_ring.armed = false;
 	has_ids = false;
 	rings = 2;
 	logged[0] = '\0';
@@ -434,6 +457,7 @@ down(void **state)
 {
 	(void)state;
 	assert_int_equal(pinned, 0);
+	assert_int_equal(held, 0);
 	assert_int_equal(cyclic_ring.callers, 0);
 	assert_int_equal(plain_ring.callers, 0);
 	return 0;
@@ -694,19 +718,26 @@ test_modify(void **state)
 	FAILS(api->vma_modify_ring(NULL), EINVAL);
 	FAILS(api->vma_modify_ring(&attr), EINVAL);
 	attr.comp_bit_mask = VMA_MODIFY_RING_CQ_ARM;
+	/* what threads armed that sleep is theirs to undo; from then on, what we did */
 	assert_int_equal(api->vma_modify_ring(&attr), 0);
+	assert_int_equal(disarms, 0);
+	assert_int_equal(api->vma_modify_ring(&attr), 0);
+	assert_int_equal(disarms, 1);
 	/* A notification, packets in the queue, packets in the reader: busy. */
 	disarmed = 2;
 	assert_int_equal(api->vma_modify_ring(&attr), 1);
 	disarmed = 0;
 	armed = 1;
 	assert_int_equal(api->vma_modify_ring(&attr), 1);
+	assert_int_equal(disarms, 2);
 	armed = 0;
 	waiting = 1;
 	assert_int_equal(api->vma_modify_ring(&attr), 1);
 	waiting = 0;
+	assert_int_equal(disarms, 3);
 	armed = -ENOTSUP;
 	FAILS(api->vma_modify_ring(&attr), ENOTSUP);
+	assert_int_equal(disarms, 3);
 	attr.comp_bit_mask = VMA_MODIFY_RING_CQ_MODERATION;
 	attr.cq_moderation.cq_moderation_count = 8;
 	attr.cq_moderation.cq_moderation_period_usec = 50;
