@@ -106,10 +106,15 @@ ring_set_arm(struct ring_set *set, struct pollfd *fds, nfds_t *n)
 	unsigned int i;
 
 	for (i = 0; i < set->n; i++) {
-		int ret = waiting ? 1 : ring_arm(set->rings[i]);
+		int ret;
 
-		set->armed[i] = ret == 0;
-		waiting |= ret == 1;
+		set->armed[i] = false;
+		if (waiting)
+			continue;
+		ret = ring_arm(set->rings[i]);
+		/* one where packets wait counts us, too */
+		set->armed[i] = ret >= 0;
+		waiting = ret == 1;
 		set->nap |= ret < 0;
 		if (ret == 0)
 			fds[(*n)++] = (struct pollfd){ .fd = ring_fd(set->rings[i]),
