@@ -41,15 +41,18 @@ open_on(const struct sockaddr_in *local, uint32_t number)
 	return fd;
 }
 
-/* Wait for the next packet of a ring, unless there is one. */
-static void
+/* The next packet of a ring is to end a wait. Returns 1 where there is no need to wait. */
+static int
 arm(struct vma_api_t *api, int ring_fd)
 {
 	struct vma_modify_ring_attr attr = { .comp_bit_mask = VMA_MODIFY_RING_CQ_ARM,
 		.ring_fd = ring_fd };
 
-	if (api->vma_modify_ring(&attr) < 0)
+	int busy = api->vma_modify_ring(&attr);
+
+	if (busy < 0)
 		die("vma_modify_ring");
+	return busy;
 }
 
 int
@@ -82,9 +85,8 @@ main(int argc, char **argv)
 	rings[0] = (struct pollfd){ .fd = ring_fd[0], .events = POLLIN };
 	rings[1] = (struct pollfd){ .fd = ring_fd[2], .events = POLLIN };
 	for (;;) {
-		arm(api, ring_fd[0]);
-		arm(api, ring_fd[2]);
-		poll(rings, 2, 100);
+		if (arm(api, ring_fd[0]) + arm(api, ring_fd[2]) == 0)
+			poll(rings, 2, 100);
 		for (i = 0; i < SOCKETS; i++)
 			while ((n = dpvma_recv(fd[i], buf, sizeof(buf), MSG_DONTWAIT)) >= 0)
 				printf("port %d: %zd bytes\n", atoi(argv[2]) + i, n);
