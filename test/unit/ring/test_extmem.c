@@ -6,7 +6,9 @@
 #define ALLOW_EXPERIMENTAL_API
 #include <sys/mman.h>
 
+#include <rte_bus.h>
 #include <rte_dev.h>
+#include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_malloc.h>
 #include <rte_memory.h>
@@ -59,6 +61,25 @@ __wrap_rte_dev_dma_unmap(struct rte_device *dev, void *addr, uint64_t iova, size
 	assert_true(i < maps_n);
 	maps[i] = maps[--maps_n];
 	return 0;
+}
+
+/* A device of PCI in a process with physical addresses. */
+static bool physical;
+
+enum rte_iova_mode __wrap_rte_eal_iova_mode(void);
+enum rte_iova_mode __real_rte_eal_iova_mode(void);
+enum rte_iova_mode
+__wrap_rte_eal_iova_mode(void)
+{
+	return physical ? RTE_IOVA_PA : __real_rte_eal_iova_mode();
+}
+
+const char *__wrap_rte_bus_name(const struct rte_bus *bus);
+const char *__real_rte_bus_name(const struct rte_bus *bus);
+const char *
+__wrap_rte_bus_name(const struct rte_bus *bus)
+{
+	return physical ? "pci" : __real_rte_bus_name(bus);
 }
 
 static bool
@@ -255,6 +276,46 @@ test_nothing_to_map(void **state)
 	assert_string_equal(test_log, "");
 }
 
+/* Pages of the application may move, and a device without keys of its own would not hear of it. */
+static void
+test_physical(void **state)
+{
+	uint32_t key = 5;
+
+	(void)state;
+	physical = true;
+	assert_int_equal(ring_memory_add(a, area, PAGE, &key), -EOPNOTSUPP);
+	assert_non_null(strstr(test_log, "--iova-mode=va"));
+	assert_int_equal(key, 5);
+	assert_false(eal_has(area));
+	assert_int_equal(maps_n, 0);
+	driver.own_translation = true;
+	assert_int_equal(ring_memory_add(a, area, PAGE, &key), 0);
+	assert_int_equal(ring_memory_del(a, area, PAGE), 0);
+	physical = false;
+}
+
+/* A device that was unplugged: nothing can be added, and what it had is not its any more. */
+static void
+test_gone(void **state)
+{
+	uint16_t id = a->port_id;
+	uint32_t key = 5;
+
+	(void)state;
+	assert_int_equal(ring_memory_add(a, area, PAGE, &key), 0);
+	assert_int_equal(maps_n, 1);
+	a->port_id = RTE_MAX_ETHPORTS - 1;
+	assert_int_equal(ring_memory_add(a, area + 8 * PAGE, PAGE, &key), -ENODEV);
+	assert_non_null(strstr(test_log, "the device is gone"));
+	assert_int_equal(ring_memory_del(a, area, PAGE), 0);
+	assert_false(eal_has(area));
+	/* it was not asked */
+	assert_int_equal(maps_n, 1);
+	maps_n = 0;
+	a->port_id = id;
+}
+
 /* Exit: what is registered goes with the rings. */
 static void
 test_exit(void **state)
@@ -379,6 +440,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_overlap_keys, up, down),
 		cmocka_unit_test_setup_teardown(test_nothing_to_map, up, down),
 		cmocka_unit_test_setup_teardown(test_let_go, up, down),
+		cmocka_unit_test_setup_teardown(test_physical, up, down),
+		cmocka_unit_test_setup_teardown(test_gone, up, down),
 		cmocka_unit_test_setup_teardown(test_exit, up, down),
 	};
 	int ret;

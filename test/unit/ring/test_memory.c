@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <rte_bus.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_malloc.h>
@@ -378,6 +379,25 @@ __wrap_rte_dev_dma_unmap(struct rte_device *dev, void *at, uint64_t iova, size_t
 	return 0;
 }
 
+/* A device of PCI in a process with physical addresses. */
+static bool physical;
+
+enum rte_iova_mode __wrap_rte_eal_iova_mode(void);
+enum rte_iova_mode __real_rte_eal_iova_mode(void);
+enum rte_iova_mode
+__wrap_rte_eal_iova_mode(void)
+{
+	return physical ? RTE_IOVA_PA : __real_rte_eal_iova_mode();
+}
+
+const char *__wrap_rte_bus_name(const struct rte_bus *bus);
+const char *__real_rte_bus_name(const struct rte_bus *bus);
+const char *
+__wrap_rte_bus_name(const struct rte_bus *bus)
+{
+	return physical ? "pci" : __real_rte_bus_name(bus);
+}
+
 /* The port's device is let in before the pool is used, and shut out before the memory goes. */
 static void
 test_given_mapped(void **state)
@@ -414,6 +434,26 @@ test_given_mapped(void **state)
 	assert_int_equal(unmaps, 2);
 	assert_int_equal(areas, 0);
 	map_error = 0;
+}
+
+/* What the program gives may move to other pages, and such a device would not hear of it. */
+static void
+test_given_physical(void **state)
+{
+	(void)state;
+	give_most = SIZE_MAX;
+	maps = 0;
+	test_conf("VMA_TX_BUFS=2000", NULL);
+	assert_true(ports_init() > 0);
+	test_log[0] = '\0';
+	physical = true;
+	assert_int_equal(rings_init(), -EIO);
+	physical = false;
+	assert_int_equal(lines(), 1);
+	assert_non_null(strstr(test_log, "--iova-mode=va"));
+	assert_int_equal(maps, 0);
+	assert_int_equal(areas, 0);
+	test_stop();
 }
 
 static void
@@ -492,6 +532,7 @@ main(void)
 		cmocka_unit_test(test_held),
 		cmocka_unit_test(test_given),
 		cmocka_unit_test(test_given_mapped),
+		cmocka_unit_test(test_given_physical),
 		cmocka_unit_test(test_given_little),
 		cmocka_unit_test(test_given_held),
 	};

@@ -139,6 +139,12 @@ headers(void **state)
 	assert_int_equal(dpvma_connect(fd, (struct sockaddr *)&sin, sizeof(sin)), 0);
 	check_headers(fd, 42, IPPROTO_UDP, 777);
 	dpvma_close(fd);
+	/* a neighbour who does not answer */
+	fd = dpvma_socket(AF_INET, SOCK_DGRAM, 0);
+	sin = test_addr("10.9.0.77", 777);
+	assert_int_equal(dpvma_connect(fd, (struct sockaddr *)&sin, sizeof(sin)), 0);
+	assert_errno(sock_headers(fd, hdr, &len), EAGAIN);
+	dpvma_close(fd);
 	fd = dpvma_socket(AF_INET, SOCK_STREAM, 0);
 	assert_errno(sock_headers(fd, hdr, &len), ENOTCONN);
 	dpvma_close(fd);
