@@ -214,10 +214,13 @@ stream_sock_accept(struct sock *l, int flags)
 	s->offloaded = true;
 	/* who accepts it knows that it can be written to */
 	s->told = POLLOUT;
+	/* another thread may guess its number, or close all */
+	sock_hold(s);
 	sock_publish(s);
 	/* what came before nobody could note */
 	if (unlikely(conf()->socketxtreme))
 		xtreme_note(s, NULL, 0);
+	sock_release(s);
 	return fd;
 }
 

@@ -204,25 +204,44 @@ unknow(struct sock *s)
 	rte_spinlock_unlock(&b->lock);
 }
 
-struct sock *
-xtreme_of_serial(uint32_t serial)
+/* A number of the socket; -1: it has none. @param[out] lives it has one, or will have again */
+static int
+name_of(uint32_t serial, bool *lives)
 {
 	struct bucket *b = &buckets[serial % BUCKETS];
-	struct sock *s, *found;
+	struct sock *s;
 	int fd = -1;
 
+	*lives = false;
 	rte_spinlock_lock(&b->lock);
 	SLIST_FOREACH (s, &b->socks, of_serial)
 		if (s->serial == serial) {
+			*lives = !__atomic_load_n(&s->closing, __ATOMIC_SEQ_CST);
 			fd = __atomic_load_n(&s->fd, __ATOMIC_RELAXED);
 			break;
 		}
 	rte_spinlock_unlock(&b->lock);
-	if (s == NULL || (found = sock_get(fd)) == NULL)
-		return NULL;
-	if (found->serial == serial)
-		return found;
-	sock_put(found);
+	return fd;
+}
+
+struct sock *
+xtreme_of_serial(uint32_t serial)
+{
+	struct sock *found;
+	bool lives = true;
+	int fd;
+
+	while (lives) {
+		fd = name_of(serial, &lives);
+		found = sock_get(fd);
+		if (likely(found != NULL && found->serial == serial))
+			return found;
+		if (found != NULL)
+			sock_put(found);
+		/* one of its names goes just now, and another is s->fd in a moment */
+		if (lives)
+			sched_yield();
+	}
 	return NULL;
 }
 /** @} */

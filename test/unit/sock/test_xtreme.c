@@ -11,6 +11,7 @@
 #include <rte_ethdev.h>
 #include <rte_ring.h>
 
+#include "sock/sock_priv.h"
 #include "xtreme_test.h"
 
 #define MANY 64
@@ -647,6 +648,40 @@ test_dump(void **state)
 	dpvma_close(fd);
 }
 
+static struct sock *renamed;
+
+/* As in the middle of a close of one of two names. */
+static void *
+take_name_late(void *number)
+{
+	const struct timespec nap = { .tv_nsec = 2000000 };
+
+	nanosleep(&nap, NULL);
+	__atomic_store_n(&renamed->fd, *(int *)number, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+/* Buffers that come back while a socket has no number find it as soon as it has one again. */
+static void
+test_between_names(void **state)
+{
+	uint16_t port;
+	int fd = test_bound(&port), ring = ring_of(fd);
+	pthread_t t;
+
+	(void)state;
+	renamed = sock_get(fd);
+	test_inject_text(port, "lent");
+	assert_int_equal(poll_ring(ring, MANY), 1);
+	__atomic_store_n(&renamed->fd, -1, __ATOMIC_RELEASE);
+	assert_int_equal(pthread_create(&t, NULL, take_name_late, &fd), 0);
+	give_back(&got[0]);
+	pthread_join(t, NULL);
+	assert_int_equal(renamed->ops->stats(renamed)->c[SOCK_STAT_rx_lent_back], 1);
+	sock_put(renamed);
+	dpvma_close(fd);
+}
+
 /* A child of fork() has its parent's numbers and pointers, and nothing of what they name. */
 static int
 in_a_child(int ring)
@@ -735,6 +770,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(test_references),
 		cmocka_unit_test(test_mistakes),
 		cmocka_unit_test(test_closed_meanwhile),
+		cmocka_unit_test(test_between_names),
 		cmocka_unit_test(test_child),
 		cmocka_unit_test(test_threads),
 		cmocka_unit_test(test_vanishing_ring),
