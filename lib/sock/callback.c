@@ -20,13 +20,15 @@
 
 #include "sock_priv.h"
 
-#define ROUNDS 4 /**< batches of one socket before the next has its turn */
+#define ROUNDS 4		      /**< batches of one socket before the next has its turn */
+#define ASKED_NS UINT64_C(1000000000) /**< what a packet's verdict may take */
 
 struct callback {
 	struct sock *s;
 	rte_spinlock_t lock; /**< of the two that follow */
 	uint32_t generation;
 	struct sock_callback now; /**< judge NULL: none */
+	struct rte_mbuf *asking;  /**< that is being judged; NULL: none, and what it held is lent */
 	/* lock of the list */
 	enum { AT_REST, LISTED, RUN } state;
 	bool again;  /**< more was staged while it ran */
@@ -132,6 +134,7 @@ judge_all(struct sock *s, struct sock_judging *j)
 		j->fd = s->fd;
 		j->n = left;
 		done = now.judge(&now, j);
+		__atomic_store_n(&c->asking, NULL, __ATOMIC_RELEASE);
 		left -= done;
 		if (likely(left == 0))
 			return;
@@ -148,11 +151,13 @@ unsigned int
 callback_judge(struct sock *s, struct sock_judging *j)
 {
 	struct rte_mbuf **pkts = j->pkts, *drop[SOCK_BATCH];
-	unsigned int n = j->n, passed = 0, dropped = 0, held = 0;
+	unsigned int n = j->n, passed = 0, dropped = 0;
 	uint8_t verdicts[SOCK_BATCH];
 
 	j->verdicts = verdicts;
 	j->sock = s;
+	j->serial = s->serial;
+	j->asking = &s->callback->asking;
 	j->generation = &s->callback->generation;
 	j->wants_hw = (s->wants & WANT_STAMPING) && (s->stamping & SOF_TIMESTAMPING_RAW_HARDWARE);
 	j->wants_sw = wants_software(s);
@@ -160,23 +165,33 @@ callback_judge(struct sock *s, struct sock_judging *j)
 	for (unsigned int i = 0; i < n; i++) {
 		struct rte_mbuf *m = pkts[i];
 
-		if (likely(verdicts[i] == SOCK_DROP)) {
+		if (likely(verdicts[i] == SOCK_DROP))
 			drop[dropped++] = m;
-		} else if (verdicts[i] == SOCK_HOLD) {
-			ring_lend(m, RING_LENT_PACKET, s->serial);
-			j->held_bytes += m->pkt_len;
-			held++;
-		} else {
+		else if (verdicts[i] != SOCK_HOLD)
 			pkts[passed++] = m;
-		}
 	}
 	rte_pktmbuf_free_bulk(drop, dropped);
 	STAT_ADD(s->ops->counters(s), SOCK, rx_callback_drop, dropped);
-	if (held != 0) {
-		STAT_ADD(s->ops->counters(s), SOCK, rx_callback_hold, held);
-		STAT_ADD(s->ops->counters(s), SOCK, rx_lent, held);
+	if (j->held != 0) {
+		STAT_ADD(s->ops->counters(s), SOCK, rx_callback_hold, j->held);
+		STAT_ADD(s->ops->counters(s), SOCK, rx_lent, j->held);
 	}
 	return passed;
+}
+
+bool
+callback_asked(struct sock *s, const void *packet)
+{
+	const struct callback *c = __atomic_load_n(&s->callback, __ATOMIC_ACQUIRE);
+	uint64_t end;
+
+	if (c == NULL)
+		return false;
+	/* the function has passed it on and returns soon, unless it waits for us */
+	end = clock_ns() + ASKED_NS;
+	while (__atomic_load_n(&c->asking, __ATOMIC_ACQUIRE) == packet && clock_ns() < end)
+		sched_yield();
+	return true;
 }
 
 uint64_t

@@ -258,7 +258,7 @@ revents(struct sock *s)
 {
 	short got = has_room(s) ? ROOM : 0;
 
-	if (udp_readable(s->udp) || s->shut_read || front_has(s))
+	if (s->shut_read || front_readable(s))
 		got |= POLLIN | POLLRDNORM;
 	if (s->shut_read)
 		got |= POLLRDHUP;
@@ -278,7 +278,7 @@ awaited(struct sock *s, short want)
 		return true;
 	if ((want & ROOM) != 0 && has_room(s))
 		return true;
-	return pkts != 0 || s->shut_read || udp_readable(s->udp) || front_has(s);
+	return pkts != 0 || s->shut_read || front_readable(s);
 }
 
 static void
@@ -420,17 +420,17 @@ judge(struct sock *s)
 	struct rte_mbuf *pkts[SOCK_BATCH];
 	struct sock_judging j = { .pkts = pkts };
 	uint32_t bytes = 0;
-	unsigned int i;
+	unsigned int n = udp_stage_take(s->udp, pkts, SOCK_BATCH), i;
 
-	j.n = udp_stage_take(s->udp, pkts, SOCK_BATCH);
-	if (j.n == 0)
+	if (n == 0)
 		return 0;
-	for (i = 0; i < j.n; i++)
+	for (i = 0; i < n; i++)
 		bytes += pkts[i]->pkt_len;
+	j.n = n;
 	if (udp_readable(s->udp))
 		udp_queued(s->udp, &j.ready_pkts, &j.ready_bytes, NULL);
 	udp_stage_settle(s->udp, pkts, callback_judge(s, &j), bytes);
-	return j.n;
+	return n;
 }
 
 const struct sock_ops dgram_ops = {

@@ -176,6 +176,14 @@ disown(struct front *f)
 	return true;
 }
 
+/* Who counted himself as a sleeper meanwhile may have looked where they were not. */
+static void
+seen_again(struct sock *s)
+{
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	sock_wake_sleepers(s);
+}
+
 bool
 front_return(struct sock *s)
 {
@@ -184,11 +192,15 @@ front_return(struct sock *s)
 
 	rte_spinlock_lock(&f->lock);
 	if (disown(f)) {
+		/* they are in both for a moment, never in none */
+		__atomic_fetch_add(&f->moves, 1, __ATOMIC_ACQ_REL);
+		if (f->n != 0)
+			udp_requeue(s->udp, f->first, f->n);
 		n = empty(f);
-		if (n != 0)
-			udp_requeue(s->udp, f->first, n);
 	}
 	rte_spinlock_unlock(&f->lock);
+	if (n != 0)
+		seen_again(s);
 	return n != 0;
 }
 
@@ -269,21 +281,21 @@ own(struct sock *s, struct front *f, struct rte_mbuf *first)
 	all = room(s, f, me);
 	if (likely(all != 0)) {
 		front_flush(f);
+		__atomic_fetch_add(&f->moves, 1, __ATOMIC_ACQ_REL);
+		__atomic_store_n(&f->filling, udp_readable(s->udp), __ATOMIC_SEQ_CST);
 		n = udp_dequeue_list(s->udp, &f->first, all, RTE_MIN(all, (unsigned int)SOME));
 		f->serial = s->serial;
 		f->out = first;
 		f->filled += n + 1;
 		__atomic_store_n(&f->n, n, __ATOMIC_RELEASE);
+		__atomic_store_n(&f->filling, false, __ATOMIC_RELEASE);
 		__atomic_store_n(&f->owner, me, __ATOMIC_RELEASE);
 		if (unlikely(s->os_pollable))
 			s->os_countdown -= (int)n;
 	}
 	rte_spinlock_unlock(&f->lock);
-	/* who counted himself as a sleeper meanwhile has not seen them in the queue */
-	if (n != 0) {
-		__atomic_thread_fence(__ATOMIC_SEQ_CST);
-		sock_wake_sleepers(s);
-	}
+	if (n != 0)
+		seen_again(s);
 	return all != 0;
 }
 

@@ -38,7 +38,9 @@ struct front {
 	uint32_t back_n;	/**< in back */
 	uint32_t serial;	/**< of the socket */
 	uint16_t lost;		/**< times it was taken away by another thread */
+	bool filling;		/**< some are on their way from the queue */
 	rte_spinlock_t lock;	/**< for who is not the owner, and to become it */
+	uint32_t moves;		/**< from the queue and back, that have begun */
 	uint64_t filled, freed; /**< all that it ever had, and of these freed */
 	struct rte_mbuf *back[FRONT_BACK] __rte_cache_aligned;
 	uint64_t lent_told, back_told; /**< counted in the socket's statistics */

@@ -149,6 +149,21 @@ sock_lend(int fd, struct sock_loan *loan)
 
 /** @name Back */
 /** @{ */
+/*
+ * One that has become the kernel's with packets of it in the application's hands takes those, and
+ * knows of nothing else.
+ */
+static __rte_noinline bool
+lent_before(const struct sock *s, void *const *packets, unsigned int n)
+{
+	const struct ring_meta *meta;
+
+	if (s->epoll != NULL || n == 0 || !ring_mbuf_is(packets[0]))
+		return false;
+	meta = ring_mbuf_meta(packets[0]);
+	return meta->lent == RING_LENT_PACKET && meta->owner == s->serial;
+}
+
 int
 sock_lender(int fd)
 {
@@ -183,6 +198,9 @@ take_back(struct sock *s, void *const *packets, unsigned int n, size_t *bytes)
 		struct rte_mbuf *m = packets[i];
 
 		err = ring_lent_back(m, RING_LENT_PACKET, s->serial);
+		/* a callback gave it away before it said that it holds it */
+		if (unlikely(err == -EALREADY) && callback_asked(s, m))
+			err = ring_lent_back(m, RING_LENT_PACKET, s->serial);
 		if (unlikely(err != 0)) {
 			refused(err);
 			break;
@@ -208,7 +226,7 @@ sock_lent_back(int fd, void *const *packets, unsigned int n)
 	s = sock_get_named(fd);
 	if (unlikely(s == NULL))
 		return -EINVAL;
-	if (likely(s->offloaded)) {
+	if (likely(s->offloaded) || lent_before(s, packets, n)) {
 		done = take_back(s, packets, n, &bytes);
 		STAT_ADD(s->ops->counters(s), SOCK, rx_lent_back, done);
 		if (s->stream != NULL && bytes != 0)

@@ -44,6 +44,14 @@ os_told_turn(struct sock *s)
 	return true;
 }
 
+static inline unsigned int
+fetch(struct sock *s, struct rte_mbuf **pkts, unsigned int n, int flags)
+{
+	if (unlikely(flags & MSG_PEEK))
+		return (pkts[0] = udp_peek(s->udp)) != NULL;
+	return udp_dequeue(s->udp, pkts, n);
+}
+
 static int
 look(struct sock *s, struct rte_mbuf **pkts, unsigned int n, int flags)
 {
@@ -52,10 +60,10 @@ look(struct sock *s, struct rte_mbuf **pkts, unsigned int n, int flags)
 
 	if (front_has(s))
 		front_return(s);
-	if (unlikely(flags & MSG_PEEK))
-		got = (pkts[0] = udp_peek(s->udp)) != NULL;
-	else
-		got = udp_dequeue(s->udp, pkts, n);
+	got = fetch(s, pkts, n, flags);
+	/* another thread has some at hand since */
+	if (got == 0 && front_has(s) && front_return(s))
+		got = fetch(s, pkts, n, flags);
 	if (got != 0)
 		return (int)got;
 	if (unlikely(udp_has_error(s->udp)) && (err = udp_take_error(s->udp)) != 0)

@@ -137,7 +137,8 @@ sock_lent_room(struct sockaddr *from, socklen_t *fromlen)
 int sock_lender(int fd);
 /**
  * Packets that the application has come back, those that a callback held, too. Of a stream's the
- * window opens. Stops at the first that is not the socket's to take, which is counted.
+ * window opens. Stops at the first that is not the socket's to take, which is counted. A socket
+ * that has become the kernel's takes what it lent before.
  * @return how many came back; none: -EINVAL (not offloaded), -ENOENT, -EDEADLK (inside a callback)
  */
 int sock_lent_back(int fd, void *const *packets, unsigned int n);
@@ -176,16 +177,38 @@ struct sock_judging {
 	bool one_passes_all;	    /**< behind the first that passes no other is asked about */
 	const uint32_t *generation; /**< differs from began once the callback changed */
 	uint32_t began;
+	uint32_t serial; /**< of the socket, by which they are lent */
 	void *sock;
-	size_t held_bytes; /**< of those that were held, in the end */
+	/** The packet about which the application is asked, for who gives it back meanwhile. */
+	struct rte_mbuf **asking;
+	unsigned int held; /**< those that it keeps, */
+	size_t held_bytes; /**< and their bytes */
 };
+/** Before each packet of which the application is asked. */
+static inline void
+sock_judging_ask(const struct sock_judging *j, struct rte_mbuf *m)
+{
+	__atomic_store_n(j->asking, m, __ATOMIC_RELEASE);
+}
 /**
- * Judge them in order. The application's function is called in here, which may change, close and
- * send whatever it likes; no lock is held.
+ * SOCK_HOLD: it is the application's at once, as another thread may have it already, and gives it
+ * back while others of the batch are judged. It is not to be looked at any more.
+ */
+static inline void
+sock_judging_hold(struct sock_judging *j, struct rte_mbuf *m)
+{
+	j->held++;
+	j->held_bytes += m->pkt_len;
+	ring_lend(m, RING_LENT_PACKET, j->serial);
+}
+/**
+ * Judge them in order, with sock_judging_ask() before each and sock_judging_hold() as soon as one
+ * is held. The application's function is called in here, which may change, close and send whatever
+ * it likes; no lock is held.
  * @return how many were judged: all, unless the generation changed or one_passes_all says so
  */
 typedef unsigned int (*sock_judge)(
-		const struct sock_callback *callback, const struct sock_judging *judging);
+		const struct sock_callback *callback, struct sock_judging *judging);
 
 struct sock_callback {
 	sock_judge judge;

@@ -633,6 +633,11 @@ void callbacks_staged(void *sock, struct ring *ring);
  * @return how many passed
  */
 unsigned int callback_judge(struct sock *s, struct sock_judging *judging);
+/**
+ * Whether another thread's callback may have been asked about the packet just now, and has held it
+ * since; the verdict is waited for. Not inside of a callback.
+ */
+bool callback_asked(struct sock *s, const void *packet);
 /** Its last name is gone: no callback of it begins any more. */
 void callback_forget(struct sock *s);
 void callback_free(struct sock *s);
@@ -679,13 +684,36 @@ struct reader *front_hide(void);
 void front_show(struct reader *reader);
 /** Bring the socket's counters up to date. */
 void front_count(struct sock *s);
-/** Datagrams that were taken out of the queue and not handed out. */
+/** Datagrams that were taken out of the queue and not handed out, or perhaps are just now. */
 static inline bool
 front_has(const struct sock *s)
 {
 	const struct front *f = __atomic_load_n(&s->front, __ATOMIC_ACQUIRE);
 
-	return unlikely(f != NULL) && __atomic_load_n(&f->n, __ATOMIC_RELAXED) != 0;
+	/* in this order: they are filling until there are n */
+	return unlikely(f != NULL) &&
+			(__atomic_load_n(&f->filling, __ATOMIC_ACQUIRE) ||
+					__atomic_load_n(&f->n, __ATOMIC_ACQUIRE) != 0);
+}
+/**
+ * Whether one could be read. They move from the queue to the front and back: who looks at both once
+ * may miss them.
+ */
+static inline bool
+front_readable(const struct sock *s)
+{
+	const struct front *f = __atomic_load_n(&s->front, __ATOMIC_ACQUIRE);
+	uint32_t moves;
+
+	if (likely(f == NULL))
+		return udp_readable(s->udp);
+	do {
+		moves = __atomic_load_n(&f->moves, __ATOMIC_ACQUIRE);
+		if (udp_readable(s->udp) || front_has(s) || udp_readable(s->udp))
+			return true;
+		__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	} while (__atomic_load_n(&f->moves, __ATOMIC_RELAXED) != moves);
+	return false;
 }
 
 /* recv.c */

@@ -164,6 +164,9 @@ serve_datagrams(struct sock *s, struct reap *r)
 		front_return(s);
 	while ((room = (size_t)(r->end - r->at)) != 0) {
 		n = udp_dequeue(s->udp, pkts, RTE_MIN(room, (size_t)SOCK_BATCH));
+		/* a thread has some at hand since we looked */
+		if (n == 0 && front_has(s) && front_return(s))
+			continue;
 		if (n == 0)
 			break;
 		for (i = 0; i < n; i++)

@@ -103,6 +103,9 @@ udp_set_stage(struct udp_sock *s, udp_staged_cb staged)
 		s->stage.staged = staged;
 		s->stage.ending = false;
 		s->head.checks |= CHECK_STAGE;
+		/* what came while it was ending was not told of */
+		if (s->stage.n != 0)
+			staged(s->wake_ctx, NULL);
 	} else if (s->head.checks & CHECK_STAGE) {
 		/* what is being judged comes before the rest: then its settling ends it */
 		if (s->stage.out != 0)

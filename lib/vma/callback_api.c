@@ -115,7 +115,7 @@ ask(const struct sock_callback *cb, const struct sock_judging *j, struct rte_mbu
 }
 
 static unsigned int
-judge(const struct sock_callback *cb, const struct sock_judging *j)
+judge(const struct sock_callback *cb, struct sock_judging *j)
 {
 	uint32_t pkts = j->ready_pkts, bytes = j->ready_bytes;
 	struct view v;
@@ -128,8 +128,11 @@ judge(const struct sock_callback *cb, const struct sock_judging *j)
 
 		if (likely(i + AHEAD < j->n))
 			rte_prefetch0(rte_pktmbuf_mtod(j->pkts[i + AHEAD], const void *));
+		sock_judging_ask(j, m);
 		j->verdicts[i] = ask(cb, j, m, &v, pkts, bytes);
-		if (j->verdicts[i] == SOCK_PASS) {
+		if (unlikely(j->verdicts[i] == SOCK_HOLD)) {
+			sock_judging_hold(j, m);
+		} else if (j->verdicts[i] == SOCK_PASS) {
 			pkts++;
 			bytes += m->pkt_len;
 			if (j->one_passes_all)

@@ -525,6 +525,33 @@ closed_with_many(void **state)
 	assert_int_equal(sock_alive(), alive);
 }
 
+/* Registered anew by the first of more than a batch: those behind it are judged all the same. */
+static void
+replaced_with_many(void **state)
+{
+	struct seen seen = { .verdict = VMA_PACKET_RECV, .act = replace_inside };
+	unsigned int left = 200, got = 0;
+	uint16_t port;
+	int fd = judged(&port, &seen);
+	struct sock *s = sock_get(fd);
+	char buf[8];
+
+	(void)state;
+	replacement = (struct seen){ .verdict = VMA_PACKET_RECV };
+	for (unsigned int i = 0; i < left; i++)
+		test_inject_text(port, "1");
+	while (left > 0)
+		left -= s->ops->poll(s);
+	sock_put(s);
+	while (recv_now(fd, buf, sizeof(buf)) > 0)
+		got++;
+	assert_int_equal(got, 200);
+	assert_int_equal(seen.n, 1);
+	assert_int_equal(replacement.n, 199);
+	assert_int_equal(callbacks_waiting, 0);
+	dpvma_close(fd);
+}
+
 /* With packets staged that nobody comes to judge. */
 static void
 closed_while_staged(void **state)
@@ -613,6 +640,7 @@ main(void)
 		cmocka_unit_test(changed_inside),
 		cmocka_unit_test(closed_inside),
 		cmocka_unit_test(closed_with_many),
+		cmocka_unit_test(replaced_with_many),
 		cmocka_unit_test(closed_while_staged),
 		cmocka_unit_test(many),
 	};

@@ -170,6 +170,74 @@ sleeper_runs(void **state)
 	dpvma_close(fd);
 }
 
+/** Given back by another thread. */
+struct returned {
+	pthread_t thread;
+	int fd;
+	void *packet;
+	int ret;
+};
+
+static void *
+give_back(void *arg)
+{
+	struct returned *r = arg;
+
+	r->ret = api->free_packets(r->fd, (struct vma_packet_t *)(void *)&r->packet, 1);
+	return NULL;
+}
+
+static struct returned returned[3];
+
+/* The first is given back while the second is judged, the others as soon as they are shown. */
+static vma_recv_callback_retval_t
+passes_on(int fd, size_t n, struct iovec *iov, struct vma_info_t *info, void *context)
+{
+	unsigned int *calls = context;
+	struct returned *r = &returned[*calls];
+
+	(void)n;
+	(void)iov;
+	*r = (struct returned){ .fd = fd, .packet = info->packet_id, .ret = 1 };
+	if (*calls == 1) {
+		assert_int_equal(pthread_create(&returned[0].thread, NULL, give_back, &returned[0]),
+				0);
+		pthread_join(returned[0].thread, NULL);
+	}
+	if (*calls != 0)
+		assert_int_equal(pthread_create(&r->thread, NULL, give_back, r), 0);
+	++*calls;
+	return VMA_PACKET_HOLD;
+}
+
+/* What is held is the application's at once, and not when all that came with it is judged. */
+static void
+held_at_once(void **state)
+{
+	unsigned int before, calls = 0, i;
+	uint16_t port;
+	int fd = test_bound(&port);
+	struct rte_mempool *wire = rte_mempool_lookup("wire");
+	char c;
+
+	(void)state;
+	assert_int_equal(ring_pool_known(wire), 0);
+	before = rte_mempool_in_use_count(wire);
+	assert_int_equal(api->register_recv_callback(fd, passes_on, &calls), 0);
+	for (i = 0; i < RTE_DIM(returned); i++)
+		test_inject_text(port, "hold");
+	deliver(fd);
+	assert_errno((int)dpvma_recv(fd, &c, 1, MSG_DONTWAIT), EAGAIN);
+	assert_int_equal(calls, RTE_DIM(returned));
+	for (i = 1; i < calls; i++)
+		pthread_join(returned[i].thread, NULL);
+	for (i = 0; i < calls; i++)
+		assert_int_equal(returned[i].ret, 0);
+	assert_int_equal(rte_mempool_in_use_count(wire), before);
+	dpvma_close(fd);
+	ring_pool_forgotten(wire);
+}
+
 /* Nothing else than what is staged can wake one that has no ring to sleep on, and no nap. */
 static void
 woken_by_staging(void **state)
@@ -391,6 +459,7 @@ main(void)
 		cmocka_unit_test(sleeper_runs),
 		cmocka_unit_test(woken_by_staging),
 		cmocka_unit_test(time_passes),
+		cmocka_unit_test(held_at_once),
 		cmocka_unit_test(one_at_a_time),
 		cmocka_unit_test(changes),
 	};

@@ -12,7 +12,7 @@
 #include <time.h>
 
 #include "ring/ring.h"
-#include "sock/sock.h"
+#include "sock/sock_priv.h"
 #include "sock_test.h"
 #include "vma/mellanox/vma_extra.h"
 
@@ -353,6 +353,37 @@ kernels_half(void **state)
 	expect(fd, "by port");
 	close(out);
 	dpvma_close(fd);
+}
+
+/* What a socket lent before it became the kernel's it takes back, and nothing else. */
+static void
+kernels_later(void **state)
+{
+	struct rte_mempool *wire = rte_mempool_lookup("wire");
+	unsigned int before = rte_mempool_avail_count(wire);
+	struct sockaddr_in any = test_addr("0.0.0.0", 0), to = test_addr("127.0.0.1", 9);
+	int fd = dpvma_socket(AF_INET, SOCK_DGRAM, 0);
+	socklen_t len = sizeof(any);
+	struct zcopy z[2];
+
+	(void)state;
+	assert_int_equal(dpvma_bind(fd, (struct sockaddr *)&any, sizeof(any)), 0);
+	assert_int_equal(dpvma_getsockname(fd, (struct sockaddr *)&any, &len), 0);
+	for (unsigned int i = 0; i < 2; i++) {
+		test_inject_text(ntohs(any.sin_port), "lent");
+		assert_int_equal(take(fd, &z[i], 0), 4);
+	}
+	assert_int_equal(sock_lender(fd), SOCK_DGRAM);
+	assert_int_equal(dpvma_connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
+	assert_int_equal(sock_lender(fd), -EINVAL);
+	for (unsigned int i = 0; i < 2; i++) {
+		assert_int_equal(give(fd, z[i].p.pkts[0].packet_id), 0);
+		assert_errno(give(fd, z[i].p.pkts[0].packet_id), EINVAL);
+	}
+	assert_errno(give(fd, NULL), EINVAL);
+	assert_int_equal(caught("given_back_twice"), 0);
+	dpvma_close(fd);
+	assert_int_equal(rte_mempool_avail_count(wire), before);
 }
 
 /* Waits as other receives: time, and the end. */
@@ -739,6 +770,59 @@ closed_by_another(void **state)
 	}
 }
 
+static struct sock *watched_sock;
+static uint32_t there, missed; /* there is odd while there is always one that can be read */
+
+static void *
+watch_it(void *arg)
+{
+	uint32_t before;
+	bool readable;
+
+	(void)arg;
+	while ((before = __atomic_load_n(&there, __ATOMIC_ACQUIRE)) != UINT32_MAX) {
+		readable = (watched_sock->ops->revents(watched_sock) & POLLIN) != 0;
+		__atomic_thread_fence(__ATOMIC_ACQUIRE);
+		if (before % 2 != 0 && __atomic_load_n(&there, __ATOMIC_RELAXED) == before)
+			missed += !readable;
+	}
+	return NULL;
+}
+
+/* On their way from the queue to a thread's hand, and back, datagrams can be read all the time. */
+static void
+never_hidden(void **state)
+{
+	enum { ROUNDS = 3000, EACH = 8 };
+	uint32_t number;
+	uint16_t port;
+	pthread_t t;
+
+	(void)state;
+	shared_fd = test_bound(&port);
+	watched_sock = sock_get(shared_fd);
+	there = missed = 0;
+	assert_int_equal(pthread_create(&t, NULL, watch_it, NULL), 0);
+	for (unsigned int round = 0; round < ROUNDS; round++) {
+		put_numbers(port, 0, EACH);
+		assert_int_equal(next_number(shared_fd), 0);
+		__atomic_add_fetch(&there, 1, __ATOMIC_RELEASE);
+		for (uint32_t i = 1; i + 1 < EACH; i++) {
+			assert_int_equal(dpvma_recv(shared_fd, &number, sizeof(number), MSG_PEEK),
+					4);
+			assert_int_equal(number, i);
+			assert_int_equal(next_number(shared_fd), i);
+		}
+		__atomic_add_fetch(&there, 1, __ATOMIC_RELEASE);
+		assert_int_equal(next_number(shared_fd), EACH - 1);
+	}
+	__atomic_store_n(&there, UINT32_MAX, __ATOMIC_RELEASE);
+	pthread_join(t, NULL);
+	assert_int_equal(missed, 0);
+	sock_put(watched_sock);
+	dpvma_close(shared_fd);
+}
+
 /* Another thread's plain receive gets what one has at hand, and may give back what it took. */
 static void
 taken_over(void **state)
@@ -796,6 +880,7 @@ main(void)
 		cmocka_unit_test(mistakes),
 		cmocka_unit_test(kernels_own),
 		cmocka_unit_test(kernels_half),
+		cmocka_unit_test(kernels_later),
 		cmocka_unit_test(waits),
 		cmocka_unit_test(nothing_lost),
 		cmocka_unit_test(numbers),
@@ -808,6 +893,7 @@ main(void)
 		cmocka_unit_test(taken_over),
 		cmocka_unit_test(shared),
 		cmocka_unit_test(closed_by_another),
+		cmocka_unit_test(never_hidden),
 	};
 	int failed;
 

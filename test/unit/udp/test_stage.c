@@ -6,6 +6,7 @@
 #include "fake.h"
 
 static unsigned int told, woken;
+static struct ring *by; /* that told last */
 
 static void
 wake(void *ctx, struct ring *ring, unsigned int events)
@@ -19,7 +20,7 @@ static void
 staged(void *ctx, struct ring *ring)
 {
 	assert_ptr_equal(ctx, &told);
-	assert_non_null(ring);
+	by = ring;
 	told++;
 }
 
@@ -66,6 +67,7 @@ is_told(void **state)
 	send_n(1, 3, 10);
 	send_n(4, 2, 10);
 	assert_int_equal(told, 1);
+	assert_non_null(by);
 	assert_int_equal(woken, 0);
 	assert_false(udp_readable(s));
 	assert_int_equal(udp_stage_take(s, m, 2), 2);
@@ -129,6 +131,30 @@ ends_in_order(void **state)
 	assert_int_equal(udp_stage_take(s, m, 64), 1);
 	udp_stage_settle(s, m, 1, 10);
 	assert_string_equal(sock_read(s), "02 ");
+	udp_close(s);
+}
+
+/* What came while it was ending, and nobody was told, is told of when it does not end after all. */
+static void
+ends_not(void **state)
+{
+	struct udp_sock *s = staging();
+	struct rte_mbuf *m[64];
+
+	(void)state;
+	send_n(1, 1, 10);
+	assert_int_equal(udp_stage_take(s, m, 64), 1);
+	udp_set_stage(s, NULL);
+	told = 0;
+	send_n(2, 1, 10);
+	assert_int_equal(told, 0);
+	udp_set_stage(s, staged);
+	assert_int_equal(told, 1);
+	assert_null(by);
+	udp_stage_settle(s, m, 1, 10);
+	assert_int_equal(udp_stage_take(s, m, 64), 1);
+	udp_stage_settle(s, m, 1, 10);
+	assert_string_equal(sock_read(s), "01 02 ");
 	udp_close(s);
 }
 
@@ -217,6 +243,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(is_told),
 		TEST(ends_in_order),
+		TEST(ends_not),
 		TEST(long_ones),
 		TEST(limits),
 	};

@@ -946,9 +946,14 @@ test_callback(void **state)
 	static uint8_t bufs[SEGS][64];
 	struct rte_mbuf *pkts[SEGS];
 	uint8_t verdicts[SEGS];
-	struct sock_judging j = {
-		.fd = 5, .pkts = pkts, .n = 3, .verdicts = verdicts, .generation = &shown.generation
-	};
+	struct rte_mbuf *asking = NULL;
+	struct sock_judging j = { .fd = 5,
+		.pkts = pkts,
+		.n = 3,
+		.verdicts = verdicts,
+		.generation = &shown.generation,
+		.serial = 77,
+		.asking = &asking };
 	struct sockaddr_in from = { .sin_port = 1 }, to = { .sin_port = 2 };
 
 	(void)state;
@@ -989,6 +994,12 @@ test_callback(void **state)
 	shown.verdict = VMA_PACKET_HOLD;
 	assert_int_equal(registered.judge(&registered, &j), 3);
 	assert_int_equal(verdicts[1], SOCK_HOLD);
+	/* the application's from then on */
+	assert_int_equal(j.held, 3);
+	assert_int_equal(j.held_bytes, 12);
+	assert_int_equal(ring_mbuf_meta(pkts[1])->lent, RING_LENT_PACKET);
+	assert_int_equal(ring_mbuf_meta(pkts[1])->owner, 77);
+	assert_ptr_equal(asking, pkts[2]);
 	shown.verdict = VMA_PACKET_DROP;
 	shown.changes = true;
 	assert_int_equal(registered.judge(&registered, &j), 1);
