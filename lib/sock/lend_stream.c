@@ -103,7 +103,9 @@ stream_sock_lend(struct sock *s, struct sock_loan *loan)
 
 	if (unlikely(stream_phase(s->stream) == STREAM_LISTENING))
 		return -ENOTCONN;
-	l.target = loan->flags & MSG_WAITALL ? loan->len : RTE_MIN(loan->len, (size_t)o->rcv_lowat);
+	/* what is lent stays in the window: more than it holds never comes */
+	l.target = RTE_MIN(loan->len,
+			loan->flags & MSG_WAITALL ? o->tcp.rcvbuf / 2 : (size_t)o->rcv_lowat);
 	ret = take(&l);
 	if (unlikely(ret == -EAGAIN || (ret > 0 && !enough(&l)))) {
 		stream_poll(s->stream);

@@ -65,6 +65,8 @@ apply(struct sock *s, const struct sock_rate *r)
 	/* who waits for the old one's time */
 	if (__atomic_load_n(&s->room_at, __ATOMIC_RELAXED) != 0)
 		epoll_no_room(s);
+	/* who counts itself as a sleeper asks then: one of us sees the other */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	sock_wake_sleepers(s);
 	return ret;
 }
@@ -135,17 +137,22 @@ rate_get_kernels(int fd, void *val, socklen_t *len)
 
 /** @name A blocking send */
 /** @{ */
-/* Asleep as long as it is far, with signals let through; another thread may close the socket. */
+/* Asleep as long as it is far, with signals let through; another thread may close the socket or set
+ * another rate. */
 static int
-sleep_until(struct sock *s, uint64_t at, struct sock_wait *w)
+sleep_until(struct sock *s, struct sock_wait *w)
 {
 	struct pollfd fd = { .events = POLLIN };
 	struct timespec left;
 	sigset_t before;
+	uint64_t at;
 	int ret = 0;
 
 	signals_hold(&before);
 	fd.fd = sock_asleep(s);
+	/* asked now: from here on another rate wakes us */
+	at = udp_send_at(s->udp);
+	at = at > SPIN_NS ? at - SPIN_NS : 0;
 	left = timespec_until(RTE_MIN(at, w->deadline_ns), fd.fd < 0);
 	if (sock_interrupted(w))
 		ret = -EINTR;
@@ -174,7 +181,7 @@ rate_wait(struct sock *s, struct sock_wait *w)
 		if (sock_interrupted(w))
 			return -EINTR;
 		if (at > now + SPIN_NS) {
-			ret = sleep_until(s, at - SPIN_NS, w);
+			ret = sleep_until(s, w);
 			if (ret != 0)
 				return ret;
 		} else {

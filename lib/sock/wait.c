@@ -217,13 +217,16 @@ sleep_once(struct sock *s, short want, uint64_t deadline_ns, const sigset_t *sig
 
 	fds[n++] = (struct pollfd){ .fd = sock_asleep(s), .events = POLLIN };
 	fds[n++] = (struct pollfd){ .fd = s->os_pollable ? s->fd : -1, .events = POLLIN };
-	fds[n++] = (struct pollfd){ .fd = callbacks_asleep(), .events = POLLIN };
+	/* a send runs none: they would end its sleep again and again */
+	fds[n++] = (struct pollfd){ .fd = want & POLLIN ? callbacks_asleep() : -1,
+		.events = POLLIN };
 	set.nap |= fds[0].fd < 0;
 	ring_set_hold(&set, s);
 	waiting = ring_set_arm(&set, fds, &n);
 	/* what came before the arming, or before a waker could see us, is seen now */
-	waiting = waiting || s->closing || callbacks_pending() ||
-			((want & POLLIN) && !s->offloaded) || s->ops->awaited(s, want);
+	waiting = waiting || s->closing ||
+			((want & POLLIN) && (callbacks_pending() || !s->offloaded)) ||
+			s->ops->awaited(s, want);
 	/* a signal that is held back has its turn in any case */
 	until = waiting ? 0 : RTE_MIN(deadline_ns, s->ops->due(s));
 	left = timespec_until(until, set.nap);

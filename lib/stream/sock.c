@@ -228,6 +228,9 @@ let_go(struct stream *s, bool abort)
 	s->conn = NULL;
 	/* a batch that is being judged is of no connection any more */
 	s->filter &= (uint8_t) ~(FILTER_OUT | FILTER_TOLD);
+	/* nor are data that passed: those of the next one are judged from the first byte on */
+	if (s->filter & FILTER_ON)
+		s->filter |= FILTER_HIDES;
 	if (conn != NULL) {
 		x = extra_of(conn);
 		x->orphan = true;

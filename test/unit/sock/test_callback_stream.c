@@ -472,6 +472,35 @@ whole(void **state)
 }
 /** @} */
 
+/* What passed of one connection and was not read opens nothing for the next. */
+static void
+next_connection(void **state)
+{
+	struct seen seen = { .verdict = VMA_PACKET_RECV };
+	struct sockaddr none = { .sa_family = AF_UNSPEC };
+	uint16_t port;
+	int l = cable_listener(&port), fd = dpvma_socket(AF_INET, SOCK_STREAM, 0), peer;
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	(void)state;
+	assert_int_equal(cable_dial(fd, port), 0);
+	peer = dpvma_accept(l, NULL, NULL);
+	assert_int_equal(api->register_recv_callback(fd, look, &seen), 0);
+	send_text(peer, "old");
+	assert_int_equal(dpvma_poll(&p, 1, 1000), 1);
+	assert_string_equal(seen.text, "old");
+	assert_int_equal(dpvma_connect(fd, &none, sizeof(none)), 0);
+	dpvma_close(peer);
+	assert_int_equal(cable_dial(fd, port), 0);
+	peer = dpvma_accept(l, NULL, NULL);
+	seen.verdict = VMA_PACKET_DROP;
+	send_text(peer, "new");
+	reads_nothing(fd);
+	assert_string_equal(seen.text, "oldnew");
+	dpvma_close(l);
+	end(peer, fd);
+}
+
 static int
 setup(void **state)
 {
@@ -499,6 +528,7 @@ main(void)
 		cmocka_unit_test(holds),
 		cmocka_unit_test(hidden),
 		cmocka_unit_test(not_inherited),
+		cmocka_unit_test(next_connection),
 		cmocka_unit_test(inside),
 		cmocka_unit_test(whole),
 	};

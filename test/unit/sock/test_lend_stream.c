@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/time.h>
+#include <time.h>
 
 #include "cable.h"
 #include "ring/ring.h"
@@ -286,6 +287,36 @@ waits(void **state)
 	dpvma_close(b);
 }
 
+/* More than the window holds does not come as long as what came is in hand: it is not waited for.
+ */
+static void
+waits_for_a_window(void **state)
+{
+	static union {
+		struct vma_packets_t p;
+		char bytes[60000];
+	} large;
+	struct timeval long_time = { .tv_sec = 10 };
+	int a, b, ret, flags = MSG_WAITALL;
+	struct timespec t0, t1;
+
+	(void)state;
+	cable_pair(&a, &b, 4096);
+	assert_int_equal(
+			dpvma_setsockopt(b, SOL_SOCKET, SO_RCVTIMEO, &long_time, sizeof(long_time)),
+			0);
+	while (dpvma_send(a, sent, sizeof(large), MSG_DONTWAIT) > 0)
+		cable_settle();
+	clock_gettime(CLOCK_MONOTONIC, &t0);
+	ret = api->recvfrom_zcopy(b, &large.p, sizeof(large.bytes), &flags, NULL, NULL);
+	clock_gettime(CLOCK_MONOTONIC, &t1);
+	assert_true(ret > 0);
+	assert_true(t1.tv_sec - t0.tv_sec < 5);
+	assert_int_equal(api->free_packets(b, large.p.pkts, large.p.n_packet_num), 0);
+	dpvma_close(a);
+	dpvma_close(b);
+}
+
 /* The connection has gone, the descriptor has not. */
 static void
 after_reset(void **state)
@@ -345,6 +376,7 @@ main(void)
 		cmocka_unit_test(split),
 		cmocka_unit_test(window),
 		cmocka_unit_test(waits),
+		cmocka_unit_test(waits_for_a_window),
 		cmocka_unit_test(after_reset),
 	};
 

@@ -9,7 +9,9 @@
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/select.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
+#include <unistd.h>
 
 #include "vma/mellanox/vma_extra.h"
 #include "sock/sock_priv.h"
@@ -20,6 +22,20 @@
 #define MS UINT64_C(1000000)
 
 static char data[LEN];
+
+/** Once, as the thread holds signals back: that is before it counts itself as asleep. */
+static __thread void (*before_sleep)(void);
+
+int
+pthread_sigmask(int how, const sigset_t *set, sigset_t *before)
+{
+	void (*now)(void) = before_sleep;
+
+	before_sleep = NULL;
+	if (now != NULL)
+		now();
+	return syscall(SYS_rt_sigprocmask, how, set, before, 8) == 0 ? 0 : errno;
+}
 
 /** @name The option */
 /** @{ */
@@ -457,6 +473,80 @@ ends_by_threads(void **state)
 }
 /** @} */
 
+/** @name Moments */
+/** @{ */
+static int lifted_fd;
+
+static void
+lift(void)
+{
+	uint64_t no_limit = UINT64_MAX;
+
+	assert_int_equal(set(lifted_fd, &no_limit, sizeof(no_limit)), 0);
+}
+
+/* Another rate between the look at the time and the sleep: nobody sleeps who could be woken. */
+static void
+lifted_before_sleep(void **state)
+{
+	struct timeval limit = { .tv_sec = 4 };
+
+	(void)state;
+	lifted_fd = paced(8000, false);
+	assert_int_equal(
+			dpvma_setsockopt(lifted_fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)),
+			0);
+	before_sleep = lift;
+	assert_int_equal(dpvma_send(lifted_fd, data, LEN, 0), LEN);
+	assert_null(before_sleep);
+	dpvma_close(lifted_fd);
+	test_drain();
+}
+
+static unsigned int
+judges_none(const struct sock_callback *callback, struct sock_judging *j)
+{
+	(void)callback;
+	memset(j->verdicts, SOCK_DROP, j->n);
+	return j->n;
+}
+
+/* Who sleeps to send runs no callback, so those that wait for one do not end its sleep. */
+static void
+sleeps_beside_callbacks(void **state)
+{
+	const struct sock_callback callback = { .judge = judges_none };
+	struct sock_wait w = { 0 };
+	uint16_t port;
+	int fd = paced(8000, false), other = test_bound(&port);
+	struct sock *s = sock_get(other), *sends = sock_get(fd);
+	unsigned int naps = 0;
+	int ret;
+	char c;
+
+	(void)state;
+	assert_int_equal(sock_set_callback(other, &callback), 0);
+	test_inject_text(port, "x");
+	assert_int_equal(s->ops->poll(s), 1);
+	assert_int_equal(callbacks_waiting, 1);
+	w.deadline_ns = clock_ns() + 20 * MS;
+	sock_wait_begin(&w);
+	while ((ret = sock_sleep(sends, POLLOUT, &w, NULL)) == 0)
+		naps++;
+	assert_int_equal(ret, -EAGAIN);
+	/* the wire has no interrupt: it naps, and does not spin */
+	assert_true(naps <= 20000u / (unsigned int)conf()->nap_usec + 1);
+	assert_int_equal(callbacks_waiting, 1);
+	assert_errno((int)dpvma_recv(other, &c, 1, MSG_DONTWAIT), EAGAIN);
+	assert_int_equal(callbacks_waiting, 0);
+	sock_put(sends);
+	sock_put(s);
+	dpvma_close(other);
+	dpvma_close(fd);
+	test_drain();
+}
+/** @} */
+
 static int
 setup(void **state)
 {
@@ -487,6 +577,8 @@ main(void)
 		cmocka_unit_test(many),
 		cmocka_unit_test(ends),
 		cmocka_unit_test(ends_by_threads),
+		cmocka_unit_test(lifted_before_sleep),
+		cmocka_unit_test(sleeps_beside_callbacks),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
