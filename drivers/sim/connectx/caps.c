@@ -146,11 +146,12 @@ fill_ethernet(void *c)
 }
 
 void
-cx_caps_fill(unsigned int type, void *caps)
+cx_caps_fill(const struct cx_dev *d, unsigned int type, void *caps)
 {
 	switch (type) {
 	case CAP_GENERAL:
 		fill_general(caps);
+		SET(caps, F_cmd_hca_cap__wait_on_time, d->conf.wait_on_time);
 		break;
 	case CAP_GENERAL_2:
 		/* lets striding buffers be as small as 512 bytes */

@@ -56,6 +56,8 @@ static const struct var nic_vars[] = {
 			"wire; 0: 1500" },
 	{ "cqe_comp", "CONNECTX_CQE_COMP", NIC_UINT(cqe_comp), "0", 0, 1,
 			"1: compress completions on queues that allow it" },
+	{ "wait_on_time", "CONNECTX_WAIT_ON_TIME", NIC_UINT(wait_on_time), "0", 0, 1,
+			"1: send queues wait for a time (ConnectX-7), by a clock of real time" },
 	{ "faults", "CONNECTX_FAULTS", NIC_TEXT(faults), "", 0, 0,
 			"script of faults, like rx.drop@packet:100,link=10ms@time:2s" },
 	{ "shape", "CONNECTX_SHAPE", NIC_TEXT(shape), "", 0, 0,

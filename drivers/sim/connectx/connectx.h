@@ -46,6 +46,7 @@ struct cx_nic_conf {
 	unsigned int mtu; /* bytes, 0: the interface's own */
 	char wire[512];
 	unsigned int cqe_comp;
+	unsigned int wait_on_time;
 	char faults[1024], shape[512];
 };
 
@@ -163,6 +164,11 @@ struct mlx5dv_devx_obj {
 			struct cx_count done; /* put into the queue, or handed to the port */
 			uint64_t no_buf, errors;
 			uint64_t no_buf_until, stall_until; /* ns; RQ, SQ */
+			/* SQ that waits for a time: entries before held_pi were posted ahead of
+			 * theirs; when the last of them went */
+			bool waits, held;
+			uint16_t held_pi;
+			uint64_t sent_at;
 		} q;					    /* RQ, RMP, SQ */
 		struct {
 			struct mlx5dv_devx_obj **rq;
@@ -324,6 +330,7 @@ enum cx_rx_result {
 	X(rx_bad_wire, "records of a shared wire that make no sense")                              \
 	X(rx_no_link, "frames that came while the link was down")                                  \
 	X(tx_no_link, "frames sent while the link was down")                                       \
+	X(tx_time_waits, "send entries that held their queue until their time came")               \
 	X(tx_waits, "turns in which the wire had no room for a send queue")                        \
 	X(from_kernel, "frames that the kernel sent on the interface")                             \
 	X(bad_lkey, "accesses outside a registered region, refused")                               \
@@ -394,6 +401,8 @@ struct cx_dev {
 	struct cx_cq *event_cqs, *flush_list;
 	struct cx_wire wire;
 	uint64_t now; /* ns, CLOCK_MONOTONIC, as of the current batch */
+	uint64_t turned; /* now, when the turn of the send queues began */
+	uint64_t clock_offset; /* ns, from now to the clock that the driver sees */
 	uint64_t last_lro, last_netdev;
 	struct cx_lro *lro;
 	struct cx_tx_scratch *tx;
@@ -438,7 +447,7 @@ extern __thread unsigned int cx_held;
 static inline uint64_t
 cx_timestamp(const struct cx_dev *d)
 {
-	return htobe64(cx_stamp(d->now));
+	return htobe64(cx_stamp(d->now + d->clock_offset));
 }
 
 void cx_lock(struct cx_dev *d);
@@ -601,7 +610,7 @@ void cx_vflow_ops(struct verbs_context *v);
 struct mlx5dv_devx_obj *cx_qp_tir(struct ibv_qp *qp);
 
 /* caps.c */
-void cx_caps_fill(unsigned int type, void *caps);
+void cx_caps_fill(const struct cx_dev *d, unsigned int type, void *caps);
 
 /* parse.c */
 void cx_parse(struct cx_pkt *p, bool verify);

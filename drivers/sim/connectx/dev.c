@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The NICs of the process: made from the configuration, connected when a driver asks for them. */
 #include "connectx.h"
+#include <time.h>
 #include <unistd.h>
 
 #define NUMBERS (1u << 24) /* object numbers have 24 bits; a key is one and 8 bits of variant */
@@ -40,6 +41,16 @@ cx_unlock(struct cx_dev *d)
 	pthread_mutex_unlock(&d->lock);
 }
 
+/* From CLOCK_MONOTONIC to the clock that a device of the real-time kind has. */
+static uint64_t
+of_real_time(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return ts.tv_sec * 1000000000ull + ts.tv_nsec - cx_clock();
+}
+
 static struct cx_dev *
 make(const struct cx_nic_conf *conf, unsigned int index)
 {
@@ -60,6 +71,8 @@ make(const struct cx_nic_conf *conf, unsigned int index)
 		free(d);
 		return NULL;
 	}
+	if (conf->wait_on_time)
+		d->clock_offset = of_real_time();
 	return d;
 }
 

@@ -120,7 +120,7 @@ mlx5dv_devx_general_cmd(
 	if (!begin(&c, general_commands, 0, cx_context_gone(ctx), in, in_len, out, out_len))
 		return c.status != 0 ? fail(out, &c) : EINVAL;
 	/* the lowest bit tells maximum from current: they are the same */
-	cx_caps_fill(GET(in, F_query_hca_cap_in__op_mod) >> 1,
+	cx_caps_fill(cx_dev_of(ctx), GET(in, F_query_hca_cap_in__op_mod) >> 1,
 			PTR(out, F_query_hca_cap_out__capability));
 	return 0;
 }

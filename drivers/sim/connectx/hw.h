@@ -93,7 +93,7 @@ struct hw_data_seg {
 #define WQE_SEG_SIZE 16
 #define WQE_MAX_SEGS 63
 #define WQE_DATA_INLINE 0x80000000u
-enum { WQE_NOP = 0x00, WQE_SEND = 0x0a, WQE_TSO = 0x0e, WQE_ERROR_NOP = 0x0f, WQE_EMPW = 0x29 };
+enum { WQE_NOP = 0x00, WQE_SEND = 0x0a, WQE_TSO = 0x0e, WQE_WAIT = 0x0f, WQE_EMPW = 0x29 };
 
 struct hw_wqe_ctrl {
 	uint8_t opmod;
@@ -119,12 +119,24 @@ struct hw_wqe_eth {
 	uint8_t inline_data[2];
 } __attribute__((packed));
 
+/* Behind the control segment of a WQE_WAIT whose opmod says that it is for a time. */
+struct hw_wqe_wait {
+	uint32_t operation;
+	uint32_t lkey;
+	uint64_t addr;
+	uint64_t value, mask; /* seconds in the upper word, as in a completion's time stamp */
+} __attribute__((packed));
+
+#define WQE_WAIT_TIME 2		  /* opmod */
+#define WQE_WAIT_CYCLIC_SMALLER 5 /* operation: on when the clock is not behind the value */
+
 #define WQE_VLAN_INSERT 0x8000
 #define WQE_CSUM_L3 0x40
 #define WQE_CSUM_L4 0x80
 
 static_assert(sizeof(struct hw_data_seg) == WQE_SEG_SIZE, "data segment");
 static_assert(sizeof(struct hw_wqe_ctrl) == WQE_SEG_SIZE, "control segment");
+static_assert(sizeof(struct hw_wqe_wait) == 2 * WQE_SEG_SIZE, "wait segment");
 static_assert(sizeof(struct hw_wqe_eth) == WQE_SEG_SIZE, "Ethernet segment");
 
 /* ---- doorbell records: pairs of words ---- */

@@ -182,6 +182,7 @@ cx_queue_state(struct mlx5dv_devx_obj *o, uint32_t state)
 		if (o->q.cq_obj->cq.stalled_until != 0)
 			cx_cq_release(&o->q.cq_obj->cq);
 		o->q.no_buf_until = o->q.stall_until = 0;
+		o->q.waits = o->q.held = false;
 		cx_wq_reset(&o->q.wq);
 	}
 }

@@ -56,6 +56,7 @@ enum {
 #define F_cmd_hca_cap__log_max_pd 811, 5
 #define F_cmd_hca_cap__log_max_srq 171, 5
 #define F_cmd_hca_cap__log_max_srq_sz 128, 8
+#define F_cmd_hca_cap__wait_on_time 1676, 1
 #define F_cmd_hca_cap__cqe_compression 1471, 1
 #define F_cmd_hca_cap__mini_cqe_resp_flow_tag 1466, 1
 #define F_cmd_hca_cap__mini_cqe_resp_l3_l4_tag 1465, 1

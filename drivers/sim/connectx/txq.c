@@ -16,12 +16,13 @@
 #define MSS_MASK 0x3fff
 #define VLAN_TPID 0x81000000u
 #define TCP_FIN_PSH 0x09
+#define NS 1000000000ll
 
 /* An entry as it lies in the ring, or a copy of one that crosses its end. */
 struct entry {
 	const uint8_t *b;
 	uint32_t len;
-	uint8_t opcode, fm_ce_se, csum_flags;
+	uint8_t opmod, opcode, fm_ce_se, csum_flags;
 };
 
 struct cx_tx_scratch {
@@ -256,7 +257,8 @@ read_entry(const struct mlx5dv_devx_obj *sq, struct entry *e)
 	if (e->len == 0 || e->len > bytes) {
 		e->len = WQE_SEG_SIZE;
 		e->fm_ce_se = 0;
-		e->opcode = WQE_ERROR_NOP;
+		e->opmod = 0;
+		e->opcode = WQE_WAIT;
 		return SYNDROME_QP_OPERATION;
 	}
 	if (cx_unlikely(e->len > bytes - off)) {
@@ -264,9 +266,51 @@ read_entry(const struct mlx5dv_devx_obj *sq, struct entry *e)
 		memcpy(t->entry + bytes - off, w->buf, e->len - (bytes - off));
 		e->b = t->entry;
 	}
+	e->opmod = e->b[offsetof(struct hw_wqe_ctrl, opmod)];
 	e->opcode = e->b[offsetof(struct hw_wqe_ctrl, opcode)];
 	e->fm_ce_se = e->b[offsetof(struct hw_wqe_ctrl, fm_ce_se)];
 	e->csum_flags = 0;
+	return 0;
+}
+
+/*
+ * The queue goes on when the device's clock reaches the entry's value, of which the mask leaves
+ * some bits: it is behind by half of their range at most, or has passed.
+ *
+ * What was posted before its time leaves at that time, and not when this thread came to it: the
+ * clock is set to it for the rest of the queue's turn.
+ */
+static uint8_t
+wait_for_time(struct cx_dev *d, const struct entry *e)
+{
+	const struct hw_wqe_wait *w = (const void *)(e->b + WQE_SEG_SIZE);
+	struct mlx5dv_devx_obj *sq = d->tx_sq;
+	uint64_t now = d->turned + d->clock_offset, value, mask, due;
+	int64_t secs, left;
+
+	if (!d->conf.wait_on_time || e->opmod != WQE_WAIT_TIME ||
+			e->len < WQE_SEG_SIZE + sizeof(*w) ||
+			be32toh(w->operation) != WQE_WAIT_CYCLIC_SMALLER) {
+		cx_log(1, "%s: wait of kind %u is not modelled", d->conf.name, e->opmod);
+		return SYNDROME_QP_OPERATION;
+	}
+	value = be64toh(w->value);
+	mask = be64toh(w->mask) >> 32;
+	secs = ((value >> 32) - now / NS) & mask;
+	if ((uint64_t)secs > mask / 2)
+		secs -= (int64_t)mask + 1;
+	left = secs * NS + (int64_t)(value & UINT32_MAX) - (int64_t)(now % NS);
+	due = d->turned + left;
+	if (left > 0) {
+		sq->q.stall_until = due;
+		sq->q.waits = true;
+		d->stat.tx_time_waits++;
+		return 0;
+	}
+	sq->q.held = sq->q.held && (int16_t)(sq->q.held_pi - sq->q.wq.ci) > 0;
+	if (due > sq->q.sent_at)
+		sq->q.sent_at = due;
+	d->now = sq->q.held ? sq->q.sent_at : d->turned;
 	return 0;
 }
 
@@ -275,8 +319,9 @@ carry_out(struct cx_dev *d, struct entry *e)
 {
 	switch (e->opcode) {
 	case WQE_NOP:
-	case WQE_ERROR_NOP:
 		return 0;
+	case WQE_WAIT:
+		return wait_for_time(d, e);
 	case WQE_SEND:
 	case WQE_TSO:
 	case WQE_EMPW:
@@ -317,13 +362,15 @@ send_one(struct mlx5dv_devx_obj *sq)
 	struct entry e;
 	uint8_t bad;
 
-	d->stat.tx_wqes++;
 	bad = read_entry(sq, &e);
 	if (cx_likely(bad == 0)) {
 		d->tx_sq = sq;
 		bad = carry_out(d, &e);
 		d->tx_sq = NULL;
 	}
+	if (cx_unlikely(sq->q.waits))
+		return;
+	d->stat.tx_wqes++;
 	if (cx_unlikely(d->tx_syndrome != 0)) {
 		bad = d->tx_syndrome;
 		d->tx_syndrome = 0;
@@ -377,6 +424,7 @@ cx_tx_poll(struct cx_dev *d)
 	struct mlx5dv_devx_obj *sq;
 	bool work = false;
 
+	d->turned = d->now;
 	for (sq = d->sqs; sq != NULL; sq = sq->next) {
 		struct cx_wq *w = &sq->q.wq;
 		int budget = BURST;
@@ -388,6 +436,7 @@ cx_tx_poll(struct cx_dev *d)
 			if (d->now < sq->q.stall_until)
 				continue;
 			sq->q.stall_until = 0;
+			sq->q.waits = false;
 		}
 		for (pi = posted(sq); w->ci != pi && budget > 0; budget--) {
 			if (cx_unlikely(sq->q.stall_until != 0))
@@ -404,6 +453,11 @@ cx_tx_poll(struct cx_dev *d)
 			if (cx_unlikely((uint16_t)(pi - w->ci) > 1u << w->log_size))
 				w->ci = pi;
 		}
+		if (cx_unlikely(sq->q.waits)) {
+			sq->q.held = true;
+			sq->q.held_pi = pi;
+		}
+		d->now = d->turned;
 		work |= budget < BURST;
 	}
 	return work;

@@ -150,7 +150,7 @@ query_rt_values(struct ibv_context *c, struct ibv_values_ex *v)
 	if (cx_context_gone(c))
 		return EIO;
 	v->raw_clock.tv_sec = 0;
-	v->raw_clock.tv_nsec = cx_clock();
+	v->raw_clock.tv_nsec = cx_clock() + cx_dev_of(c)->clock_offset;
 	return 0;
 }
 

@@ -135,6 +135,7 @@ void case_steer_many(const struct test_case *c);
 void case_steer_churn(const struct test_case *c);
 void case_rx_error(const struct test_case *c);
 void case_timestamp(const struct test_case *c);
+void case_wait(const struct test_case *c);
 void case_intr(const struct test_case *c);
 void case_restart(const struct test_case *c);
 void case_loop(const struct test_case *c);
