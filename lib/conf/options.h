@@ -311,6 +311,9 @@ CONF_INT(queues, DPVMA_QUEUES, 0, 0, 1024, "queue pairs", 0,
 	"Queue pairs that a port is configured with up front, the limit of its rings; 0: chosen.")
 CONF_INT(rx_burst, DPVMA_RX_BURST, 64, 8, 256, "packets", 0,
 	"Most packets asked of a queue at one time.")
+CONF_BOOL(tx_scheduling, DPVMA_TX_SCHEDULING, 0, 0,
+	"Ports that send frames at a time keep SO_MAX_PACING_RATE of datagrams, for sockets with a "
+	"transmit ring of their own. Their clock must be held to CLOCK_REALTIME (UTC).")
 CONF_INT(mprq_stride, DPVMA_MPRQ_STRIDE, 2048, 64, 8192, "bytes", CONF_F_POW2,
 	"Stride of multi-packet receive buffers (mlx5).")
 CONF_INT(mprq_strides, DPVMA_MPRQ_STRIDES, 1024, 8, 65536, "strides", CONF_F_POW2,

@@ -99,6 +99,7 @@ struct port_caps {
 	bool striding;		  /**< receive queues stride: one buffer, many packets */
 	uint32_t stride, strides; /**< bytes a stride, strides a buffer; 0 without striding */
 	bool hw_timestamp;	  /**< Rx timestamps by the device */
+	bool tx_scheduled;	  /**< frames may be given a time of CLOCK_REALTIME to leave at */
 	bool tx_fast_free;	  /**< offered; never enabled, as packets have several pools */
 	bool tx_multi_seg;
 	bool tx_tso; /**< TCP segmentation, of chains and with all checksums; VMA_TSO allows it */

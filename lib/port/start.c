@@ -98,6 +98,9 @@ make_conf(struct port *port, bool interrupts)
 	/* of use only for chains, as no buffer of ours is larger than a frame */
 	if (conf()->tso && (info->tx_offload_capa & TSO_NEEDS) == TSO_NEEDS)
 		ec->txmode.offloads |= TSO_NEEDS;
+	/* a time means something only where the device's clock is held to the system's */
+	if (conf()->tx_scheduling)
+		ec->txmode.offloads |= info->tx_offload_capa & RTE_ETH_TX_OFFLOAD_SEND_ON_TIMESTAMP;
 	ec->intr_conf.rxq = interrupts;
 	ec->intr_conf.lsc = (*info->dev_flags & RTE_ETH_DEV_INTR_LSC) != 0;
 	ec->intr_conf.rmv = (*info->dev_flags & RTE_ETH_DEV_INTR_RMV) != 0;
@@ -106,6 +109,8 @@ make_conf(struct port *port, bool interrupts)
 	port->caps.rx_offloads = ec->rxmode.offloads;
 	port->caps.tx_offloads = ec->txmode.offloads;
 	port->caps.hw_timestamp = (ec->rxmode.offloads & RTE_ETH_RX_OFFLOAD_TIMESTAMP) != 0;
+	port->caps.tx_scheduled = conf()->tx_scheduling &&
+			(ec->txmode.offloads & RTE_ETH_TX_OFFLOAD_SEND_ON_TIMESTAMP) != 0;
 	port->caps.tx_multi_seg = (ec->txmode.offloads & RTE_ETH_TX_OFFLOAD_MULTI_SEGS) != 0;
 	port->caps.tx_tso = (ec->txmode.offloads & TSO_NEEDS) == TSO_NEEDS;
 	port->ip_rx_checksum = (ec->rxmode.offloads & RTE_ETH_RX_OFFLOAD_IPV4_CKSUM) != 0;

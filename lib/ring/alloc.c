@@ -209,6 +209,7 @@ fill(struct ring_ctl *ctl, const struct port_queue_conf *queue)
 					   (RTE_ETH_TX_OFFLOAD_UDP_CKSUM |
 							   RTE_ETH_TX_OFFLOAD_TCP_CKSUM |
 							   RTE_ETH_TX_OFFLOAD_TCP_TSO)) != 0;
+	ring->tx_times = schedule_works(port);
 	ring->tx_pool = pools_tx(port->socket_id);
 	ring->rx_pool = queue->pool;
 	if (ring->striding && !port->caps.striding) {

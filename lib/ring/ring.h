@@ -282,6 +282,7 @@ struct ring {
 	struct ring_stats stats;
 
 	rte_spinlock_t tx_lock __rte_cache_aligned;
+	bool tx_times;	 /**< frames may be given a time: ring_mbuf_send_at() */
 	bool tx_prepare; /**< the device finishes checksums or segments */
 	struct rte_mempool *tx_pool;
 	struct ring_stats tx_stats;
@@ -707,6 +708,19 @@ void ring_pool_forgotten(const struct rte_mempool *pool);
 /** The device's Rx timestamp in ns when (ol_flags & ring_mbuf_timestamp_flag), else unset. */
 extern int ring_mbuf_timestamp_offset;
 extern uint64_t ring_mbuf_timestamp_flag;
+/**
+ * The time at which the device sends a frame, where ring->tx_times: ns of CLOCK_REALTIME, in the
+ * field of the receive timestamp. What is behind it in the queue waits with it. 0: no such flag.
+ */
+extern uint64_t ring_mbuf_send_at_flag;
+static inline void
+ring_mbuf_send_at(struct rte_mbuf *m, uint64_t ns)
+{
+	*RTE_MBUF_DYNFIELD(m, ring_mbuf_timestamp_offset, rte_mbuf_timestamp_t *) = ns;
+	m->ol_flags |= ring_mbuf_send_at_flag;
+}
+/** The clock of it now, ns. */
+extern uint64_t (*ring_send_clock)(void);
 /** When a burst was taken, ns of CLOCK_REALTIME; written only for sockets that want it. */
 static inline uint64_t *
 ring_mbuf_swtime(struct rte_mbuf *m)

@@ -261,6 +261,10 @@ void lend_fini(void);
 /** In a child of fork(): no address is a buffer's. */
 void lend_forget(void);
 void timestamp_port(struct port *port);
+/** Whether frames may be given a time (schedule.c): the port can, and its clock is not off. */
+bool schedule_works(const struct port *port);
+/** For timestamp_init(), before a port starts: a driver looks for the flag then. */
+void schedule_init(void);
 /** @} */
 
 #endif

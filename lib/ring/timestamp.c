@@ -59,6 +59,7 @@ timestamp_init(void)
 				rte_strerror(err));
 		return -err;
 	}
+	schedule_init();
 	return 0;
 }
 

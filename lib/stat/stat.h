@@ -69,6 +69,7 @@
 	X(tx_drop, "datagrams dropped on sending: queue full, no buffer, no neighbour")            \
 	X(tx_eagain, "non-blocking sends that were refused")                                       \
 	X(tx_paced, "sends that had to wait for their time (SO_MAX_PACING_RATE)")                  \
+	X(tx_scheduled, "datagrams that the device was given ahead of their time")                 \
 	X(tx_os, "datagrams sent through the kernel's socket")                                     \
 	X(errors, "asynchronous errors (ICMP) recorded on the socket")                             \
 	X(err_drop, "entries of the error queue dropped because it was full")                      \

@@ -261,6 +261,20 @@ give(struct udp_sock *s, const struct plan *plans, unsigned int n, struct rte_mb
 }
 /** @} */
 
+/* Each datagram is one packet here: pace.c gives no time to others. */
+static __rte_noinline void
+give_times(struct udp_sock *s, const struct plan *plans, unsigned int n, struct rte_mbuf **pkts)
+{
+	unsigned int i, k = 0;
+	uint64_t at;
+
+	for (i = 0; i < n; k += plans[i].pkts, i++) {
+		at = pace_time(s);
+		if (at != 0)
+			ring_mbuf_send_at(pkts[k], at);
+	}
+}
+
 /* VMA_SND_FLAGS_DUMMY: the same way, up to the device. */
 static __rte_noinline void
 give_dummies(const struct plan *plans, unsigned int n, struct rte_mbuf **pkts)
@@ -277,7 +291,8 @@ give_dummies(const struct plan *plans, unsigned int n, struct rte_mbuf **pkts)
 }
 
 static unsigned int
-send_chunk(struct udp_sock *s, const struct udp_out *out, unsigned int n, bool dummy, int *err)
+send_chunk(struct udp_sock *s, const struct udp_out *out, unsigned int n, enum send_how how,
+		int *err)
 {
 	struct plan plans[UDP_SEND_CHUNK];
 	struct rte_mbuf *pkts[PKTS_MAX];
@@ -288,14 +303,17 @@ send_chunk(struct udp_sock *s, const struct udp_out *out, unsigned int n, bool d
 		return 0;
 	rc = make(s, out, plans, planned, pkts);
 	if (unlikely(rc < 0)) {
-		if (!dummy)
+		if (how != SEND_DUMMY)
 			STAT_ADD(&s->stats, SOCK, tx_drop, planned);
 		*err = rc;
 		return 0;
 	}
-	if (unlikely(dummy)) {
-		give_dummies(plans, planned, pkts);
-		return planned;
+	if (unlikely(how != SEND_NOW)) {
+		if (how == SEND_DUMMY) {
+			give_dummies(plans, planned, pkts);
+			return planned;
+		}
+		give_times(s, plans, planned, pkts);
 	}
 	taken = give(s, plans, planned, pkts);
 	if (unlikely(taken != planned)) {
@@ -326,19 +344,20 @@ ready(struct udp_sock *s)
 }
 
 static inline unsigned int
-send_chunks(struct udp_sock *s, const struct udp_out *out, unsigned int n, bool dummy, int *err)
+send_chunks(struct udp_sock *s, const struct udp_out *out, unsigned int n, enum send_how how,
+		int *err)
 {
 	unsigned int done = 0;
 
 	while (*err == 0 && done < n)
-		done += send_chunk(s, out + done, n - done, dummy, err);
+		done += send_chunk(s, out + done, n - done, how, err);
 	return done;
 }
 
 unsigned int
-send_now(struct udp_sock *s, const struct udp_out *out, unsigned int n, int *err)
+send_now(struct udp_sock *s, const struct udp_out *out, unsigned int n, enum send_how how, int *err)
 {
-	return send_chunks(s, out, n, false, err);
+	return send_chunks(s, out, n, how, err);
 }
 
 int
@@ -357,7 +376,7 @@ udp_send(struct udp_sock *s, const struct udp_out *out, unsigned int n, bool dum
 		rte_spinlock_unlock(&s->tx_lock);
 		return err;
 	}
-	done = send_chunks(s, out, n, dummy, &err);
+	done = send_chunks(s, out, n, dummy ? SEND_DUMMY : SEND_NOW, &err);
 	rte_spinlock_unlock(&s->tx_lock);
 	return done != 0 ? (int)done : err;
 }

@@ -169,7 +169,7 @@ struct mlx5dv_devx_obj {
 			bool waits, held;
 			uint16_t held_pi;
 			uint64_t sent_at;
-		} q;					    /* RQ, RMP, SQ */
+		} q; /* RQ, RMP, SQ */
 		struct {
 			struct mlx5dv_devx_obj **rq;
 			uint32_t n, max;
@@ -400,8 +400,8 @@ struct cx_dev {
 	struct mlx5dv_dr_table *verbs_table; /* of ibv_create_flow() */
 	struct cx_cq *event_cqs, *flush_list;
 	struct cx_wire wire;
-	uint64_t now; /* ns, CLOCK_MONOTONIC, as of the current batch */
-	uint64_t turned; /* now, when the turn of the send queues began */
+	uint64_t now;	       /* ns, CLOCK_MONOTONIC, as of the current batch */
+	uint64_t turned;       /* now, when the turn of the send queues began */
 	uint64_t clock_offset; /* ns, from now to the clock that the driver sees */
 	uint64_t last_lro, last_netdev;
 	struct cx_lro *lro;

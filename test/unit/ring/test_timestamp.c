@@ -177,6 +177,35 @@ teardown(void **state)
 	return 0;
 }
 
+/* Frames are given a time where the device can and its clock is not seen to be another one. */
+static void
+test_schedule(void **state)
+{
+	(void)state;
+	start("VMA_HW_TS_CONVERSION=3", 7);
+	assert_true(ring_mbuf_send_at_flag != 0 &&
+			ring_mbuf_send_at_flag != ring_mbuf_timestamp_flag);
+	readable = true;
+	now_ticks = now_ns + 900000;
+	assert_false(schedule_works(&fake));
+	fake.caps.tx_scheduled = true;
+	assert_true(schedule_works(&fake));
+	/* TAI, a counter of its own, and one that is behind */
+	now_ticks = now_ns + 37ull * GHZ;
+	assert_false(schedule_works(&fake));
+	now_ticks = 5000000;
+	assert_false(schedule_works(&fake));
+	now_ticks = now_ns - 1100000;
+	assert_false(schedule_works(&fake));
+	/* nobody can read it: whoever asked for it knows */
+	readable = false;
+	assert_true(schedule_works(&fake));
+	ring_mbuf_send_at(&mbuf, 12345);
+	assert_int_equal(*RTE_MBUF_DYNFIELD(&mbuf, ring_mbuf_timestamp_offset, uint64_t *), 12345);
+	assert_true((mbuf.ol_flags & ring_mbuf_send_at_flag) != 0);
+	fake.caps.tx_scheduled = false;
+}
+
 int
 main(void)
 {
@@ -184,6 +213,7 @@ main(void)
 		cmocka_unit_test(test_sync),
 		cmocka_unit_test(test_others),
 		cmocka_unit_test(test_unreadable),
+		cmocka_unit_test(test_schedule),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

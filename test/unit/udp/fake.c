@@ -42,7 +42,8 @@ static struct {
 static struct rte_mempool *rx_pool, *tx_pool;
 
 int ring_mbuf_meta_offset, ring_mbuf_timestamp_offset;
-uint64_t ring_mbuf_timestamp_flag;
+uint64_t ring_mbuf_timestamp_flag, ring_mbuf_send_at_flag;
+uint64_t (*ring_send_clock)(void);
 uint32_t net_generation = 1;
 net_error_cb fake_icmp;
 
@@ -162,6 +163,8 @@ ring_acquire(struct port *port, enum ring_dir dir, struct ring_alloc *alloc,
 				r->ring.port = port;
 				r->ring.port_id = port->id;
 				r->ring.tx_pool = tx_pool;
+				r->ring.tx_times = port->caps.tx_scheduled;
+				r->ring.alloc = *alloc;
 				rte_spinlock_init(&r->ring.rx_lock);
 				rte_spinlock_init(&r->ring.tx_lock);
 			}
@@ -339,6 +342,9 @@ net_output(struct net_dst *d, struct ring *ring, struct rte_mbuf **pkts, uint16_
 				.segs = m->nb_segs,
 				.dgram_len = rte_be_to_cpu_16(udp->dgram_len),
 				.ring = ring };
+			if (m->ol_flags & ring_mbuf_send_at_flag)
+				t->at = *RTE_MBUF_DYNFIELD(m, ring_mbuf_timestamp_offset,
+						rte_mbuf_timestamp_t *);
 			const void *p = rte_pktmbuf_read(m, sizeof(*udp),
 					RTE_MIN(len, (uint32_t)sizeof(t->data)), t->data);
 
@@ -441,6 +447,9 @@ fake_start(void **state)
 	if (rte_eal_init(RTE_DIM(argv) - 1, argv) < 0)
 		return -1;
 	ring_mbuf_meta_offset = field("test_meta", sizeof(struct ring_meta), 8);
+	if (rte_mbuf_dyn_tx_timestamp_register(
+			    &ring_mbuf_timestamp_offset, &ring_mbuf_send_at_flag) != 0)
+		return -1;
 	rx_pool = rte_pktmbuf_pool_create("rx", 4095, 0, 0, 2048 + RTE_PKTMBUF_HEADROOM, 0);
 	tx_pool = rte_pktmbuf_pool_create("tx", 1023, 0, 0, 2048 + RTE_PKTMBUF_HEADROOM, 0);
 	return ring_mbuf_meta_offset < 0 || rx_pool == NULL || tx_pool == NULL ? -1 : udp_init();

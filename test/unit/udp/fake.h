@@ -33,6 +33,7 @@ struct fake_sent {
 	uint32_t len;
 	uint16_t segs, dgram_len;
 	struct ring *ring;
+	uint64_t at;	    /* the device sends it then, 0: at once */
 	uint8_t data[2048]; /* the first bytes of the payload */
 	uint8_t last;	    /* byte of the payload */
 };
