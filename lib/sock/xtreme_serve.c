@@ -41,6 +41,23 @@ lend_chain(struct sock_packet *p, struct rte_mbuf *m, uint32_t owner)
 	}
 }
 
+/*
+ * A chain that is to be cut, and that somebody else may be walking (MSG_PEEK): then a copy of it.
+ * NULL: no buffer
+ */
+static __rte_noinline struct rte_mbuf *
+unshared(struct rte_mbuf *m)
+{
+	struct rte_mbuf *copy;
+
+	if (rte_mbuf_refcnt_read(m) == 1)
+		return m;
+	copy = rte_pktmbuf_copy(m, RTE_MBUF_CLONED(m) ? rte_mbuf_from_indirect(m)->pool : m->pool,
+			0, UINT32_MAX);
+	rte_pktmbuf_free(m);
+	return copy;
+}
+
 /* The ring that brought it, for its clock: that of the poll, or one of the socket's. */
 static __rte_noinline void
 find_clock(struct reap *r, struct sock *s, const struct rte_mbuf *m)
@@ -88,10 +105,14 @@ put_datagram(struct reap *r, struct sock *s, struct rte_mbuf *m)
 	c->listen_fd = 0;
 	if (unlikely(m->ol_flags & ring_mbuf_timestamp_flag))
 		stamp(&c->packet, r, s, m);
-	if (likely(m->next == NULL))
+	if (likely(m->next == NULL)) {
 		c->packet.buffs = lend(m, s->serial);
-	else
+	} else if ((m = unshared(m)) != NULL) {
 		lend_chain(&c->packet, m, s->serial);
+	} else {
+		r->at--;
+		STAT_INC(udp_stats(s->udp), SOCK, rx_drop_full);
+	}
 }
 
 uint16_t

@@ -257,6 +257,42 @@ test_chain(void **state)
 	dpvma_close(fd);
 }
 
+/* Another thread is amid a look at a chain (MSG_PEEK) when it is handed out: both have it whole. */
+static void
+test_peeked_chain(void **state)
+{
+	uint8_t udp[sizeof(struct rte_udp_hdr) + LONG] = { 0 };
+	unsigned int before = buffers_out();
+	struct rte_mbuf *peeked;
+	uint16_t port;
+	int fd = test_bound(&port), ring = ring_of(fd);
+	struct sock *s = sock_get(fd);
+	char buf[4];
+
+	(void)state;
+	memcpy(udp,
+			&(struct rte_udp_hdr){ .src_port = htons(PEER_PORT),
+					.dst_port = htons(port),
+					.dgram_len = htons(sizeof(udp)) },
+			sizeof(struct rte_udp_hdr));
+	udp[sizeof(udp) - 1] = 'z';
+	inject_fragment(udp, 0, CUT);
+	inject_fragment(udp, CUT, sizeof(udp) - CUT);
+	assert_int_equal(dpvma_recv(fd, buf, sizeof(buf), MSG_PEEK), sizeof(buf));
+	peeked = udp_peek(s->udp);
+	assert_non_null(peeked);
+	assert_int_equal(poll_ring(ring, MANY), 1);
+	assert_int_equal(got[0].packet.total_len, LONG);
+	assert_ptr_not_equal(got[0].packet.buff_lst, ring_mbuf_meta(peeked));
+	assert_int_equal(peeked->nb_segs, 2);
+	assert_int_equal(peeked->next->data_len, sizeof(udp) - CUT);
+	rte_pktmbuf_free(peeked);
+	give_back(&got[0]);
+	assert_int_equal(buffers_out(), before);
+	sock_put(s);
+	dpvma_close(fd);
+}
+
 /* A call of the program's turned the ring: what it left comes first, what it took does not come. */
 static void
 test_ordinary(void **state)
@@ -763,6 +799,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(test_packet),
 		cmocka_unit_test(test_order),
 		cmocka_unit_test(test_chain),
+		cmocka_unit_test(test_peeked_chain),
 		cmocka_unit_test(test_ordinary),
 		cmocka_unit_test(test_beside_zcopy),
 		cmocka_unit_test(test_socket_and_epoll_fd),
