@@ -204,13 +204,13 @@ filter_all(int fd)
 				strerror(errno));
 }
 
-/* The program's own. */
 void
 kernel_deaf(struct sock *s)
 {
 	filter_all(s->fd);
 }
 
+/* The program's own. */
 static bool
 has_filter(int fd)
 {
