@@ -18,6 +18,8 @@
 
 #include <linux/net_tstamp.h>
 
+#include "callback.h"
+#include "fronts.h"
 #include "sock_priv.h"
 
 #define ROUNDS 4		      /**< batches of one socket before the next has its turn */

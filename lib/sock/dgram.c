@@ -6,8 +6,11 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "callback.h"
+#include "fronts.h"
 #include "net/net.h"
 #include "port/port.h"
+#include "rate.h"
 #include "sock_priv.h"
 #include "user.h"
 

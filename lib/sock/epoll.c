@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "epoll_priv.h"
+#include "rate.h"
 
 #define EXCLUSIVE_WITH                                                                             \
 	(EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP | EPOLLWAKEUP | EPOLLET | EPOLLEXCLUSIVE)

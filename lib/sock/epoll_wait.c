@@ -8,8 +8,10 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "callback.h"
 #include "epoll_priv.h"
 #include "net/net.h"
+#include "rate.h"
 #include "user.h"
 
 /** One call. */

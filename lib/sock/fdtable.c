@@ -17,9 +17,12 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "callback.h"
 #include "epoll_priv.h"
 #include "errqueue.h"
+#include "fronts.h"
 #include "port/port.h"
+#include "xtreme_note.h"
 
 #define TABLE_SIZE SOCK_MARKS
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "front.h"
+#include "fronts.h"
 #include "sock_priv.h"
 
 #define LOST_MAX 16 /**< times it is taken away before the socket goes without */

@@ -6,8 +6,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "callback.h"
 #include "net/net.h"
 #include "port/port.h"
+#include "rate.h"
 #include "sock/version.h"
 #include "sock_priv.h"
 

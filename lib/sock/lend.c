@@ -3,6 +3,8 @@
  * Packets that the application has in its hands: received without a copy, and given back. What they
  * look like to it is the business of the room above.
  */
+#include "callback.h"
+#include "fronts.h"
 #include "sock_priv.h"
 #include "user.h"
 

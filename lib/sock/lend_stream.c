@@ -3,6 +3,7 @@
  * Receiving from a stream without a copy: what is queued is taken as one chain of buffers and cut
  * into packets, which the application gives back one by one.
  */
+#include "callback.h"
 #include "sock_priv.h"
 
 /** A call that is under way. */

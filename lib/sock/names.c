@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "callback.h"
 #include "sock_priv.h"
 
 /** @name Closing */

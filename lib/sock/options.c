@@ -12,6 +12,7 @@
 
 #include "port/port.h"
 #include "errqueue.h"
+#include "rate.h"
 #include "user.h"
 
 /* Old names for both sizes of time_t; on 64-bit machines they are the same structures. */

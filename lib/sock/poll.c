@@ -9,7 +9,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "callback.h"
 #include "net/net.h"
+#include "rate.h"
 #include "sock_priv.h"
 #include "user.h"
 

@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <string.h>
 
+#include "rate.h"
 #include "sock_priv.h"
 #include "user.h"
 

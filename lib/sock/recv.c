@@ -10,7 +10,9 @@
 #include <rte_memcpy.h>
 #include <rte_prefetch.h>
 
+#include "callback.h"
 #include "errqueue.h"
+#include "fronts.h"
 #include "user.h"
 
 static struct sock_wait

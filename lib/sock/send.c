@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "errqueue.h"
+#include "rate.h"
 #include "user.h"
 
 /** The addresses a datagram refers to, beside it. */

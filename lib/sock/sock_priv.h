@@ -334,26 +334,6 @@ void rules_peer(struct sock *s, const struct ip_addr *peer, uint16_t port_be);
 /** udp_sender: whether the kernel sends to that address. */
 bool rules_sends(struct sock *s, const struct ip_addr *to, uint16_t port_be);
 
-/* xtreme_note.c: what happened to a socket outside of a poll that could tell at once */
-/**
- * A poll of the ring shall look at the socket. Any lock of the rooms below may be held.
- * @param ring NULL: the first one of the socket's that is polled
- * @param events as sock_wake()
- */
-void xtreme_note(struct sock *s, struct ring *ring, unsigned int events);
-/** Its rings are others. */
-void xtreme_moved(struct sock *s);
-/** Nobody can note anything of it any more, nor find it. */
-void xtreme_forget(struct sock *s);
-/** Number of sockets to be looked at; @p ring takes those over that no ring has. */
-unsigned int xtreme_noted(struct ring *ring);
-/** The oldest of them with one more user, NULL: it has gone, or there is none. */
-struct sock *xtreme_next(struct ring *ring);
-/** From now on xtreme_of_serial() finds it, until xtreme_forget(). */
-void xtreme_known(struct sock *s);
-/** The socket with one more user; NULL: closed. */
-struct sock *xtreme_of_serial(uint32_t serial);
-
 /* names.c */
 /** fcntl(F_DUPFD) and F_DUPFD_CLOEXEC. */
 int sock_dup(int fd, int cmd, int from);
@@ -613,109 +593,6 @@ bool epoll_maybe(int fd);
  */
 int epoll_poll_kernels(struct pollfd *fds, nfds_t n, uint64_t deadline, const sigset_t *sigmask);
 
-/* callback.c */
-/** Sockets whose staged packets wait for a thread of the application. */
-extern uint32_t callbacks_waiting;
-/** Run them, but inside of one. @return whether any ran */
-bool callbacks_run(void);
-/** After each turn of rings of a receive, poll, select or epoll call; no lock is held. */
-static inline bool
-callbacks_turn(void)
-{
-	return unlikely(__atomic_load_n(&callbacks_waiting, __ATOMIC_RELAXED) != 0) &&
-			callbacks_run();
-}
-/** udp_staged_cb: the socket has something to judge. Any lock of rooms below may be held. */
-void callbacks_staged(void *sock, struct ring *ring);
-/**
- * Judge a batch of the socket's. What passes is moved to its front, in order, what is kept is lent,
- * the rest freed.
- * @return how many passed
- */
-unsigned int callback_judge(struct sock *s, struct sock_judging *judging);
-/**
- * Whether another thread's callback may have been asked about the packet just now, and has held it
- * since; the verdict is waited for. Not inside of a callback.
- */
-bool callback_asked(struct sock *s, const void *packet);
-/** Its last name is gone: no callback of it begins any more. */
-void callback_forget(struct sock *s);
-void callback_free(struct sock *s);
-/** A child of fork(). */
-void callbacks_forget(void);
-/**
- * A sleep begins: staged packets end it, whoever staged them.
- * @return a descriptor to sleep on, -1: there are no callbacks
- */
-int callbacks_asleep(void);
-/** After the look that follows: whether some wait already. */
-bool callbacks_pending(void);
-void callbacks_awake(int fd);
-/** A receive call of a socket with a callback, from inside of one: nothing would come. */
-static inline bool
-callback_bars(const struct sock *s)
-{
-	return s->callback != NULL && sock_in_callback();
-}
-
-/* front.c */
-/** For numbers below @p n. 0, -ENOMEM */
-int fronts_init(unsigned int n);
-/** The number is another socket's from now on, or nobody's. */
-void front_forget(int fd);
-/**
- * @p first, which was taken out of the queue, is handed out, and lent; some that wait behind it may
- * be taken out with it, for the next calls of this thread by number @p fd. The caller is a user of
- * the socket.
- */
-void front_fill(struct sock *s, int fd, struct rte_mbuf *first);
-/**
- * Nobody owns it any more, what was to be handed out is the first in the queue again, and what was
- * given back is freed. @return false: there was nothing to be handed out
- */
-bool front_return(struct sock *s);
-/** The same as the socket goes: all is freed. */
-void front_end(struct sock *s);
-/**
- * The calling thread has no front until front_show(): inside of a callback no packet may be given
- * back, and calls that find none at hand see to that.
- */
-struct reader *front_hide(void);
-void front_show(struct reader *reader);
-/** Bring the socket's counters up to date. */
-void front_count(struct sock *s);
-/** Datagrams that were taken out of the queue and not handed out, or perhaps are just now. */
-static inline bool
-front_has(const struct sock *s)
-{
-	const struct front *f = __atomic_load_n(&s->front, __ATOMIC_ACQUIRE);
-
-	/* in this order: they are filling until there are n */
-	return unlikely(f != NULL) &&
-			(__atomic_load_n(&f->filling, __ATOMIC_ACQUIRE) ||
-					__atomic_load_n(&f->n, __ATOMIC_ACQUIRE) != 0);
-}
-/**
- * Whether one could be read. They move from the queue to the front and back: who looks at both once
- * may miss them.
- */
-static inline bool
-front_readable(const struct sock *s)
-{
-	const struct front *f = __atomic_load_n(&s->front, __ATOMIC_ACQUIRE);
-	uint32_t moves;
-
-	if (likely(f == NULL))
-		return udp_readable(s->udp);
-	do {
-		moves = __atomic_load_n(&f->moves, __ATOMIC_ACQUIRE);
-		if (udp_readable(s->udp) || front_has(s) || udp_readable(s->udp))
-			return true;
-		__atomic_thread_fence(__ATOMIC_ACQUIRE);
-	} while (__atomic_load_n(&f->moves, __ATOMIC_RELAXED) != moves);
-	return false;
-}
-
 /* recv.c */
 /**
  * Take datagrams, waiting as the socket, @p flags and @p w say. With MSG_PEEK one is
@@ -853,31 +730,6 @@ int vma_option_set(struct sock *s, int name, const void *val, socklen_t len);
 int vma_option_get(struct sock *s, int name, void *val, socklen_t *len);
 /** getsockopt(-1, SOL_SOCKET, SO_VMA_GET_API) */
 bool vma_option_api(int fd, int level, int name, void *val, const socklen_t *len);
-
-/* rate.c: SO_MAX_PACING_RATE */
-int rate_set(struct sock *s, int name, const void *val, socklen_t len);
-int rate_get(struct sock *s, int name, void *val, socklen_t *len);
-/** The extra API's form, SOCK_RATE_LIMIT bytes, of a socket that the kernel carries: as the call.
- */
-int rate_set_kernels(int fd, const void *val, socklen_t len);
-int rate_get_kernels(int fd, void *val, socklen_t *len);
-/** Until a datagram may go. 0, -EAGAIN (deadline), -EINTR, -EBADF (closed) */
-int rate_wait(struct sock *s, struct sock_wait *w);
-/** Of a socket that is paced: whether one may go now. If not, epolls are told when. */
-bool rate_has_room(struct sock *s);
-/** When the first of them is to be told, ns; UINT64_MAX: none waits. */
-extern uint64_t rate_next;
-void rate_turn_due(void);
-/** Tell those whose time has come; for who polls rings for an epoll. */
-static inline void
-rate_turn(void)
-{
-	if (unlikely(__atomic_load_n(&rate_next, __ATOMIC_RELAXED) != UINT64_MAX))
-		rate_turn_due();
-}
-void rate_forget(struct sock *s);
-/** The child of a fork() has none. */
-void rate_forget_all(void);
 
 /* sigint.c: VMA_HANDLE_SIGINTR */
 int sigint_start(void);

@@ -9,6 +9,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "fronts.h"
 #include "sock_priv.h"
 
 static void

@@ -13,6 +13,7 @@
 #include "port/port.h"
 #include "errqueue.h"
 #include "user.h"
+#include "xtreme_note.h"
 
 #define TRIES 8		 /**< numbers of the kernel's that may be taken by connections of ours */
 #define LINGER_NAP 50000 /**< ns between looks while close() lingers */

@@ -3,6 +3,7 @@
  * Receive callbacks of streams: each buffer of what came is a packet. The first that passes ends
  * the asking until all that can be read was read.
  */
+#include "callback.h"
 #include "sock_priv.h"
 
 void

@@ -5,6 +5,7 @@
 #include <sys/sendfile.h>
 #include <unistd.h>
 
+#include "callback.h"
 #include "errqueue.h"
 #include "user.h"
 

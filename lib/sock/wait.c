@@ -14,8 +14,10 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "callback.h"
 #include "epoll_priv.h"
 #include "sock_priv.h"
+#include "xtreme_note.h"
 
 #define CHECK_CLOCK 16 /**< turns between looks at the clock */
 #define MASK_TURNS 100 /**< between looks for signals, if VMA_SELECT_POLL_OS_RATIO says never */

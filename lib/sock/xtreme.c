@@ -3,8 +3,10 @@
  * The poll of socketxtreme: what was noted, then a turn of the ring, whose datagrams become
  * completions without having been in a queue; or the same for one socket, or those of an epoll.
  */
+#include "callback.h"
 #include "epoll_priv.h"
 #include "xtreme.h"
+#include "xtreme_note.h"
 
 /* What is left for want of room waits for the next poll, behind what others have. */
 static __rte_noinline void

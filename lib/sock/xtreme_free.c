@@ -5,6 +5,7 @@
  * free does so in bulk.
  */
 #include "xtreme.h"
+#include "xtreme_note.h"
 
 #define BULK 64
 

@@ -7,6 +7,7 @@
  * Also sockets by their serial number, by which buffers name whose they were.
  */
 #include "sock_priv.h"
+#include "xtreme_note.h"
 
 #define LISTS 1024   /**< of rings, by index: beyond, rings share one */
 #define BUCKETS 4096 /**< a power of two */

@@ -4,6 +4,7 @@
  * of a packet are the mbufs themselves, in whose field of ring_meta the application reads; each is
  * lent by itself.
  */
+#include "fronts.h"
 #include "xtreme.h"
 
 #define EVENTS ((uint32_t)(POLLIN | POLLOUT | POLLERR | POLLHUP | POLLRDHUP))

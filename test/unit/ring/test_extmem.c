@@ -13,6 +13,7 @@
 #include <rte_malloc.h>
 #include <rte_memory.h>
 
+#include "ring_physical.h"
 #include "ring_test.h"
 
 #define PAGE ((size_t)4096)
@@ -61,25 +62,6 @@ __wrap_rte_dev_dma_unmap(struct rte_device *dev, void *addr, uint64_t iova, size
 	assert_true(i < maps_n);
 	maps[i] = maps[--maps_n];
 	return 0;
-}
-
-/* A device of PCI in a process with physical addresses. */
-static bool physical;
-
-enum rte_iova_mode __wrap_rte_eal_iova_mode(void);
-enum rte_iova_mode __real_rte_eal_iova_mode(void);
-enum rte_iova_mode
-__wrap_rte_eal_iova_mode(void)
-{
-	return physical ? RTE_IOVA_PA : __real_rte_eal_iova_mode();
-}
-
-const char *__wrap_rte_bus_name(const struct rte_bus *bus);
-const char *__real_rte_bus_name(const struct rte_bus *bus);
-const char *
-__wrap_rte_bus_name(const struct rte_bus *bus)
-{
-	return physical ? "pci" : __real_rte_bus_name(bus);
 }
 
 static bool
@@ -283,7 +265,7 @@ test_physical(void **state)
 	uint32_t key = 5;
 
 	(void)state;
-	physical = true;
+	ring_test_physical = true;
 	assert_int_equal(ring_memory_add(a, area, PAGE, &key), -EOPNOTSUPP);
 	assert_non_null(strstr(test_log, "--iova-mode=va"));
 	assert_int_equal(key, 5);
@@ -292,7 +274,7 @@ test_physical(void **state)
 	driver.own_translation = true;
 	assert_int_equal(ring_memory_add(a, area, PAGE, &key), 0);
 	assert_int_equal(ring_memory_del(a, area, PAGE), 0);
-	physical = false;
+	ring_test_physical = false;
 }
 
 /* A device that was unplugged: nothing can be added, and what it had is not its any more. */

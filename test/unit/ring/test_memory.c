@@ -12,6 +12,7 @@
 #include <rte_errno.h>
 #include <rte_malloc.h>
 
+#include "ring_physical.h"
 #include "ring_test.h"
 
 static void
@@ -379,25 +380,6 @@ __wrap_rte_dev_dma_unmap(struct rte_device *dev, void *at, uint64_t iova, size_t
 	return 0;
 }
 
-/* A device of PCI in a process with physical addresses. */
-static bool physical;
-
-enum rte_iova_mode __wrap_rte_eal_iova_mode(void);
-enum rte_iova_mode __real_rte_eal_iova_mode(void);
-enum rte_iova_mode
-__wrap_rte_eal_iova_mode(void)
-{
-	return physical ? RTE_IOVA_PA : __real_rte_eal_iova_mode();
-}
-
-const char *__wrap_rte_bus_name(const struct rte_bus *bus);
-const char *__real_rte_bus_name(const struct rte_bus *bus);
-const char *
-__wrap_rte_bus_name(const struct rte_bus *bus)
-{
-	return physical ? "pci" : __real_rte_bus_name(bus);
-}
-
 /* The port's device is let in before the pool is used, and shut out before the memory goes. */
 static void
 test_given_mapped(void **state)
@@ -446,9 +428,9 @@ test_given_physical(void **state)
 	test_conf("VMA_TX_BUFS=2000", NULL);
 	assert_true(ports_init() > 0);
 	test_log[0] = '\0';
-	physical = true;
+	ring_test_physical = true;
 	assert_int_equal(rings_init(), -EIO);
-	physical = false;
+	ring_test_physical = false;
 	assert_int_equal(lines(), 1);
 	assert_non_null(strstr(test_log, "--iova-mode=va"));
 	assert_int_equal(maps, 0);

@@ -10,6 +10,7 @@
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 
+#include "sock/callback.h"
 #include "sock/sock_priv.h"
 
 #include "cable.h"

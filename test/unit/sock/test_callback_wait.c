@@ -10,6 +10,7 @@
 #include <sys/epoll.h>
 #include <sys/select.h>
 
+#include "sock/callback.h"
 #include "sock/sock_priv.h"
 #include "sock_test.h"
 #include "vma/mellanox/vma_extra.h"

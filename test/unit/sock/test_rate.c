@@ -13,6 +13,8 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include "sock/callback.h"
+#include "sock/rate.h"
 #include "vma/mellanox/vma_extra.h"
 #include "sock/sock_priv.h"
 #include "sock_test.h"
