@@ -17,18 +17,10 @@
 
 #include <mellanox/vma_extra.h>
 
+#include "../program.h"
 #ifdef LINKED
 #include "sock/dpvma.h"
 #endif
-
-#define CHECK(what)                                                                                \
-	do {                                                                                       \
-		if (!(what)) {                                                                     \
-			fprintf(stderr, "%s:%d: %s (errno %d)\n", __FILE__, __LINE__, #what,       \
-					errno);                                                    \
-			exit(1);                                                                   \
-		}                                                                                  \
-	} while (0)
 
 static int (*explain_fn)(int fd, char *why, size_t len);
 

@@ -18,15 +18,7 @@
 
 #include <mellanox/vma_extra.h>
 
-#define CHECK(what)                                                                                \
-	do {                                                                                       \
-		if (!(what)) {                                                                     \
-			fprintf(stderr, "%s:%d: %s (errno %d)\n", __FILE__, __LINE__, #what,       \
-					errno);                                                    \
-			exit(1);                                                                   \
-		}                                                                                  \
-	} while (0)
-#define FAILS(call, err) CHECK((errno = 0, (call)) == -1 && errno == (err))
+#include "../program.h"
 
 #define NAMES(X)                                                                                   \
 	X(vma_register_recv_callback, (int, vma_recv_callback_t, void *))                          \

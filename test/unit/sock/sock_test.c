@@ -324,3 +324,19 @@ test_drain(void)
 			rte_ring_dequeue(to_port, (void **)&m) == 0)
 		rte_pktmbuf_free(m);
 }
+
+int
+test_group_start(void **state)
+{
+	(void)state;
+	test_start(NULL);
+	return 0;
+}
+
+int
+test_group_stop(void **state)
+{
+	(void)state;
+	test_stop();
+	return 0;
+}

@@ -93,4 +93,8 @@ test_given(const char *pair)
 		assert_int_equal(errno, (err));                                                    \
 	} while (0)
 
+/** The same as fixtures of a group. */
+int test_group_start(void **state);
+int test_group_stop(void **state);
+
 #endif

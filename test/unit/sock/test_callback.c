@@ -620,14 +620,6 @@ setup(void **state)
 	return 0;
 }
 
-static int
-teardown(void **state)
-{
-	(void)state;
-	test_stop();
-	return 0;
-}
-
 int
 main(void)
 {
@@ -646,5 +638,5 @@ main(void)
 		cmocka_unit_test(many),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, setup, test_group_stop);
 }

@@ -326,22 +326,6 @@ nothing_stays(void **state)
 		fail_msg("%zu bytes before, %zu after", before.uordblks, after.uordblks);
 }
 
-static int
-setup(void **state)
-{
-	(void)state;
-	test_start(NULL);
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	(void)state;
-	test_stop();
-	return 0;
-}
-
 int
 main(void)
 {
@@ -356,5 +340,5 @@ main(void)
 		cmocka_unit_test(nothing_stays),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, test_group_start, test_group_stop);
 }

@@ -346,22 +346,6 @@ nonblocking_by_three_ways(void **state)
 	dpvma_close(fd);
 }
 
-static int
-setup(void **state)
-{
-	(void)state;
-	test_start(NULL);
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	(void)state;
-	test_stop();
-	return 0;
-}
-
 int
 main(void)
 {
@@ -377,5 +361,5 @@ main(void)
 		cmocka_unit_test(nonblocking_by_three_ways),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, test_group_start, test_group_stop);
 }

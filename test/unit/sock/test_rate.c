@@ -549,22 +549,6 @@ sleeps_beside_callbacks(void **state)
 }
 /** @} */
 
-static int
-setup(void **state)
-{
-	(void)state;
-	test_start(NULL);
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	(void)state;
-	test_stop();
-	return 0;
-}
-
 int
 main(void)
 {
@@ -583,5 +567,5 @@ main(void)
 		cmocka_unit_test(sleeps_beside_callbacks),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, test_group_start, test_group_stop);
 }

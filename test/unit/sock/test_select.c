@@ -293,22 +293,6 @@ close_ends(void **state)
 	pthread_join(thread, NULL);
 }
 
-static int
-setup(void **state)
-{
-	(void)state;
-	test_start(NULL);
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	(void)state;
-	test_stop();
-	return 0;
-}
-
 int
 main(void)
 {
@@ -323,5 +307,5 @@ main(void)
 		cmocka_unit_test(close_ends),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, test_group_start, test_group_stop);
 }

@@ -153,14 +153,6 @@ setup(void **state)
 	return 0;
 }
 
-static int
-teardown(void **state)
-{
-	(void)state;
-	test_stop();
-	return 0;
-}
-
 int
 main(int argc, char **argv)
 {
@@ -170,5 +162,5 @@ main(int argc, char **argv)
 	};
 
 	spins = argc > 1 && strcmp(argv[1], "spin") == 0;
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, setup, test_group_stop);
 }

@@ -426,14 +426,6 @@ setup(void **state)
 	return 0;
 }
 
-static int
-teardown(void **state)
-{
-	(void)state;
-	test_stop();
-	return 0;
-}
-
 int
 main(void)
 {
@@ -452,5 +444,5 @@ main(void)
 		cmocka_unit_test(concurrent_close),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, setup, test_group_stop);
 }

@@ -14,20 +14,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../program.h"
+
 #include FAMILY_HEADER
 
 #define IS(family) (FAMILY == #family[0])
 #define CYCLIC (FAMILY <= 'B')
-
-#define CHECK(what)                                                                                \
-	do {                                                                                       \
-		if (!(what)) {                                                                     \
-			fprintf(stderr, "%s:%d: %s (errno %d)\n", __FILE__, __LINE__, #what,       \
-					errno);                                                    \
-			exit(1);                                                                   \
-		}                                                                                  \
-	} while (0)
-#define FAILS(call, err) CHECK((errno = 0, (call)) == -1 && errno == (err))
 
 /* The table of B, as words: what its members do is other tests' to say. */
 static uintptr_t *b;

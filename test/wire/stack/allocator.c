@@ -17,16 +17,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "../../unit/program.h"
 #include "family_e.h"
-
-#define CHECK(what)                                                                                \
-	do {                                                                                       \
-		if (!(what)) {                                                                     \
-			fprintf(stderr, "%s:%d: %s (errno %d)\n", __FILE__, __LINE__, #what,       \
-					errno);                                                    \
-			exit(1);                                                                   \
-		}                                                                                  \
-	} while (0)
 
 #define ZCOPY 0x00040000 /* MSG_VMA_ZCOPY */
 #define AREAS 16

@@ -14,16 +14,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../../unit/program.h"
 #include "mellanox/vma_extra.h"
-
-#define CHECK(what)                                                                                \
-	do {                                                                                       \
-		if (!(what)) {                                                                     \
-			fprintf(stderr, "%s:%d: %s (errno %d)\n", __FILE__, __LINE__, #what,       \
-					errno);                                                    \
-			exit(1);                                                                   \
-		}                                                                                  \
-	} while (0)
 
 #define HELD 8 /* packets of datagrams in hand at once */
 #define SOCKETS 4
