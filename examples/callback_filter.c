@@ -47,6 +47,7 @@ main(int argc, char **argv)
 {
 	struct sockaddr_in local = { .sin_family = AF_INET };
 	struct sigaction act = { .sa_handler = on_signal };
+	struct timeval second = { .tv_sec = 1 };
 	struct vma_api_t *api;
 	char text[2048];
 	ssize_t n;
@@ -65,6 +66,8 @@ main(int argc, char **argv)
 	fd = dpvma_socket(AF_INET, SOCK_DGRAM, 0);
 	if (fd < 0 || dpvma_bind(fd, (struct sockaddr *)&local, sizeof(local)) != 0)
 		return die("socket");
+	/* a signal that comes while the call polls does not end it: it looks again each second */
+	dpvma_setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &second, sizeof(second));
 	/* EINVAL: the address is no port's, so the kernel receives */
 	if (api->register_recv_callback(fd, filter, argv[3]) != 0)
 		return die("register_recv_callback");
