@@ -5,6 +5,7 @@
  * datagram.
  */
 #include "net/net_priv.h"
+#include "net/sum.h"
 
 bool
 net_pull(struct rte_mbuf *m, uint16_t len)
@@ -83,7 +84,7 @@ sum_segments(const struct rte_mbuf *m, uint32_t off, uint32_t len)
 	}
 	for (done = 0; m != NULL && done < len; done += part, m = m->next, off = 0) {
 		part = RTE_MIN(m->data_len - off, len - done);
-		s = rte_raw_cksum(rte_pktmbuf_mtod_offset(m, const void *, off), part);
+		s = net_sum_bytes(rte_pktmbuf_mtod_offset(m, const void *, off), part);
 		sum += done % 2 == 0 ? s : rte_bswap16(s);
 	}
 	return net_fold(sum);
@@ -93,7 +94,7 @@ uint16_t
 net_sum(const struct rte_mbuf *m, uint32_t off, uint32_t len)
 {
 	if (likely(off + len <= m->data_len))
-		return rte_raw_cksum(rte_pktmbuf_mtod_offset(m, const void *, off), len);
+		return net_sum_bytes(rte_pktmbuf_mtod_offset(m, const void *, off), len);
 	return sum_segments(m, off, len);
 }
 
