@@ -153,8 +153,22 @@ find_flows(struct ring *ring, struct rte_mbuf *const *pkts, struct run *runs, ui
 		runs[where[i]].flow = found[i];
 }
 
-/* From good packets and their keys to their sinks: runs of one flow that touch are one to a sink.
- */
+/* Whether this ring is where the flow's packets are delivered. */
+static __rte_always_inline bool
+is_here(const struct ring *ring, const struct flow *f)
+{
+	return f != NULL && f->ring == ring && (f->flags & FLOW_CYCLIC) == 0;
+}
+
+/* A run may follow one of that sink: the connections of an engine are one sink's, each a flow. */
+static __rte_always_inline bool
+joins(const struct ring *ring, const struct sink *sink, const struct run *r)
+{
+	return is_here(ring, r->flow) && r->flow->sink == sink &&
+			(!flow_is_any(r->flow) || any_takes(ring, r->key));
+}
+
+/* From good packets and their keys to their sinks: runs of one sink that touch are one to it. */
 static __rte_always_inline void
 deliver(struct ring *ring, struct rte_mbuf **pkts, struct run *runs, uint16_t n)
 {
@@ -166,23 +180,22 @@ deliver(struct ring *ring, struct rte_mbuf **pkts, struct run *runs, uint16_t n)
 			rte_prefetch0(runs[i].flow->sink);
 	for (i = 0; i < n; i = j) {
 		struct run *r = &runs[i];
-		struct flow *f = r->flow;
-		bool any;
+		struct sink *sink;
 
 		j = i + 1;
-		if (unlikely(f == NULL || f->ring != ring || (f->flags & FLOW_CYCLIC) != 0)) {
+		if (unlikely(!is_here(ring, r->flow))) {
 			deliver_elsewhere(ring, r, &pkts[r->first]);
 			continue;
 		}
-		any = flow_is_any(f);
-		if (any && unlikely(!any_takes(ring, r->key))) {
+		sink = r->flow->sink;
+		if (unlikely(!joins(ring, sink, r))) {
 			COUNT_N(ring, drop_not_ours, r->n);
 			rte_pktmbuf_free_bulk(&pkts[r->first], r->n);
 			continue;
 		}
-		for (; j < n && runs[j].flow == f && (!any || any_takes(ring, runs[j].key)); j++)
+		for (; j < n && joins(ring, sink, &runs[j]); j++)
 			r->n += runs[j].n;
-		f->sink->deliver(f->sink, ring, &pkts[r->first], r->n);
+		sink->deliver(sink, ring, &pkts[r->first], r->n);
 	}
 }
 

@@ -162,9 +162,9 @@ struct flow_key {
 _Static_assert(sizeof(struct flow_key) == 40, "hashed as five 64-bit words");
 
 /**
- * What receives the packets of a flow. @p pkts start at the Ethernet header, are trimmed to the IP
- * length, have l2_len and l3_len set, passed all checks, and belong to the sink from now on. Called
- * with the ring's rx_lock held, for runs of packets of one flow.
+ * What receives the packets of a flow, or of several. @p pkts start at the Ethernet header, are
+ * trimmed to the IP length, have l2_len and l3_len set, passed all checks, and belong to the sink
+ * from now on. Called with the ring's rx_lock held, for runs of packets of one sink.
  */
 struct sink {
 	void (*deliver)(struct sink *sink, struct ring *ring, struct rte_mbuf **pkts, uint16_t n);

@@ -444,6 +444,34 @@ runs(void **state)
 	assert_int_equal(RX(drop_no_socket), 1);
 }
 
+/* The flows of one sink in a row are one delivery to it: an engine has one for each connection. */
+static void
+runs_of_a_sink(void **state)
+{
+	struct receiver *a = receiver(&ring0, OUR, 2000, 0, 0, 0);
+	struct receiver *b = receiver(&ring0, OUR, 2001, 0, 0, 0);
+	struct receiver *any = receiver(&ring0, 0, 2002, 0, 0, 0);
+	struct receiver *other = receiver(&ring0, OUR, 2003, 0, 0, 0);
+	static const uint16_t ports[] = { 2000, 2001, 2001, 2002, 2000, 2003, 2001, 2000 };
+
+	(void)state;
+	b->flow.sink = any->flow.sink = &a->sink;
+	for (unsigned int i = 0; i < RTE_DIM(ports); i++) {
+		frame_udp_to(&f, PEER, 1, OUR, ports[i], 0, 10, (uint16_t)(i + 1));
+		wire_put(&f);
+	}
+	/* for any address, but not ours: it must not slip through behind its neighbours */
+	frame_udp_to(&f, PEER, 1, OUR + 1, 2002, 0, 10, 99);
+	wire_put(&f);
+	wire_poll();
+	assert_int_equal(a->n, 7);
+	assert_int_equal(a->calls, 2);
+	for (unsigned int i = 0; i < 5; i++)
+		assert_int_equal(a->payload[i], i + 1);
+	assert_int_equal(other->calls, 1);
+	assert_int_equal(RX(drop_not_ours), 1);
+}
+
 static void
 marks(void **state)
 {
@@ -708,8 +736,9 @@ main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
 	const struct CMUnitTest tests[] = { T(plain), T(vlan), T(padding), T(truncated),
 		T(segments), T(damaged), T(link_damage), T(checksums), T(unfinished_checksum),
-		T(options), T(tiers), T(any_multicast), T(runs), T(marks), T(in_a_row),
-		T(elsewhere), T(readers), T(locked), T(parse), T(tcp), T(readdressed) };
+		T(options), T(tiers), T(any_multicast), T(runs), T(runs_of_a_sink), T(marks),
+		T(in_a_row), T(elsewhere), T(readers), T(locked), T(parse), T(tcp),
+		T(readdressed) };
 
 	return cmocka_run_group_tests(tests, world_start, world_stop);
 }
