@@ -5,14 +5,22 @@
  * eswitch manager above all, and then the PMD does not ask for it.
  */
 #include "connectx.h"
+#include "hws.h"
 #include "prm.h"
 #include <sys/mman.h>
 
 #define PAGE 4096
+#define MAX_FT_LEVEL 64
 #define BLUEFLAME_AT 0x800 /* in a UAR page */
 
 /* QUERY_HCA_CAP, capability type */
-enum { CAP_GENERAL = 0x00, CAP_ETHERNET = 0x01, CAP_GENERAL_2 = 0x20 };
+enum {
+	CAP_GENERAL = 0x00,
+	CAP_ETHERNET = 0x01,
+	CAP_NIC_FLOW_TABLE = 0x07,
+	CAP_WQE_FLOW_TABLE = 0x1b,
+	CAP_GENERAL_2 = 0x20,
+};
 
 CX_EXPORT struct ibv_context *
 mlx5dv_open_device(struct ibv_device *d, struct mlx5dv_context_attr *a)
@@ -122,6 +130,22 @@ fill_general(void *c)
 	SET(c, F_cmd_hca_cap__nic_flow_table, 1);
 	SET(c, F_cmd_hca_cap__mem_rq_rmp, 1);
 	SET(c, F_cmd_hca_cap__log_max_rmp, 10);
+	SET(c, F_cmd_hca_cap__wqe_based_flow_table_update_cap, 1);
+	SET(c, F_cmd_hca_cap__match_definer_format_supported, 1ull << CX_DEFINER_SELECT);
+}
+
+/* Rules written by send queues: hws.c has what these allow. */
+static void
+fill_wqe_flow_table(void *c)
+{
+	SET(c, F_wqe_based_flow_table_cap__stc_alloc_log_max, CX_LOG_MAX_STC);
+	SET(c, F_wqe_based_flow_table_cap__ste_alloc_log_max, CX_LOG_MAX_STE);
+	SET(c, F_wqe_based_flow_table_cap__rtc_reparse_mode, 1 << CX_RTC_REPARSE_ALWAYS);
+	SET(c, F_wqe_based_flow_table_cap__rtc_index_mode,
+			1 << CX_RTC_BY_HASH | 1 << CX_RTC_BY_OFFSET);
+	SET(c, F_wqe_based_flow_table_cap__rtc_log_depth_max, CX_RTC_LOG_MAX_DEPTH);
+	SET(c, F_wqe_based_flow_table_cap__ste_format, 1 << CX_STE_8DW | 1 << CX_STE_11DW);
+	SET(c, F_wqe_based_flow_table_cap__trivial_match_definer, CX_TRIVIAL_DEFINER);
 }
 
 static void
@@ -159,6 +183,13 @@ cx_caps_fill(const struct cx_dev *d, unsigned int type, void *caps)
 		break;
 	case CAP_ETHERNET:
 		fill_ethernet(caps);
+		break;
+	case CAP_NIC_FLOW_TABLE:
+		SET(caps, F_flow_table_nic_cap__nic_receive_max_ft_level, MAX_FT_LEVEL);
+		SET(caps, F_flow_table_nic_cap__nic_receive_reparse, 1);
+		break;
+	case CAP_WQE_FLOW_TABLE:
+		fill_wqe_flow_table(caps);
 		break;
 	default:
 		break;

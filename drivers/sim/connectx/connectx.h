@@ -89,6 +89,11 @@ enum cx_type {
 	CX_MKEY,
 	CX_Q_COUNTER,
 	CX_FLOW_COUNTER,
+	CX_FT,
+	CX_RTC,
+	CX_STC,
+	CX_STE,
+	CX_DEFINER,
 };
 
 /* state of an RQ or SQ, as commands name it; 0 is reset */
@@ -99,6 +104,12 @@ enum cx_type {
 struct cx_channel;
 struct cx_umem;
 struct hw_cqe;
+struct cx_ft;
+struct cx_rtc;
+struct cx_stc_range;
+struct cx_ste_range;
+struct cx_ste;
+struct cx_definer;
 
 struct cx_count {
 	uint64_t pkts, bytes;
@@ -161,6 +172,7 @@ struct mlx5dv_devx_obj {
 			struct mlx5dv_devx_obj *cq_obj, *rmp, *q_counter;
 			uint32_t user_index;
 			bool keep_vlan;
+			bool non_wire; /* SQ that sends nothing: it need not wait for the wire */
 			struct cx_count done; /* put into the queue, or handed to the port */
 			uint64_t no_buf, errors;
 			uint64_t no_buf_until, stall_until; /* ns; RQ, SQ */
@@ -191,6 +203,12 @@ struct mlx5dv_devx_obj {
 			uint32_t id; /* 8 bits, apart from the object's */
 			uint64_t out_of_buffer;
 		} q_counter;
+		/* hardware steering, see hws.h */
+		struct cx_ft *ft;
+		struct cx_rtc *rtc;
+		struct cx_stc_range *stc;
+		struct cx_ste_range *ste;
+		struct cx_definer *definer;
 	};
 };
 
@@ -206,8 +224,9 @@ struct cx_umem {
 #define CX_MATCH_BYTES 0x40 /* of the match layout, the outer headers are modelled */
 #define CX_MATCH_WORDS (CX_MATCH_BYTES / 4)
 #define CX_RULE_COUNTERS 2
+#define CX_TAG_MASK 0xffffff
 
-enum cx_action_type { CX_TO_TIR, CX_TO_TABLE, CX_DROP, CX_MISS, CX_TAG, CX_COUNT };
+enum cx_action_type { CX_TO_TIR, CX_TO_TABLE, CX_TO_FT, CX_DROP, CX_MISS, CX_TAG, CX_COUNT };
 
 struct mlx5dv_dr_action {
 	enum cx_action_type type;
@@ -225,7 +244,10 @@ struct mlx5dv_dr_rule {
 	uint8_t verdict; /* CX_STEER_ */
 	bool tagged;
 	uint8_t n_counters;
-	struct mlx5dv_devx_obj *tir;
+	union {
+		struct mlx5dv_devx_obj *tir;
+		struct mlx5dv_devx_obj *ft; /* CX_STEER_FT */
+	};
 	struct mlx5dv_dr_table *to_table;
 	struct cx_count *counter[CX_RULE_COUNTERS];
 	uint64_t hits;
@@ -277,10 +299,11 @@ struct cx_pkt {
 	/* found by steering */
 	uint32_t tag, hash;
 	bool hashed;
-	uint8_t n_hits;
+	uint8_t n_hits, n_stes;
 	struct mlx5dv_devx_obj *tir, *rq;
 	/* from here on not cleared for each frame */
 	struct mlx5dv_dr_rule *hit[CX_MAX_HOPS];
+	struct cx_ste *ste[CX_MAX_HOPS];
 	uint32_t match[CX_MATCH_WORDS]; /* the headers in the match layout of prm.h */
 };
 
@@ -331,6 +354,9 @@ enum cx_rx_result {
 	X(rx_no_link, "frames that came while the link was down")                                  \
 	X(tx_no_link, "frames sent while the link was down")                                       \
 	X(tx_time_waits, "send entries that held their queue until their time came")               \
+	X(hws_written, "steering entries that send queues wrote")                                  \
+	X(hws_removed, "steering entries that send queues removed")                                \
+	X(hws_refused, "steering entries without room, or removed without being there")            \
 	X(tx_waits, "turns in which the wire had no room for a send queue")                        \
 	X(from_kernel, "frames that the kernel sent on the interface")                             \
 	X(bad_lkey, "accesses outside a registered region, refused")                               \
@@ -395,6 +421,7 @@ struct cx_dev {
 	struct cx_table objs, mrs, umems;
 	struct mlx5dv_devx_obj *sqs, *rqs;
 	struct mlx5dv_devx_obj *q_counters[256]; /* by their own 8-bit number */
+	struct mlx5dv_devx_obj *definers[256];	 /* the same */
 	struct mlx5dv_dr_domain *domains;
 	struct mlx5dv_dr_table *root;	     /* level 0 of the receive domain */
 	struct mlx5dv_dr_table *verbs_table; /* of ibv_create_flow() */
@@ -609,6 +636,9 @@ void cx_vobj_ops(struct verbs_context *v);
 void cx_vflow_ops(struct verbs_context *v);
 struct mlx5dv_devx_obj *cx_qp_tir(struct ibv_qp *qp);
 
+/* dr.c */
+struct mlx5dv_dr_action *cx_action_to_ft(struct mlx5dv_devx_obj *o);
+
 /* caps.c */
 void cx_caps_fill(const struct cx_dev *d, unsigned int type, void *caps);
 
@@ -627,7 +657,7 @@ int cx_rss_key(struct mlx5dv_devx_obj *tir);
 void cx_rss(struct cx_pkt *p);
 
 /* steer.c */
-enum { CX_STEER_NEXT, CX_STEER_DROP, CX_STEER_QUEUE, CX_STEER_MISS };
+enum { CX_STEER_NEXT, CX_STEER_DROP, CX_STEER_QUEUE, CX_STEER_MISS, CX_STEER_FT };
 int cx_steer(struct cx_dev *d, struct cx_pkt *p);
 void cx_steer_commit(const struct cx_pkt *p);
 uint32_t cx_steer_hash(const uint32_t *key, uint32_t n);

@@ -212,6 +212,9 @@ put_verdict(FILE *out, const struct rule *r)
 	case CX_STEER_QUEUE:
 		fprintf(out, " -> TIR %#x", r->tir);
 		break;
+	case CX_STEER_FT:
+		fprintf(out, " -> flow table %#x", r->tir);
+		break;
 	default:
 		fputs(" -> kernel", out);
 		break;

@@ -4,8 +4,8 @@
  * not modelled fails with the status the firmware would give, as does one that is shorter than what
  * is read of it; nothing is accepted and ignored.
  */
-#include "connectx.h"
 #include "hw.h"
+#include "hws.h"
 #include "prm.h"
 
 /* Every command starts with its code; every answer with a status, a syndrome and an object id. */
@@ -26,6 +26,7 @@
 
 #define WQ_END END(F_wq__wq_umem_offset)
 #define TIRC_END END(F_tirc__rx_hash_field_selector_inner)
+#define OBJECT_END END(F_general_obj_in__object)
 
 /* The commands, how much of them is read, and how much of the answer is written. */
 static const struct command {
@@ -45,6 +46,11 @@ static const struct command {
 	{ OP_ALLOC_TD, CX_TD, CMD_BYTES, CMD_BYTES },
 	{ OP_ALLOC_Q_COUNTER, CX_Q_COUNTER, CMD_BYTES, CMD_BYTES },
 	{ OP_ALLOC_FLOW_COUNTER, CX_FLOW_COUNTER, CMD_BYTES, CMD_BYTES },
+	{ OP_CREATE_FLOW_TABLE, CX_FT, END(F_create_flow_table_in__ctx), CMD_BYTES },
+	{ OP_CREATE_GENERAL_OBJECT, CX_DEFINER, OBJECT_END, CMD_BYTES },
+	{ OP_CREATE_GENERAL_OBJECT, CX_RTC, OBJECT_END, CMD_BYTES },
+	{ OP_CREATE_GENERAL_OBJECT, CX_STC, OBJECT_END, CMD_BYTES },
+	{ OP_CREATE_GENERAL_OBJECT, CX_STE, OBJECT_END, CMD_BYTES },
 	{ 0 },
 }, modify_commands[] = {
 	{ OP_MODIFY_RQ, CX_RQ, START(F_modify_rq_in__ctx) + END(F_rqc__state), CMD_BYTES },
@@ -52,6 +58,8 @@ static const struct command {
 	{ OP_MODIFY_TIR, CX_TIR, START(F_modify_tir_in__ctx) + TIRC_END, CMD_BYTES },
 	{ OP_MODIFY_RQT, CX_RQT, START(F_modify_rqt_in__rqt_context) + START(F_rqtc__rq_num),
 			CMD_BYTES },
+	{ OP_MODIFY_FLOW_TABLE, CX_FT, END(F_modify_flow_table_in__ctx), CMD_BYTES },
+	{ OP_MODIFY_GENERAL_OBJECT, CX_STC, OBJECT_END, CMD_BYTES },
 	{ 0 },
 }, query_commands[] = {
 	{ OP_QUERY_Q_COUNTER, CX_Q_COUNTER, CMD_BYTES, END(F_query_q_counter_out__out_of_buffer) },
@@ -62,6 +70,20 @@ static const struct command {
 	{ OP_QUERY_HCA_CAP, 0, CMD_BYTES, END(F_query_hca_cap_out__capability) },
 	{ 0 },
 };
+
+/* What commands for general objects say of their kind. */
+static bool
+is_kind(const struct command *cmd, const void *in)
+{
+	static const uint16_t kind[] = { [CX_DEFINER] = OBJ_DEFINER,
+		[CX_RTC] = OBJ_RTC,
+		[CX_STC] = OBJ_STC,
+		[CX_STE] = OBJ_STE };
+
+	if (cmd->op != OP_CREATE_GENERAL_OBJECT && cmd->op != OP_MODIFY_GENERAL_OBJECT)
+		return true;
+	return kind[cmd->type] == GET(in, F_general_obj_in__obj_type);
+}
 
 /* One command on its way: what was found out about it. */
 struct call {
@@ -97,7 +119,7 @@ begin(struct call *c, const struct command *list, enum cx_type type, bool gone, 
 	memset(out, 0, out_len);
 	c->op = GET(in, CMD_OPCODE);
 	for (cmd = list; cmd->op != 0; cmd++)
-		if (cmd->op == c->op && (type == 0 || cmd->type == type))
+		if (cmd->op == c->op && (type == 0 || cmd->type == type) && is_kind(cmd, in))
 			break;
 	if (gone)
 		c->status = STATUS_INTERNAL; /* the NIC was removed */
@@ -171,9 +193,28 @@ create(struct mlx5dv_devx_obj *o, const void *in, size_t in_len)
 		return create_q_counter(o);
 	case CX_FLOW_COUNTER:
 		return create_flow_counter(o, in);
+	case CX_FT:
+		return cx_hws_create_ft(o, in);
+	case CX_RTC:
+		return cx_hws_create_rtc(o, in);
+	case CX_STC:
+		return cx_hws_create_stc(o, in);
+	case CX_STE:
+		return cx_hws_create_ste(o, in);
+	case CX_DEFINER:
+		return cx_hws_create_definer(o, in);
 	default:
 		return 0;
 	}
+}
+
+/* Of objects that commands know by numbers of eight bits. */
+static uint32_t
+number(const struct mlx5dv_devx_obj *o)
+{
+	if (o->type == CX_Q_COUNTER)
+		return o->q_counter.id;
+	return o->type == CX_DEFINER ? o->definer->id : o->id;
 }
 
 CX_EXPORT struct mlx5dv_devx_obj *
@@ -198,7 +239,7 @@ mlx5dv_devx_obj_create(
 		c.status = STATUS_BAD_PARAM;
 		cx_obj_free(o);
 	} else {
-		id = o->type == CX_Q_COUNTER ? o->q_counter.id : o->id;
+		id = number(o);
 	}
 	cx_unlock(d);
 	if (c.status != 0) {
@@ -220,6 +261,10 @@ modify(struct mlx5dv_devx_obj *o, const void *in, size_t in_len)
 		return cx_devx_modify_sq(o, in);
 	case CX_TIR:
 		return cx_devx_modify_tir(o, in);
+	case CX_FT:
+		return cx_hws_modify_ft(o, in);
+	case CX_STC:
+		return cx_hws_modify_stc(o, in);
 	default:
 		return cx_devx_modify_rqt(o, in, in_len);
 	}

@@ -143,6 +143,7 @@ cx_devx_create_sq(struct mlx5dv_devx_obj *o, const void *in)
 	if (o->q.cq_obj == NULL || parse_wq(o->dev, &o->q.wq, PTR(ctx, F_sqc__wq), DB_SEND) != 0 ||
 			o->q.wq.striding || o->q.wq.log_entry != LOG_WQEBB)
 		return -1;
+	o->q.non_wire = GET(ctx, F_sqc__non_wire);
 	o->next = o->dev->sqs;
 	o->dev->sqs = o;
 	return 0;

@@ -9,7 +9,6 @@
 #include "prm.h"
 
 #define FIRST_BUCKETS 8
-#define TAG_MASK 0xffffff
 
 /* Bits of the match layout that parse.c fills: all of the outer headers but two reserved bytes. */
 static const uint8_t modelled[CX_MATCH_BYTES] = {
@@ -267,7 +266,8 @@ grow(struct mlx5dv_dr_matcher *m)
 static void
 log_rule(const struct mlx5dv_dr_rule *r)
 {
-	static const char *const verdict[] = { "next table", "drop", "queue", "kernel" };
+	static const char *const verdict[] = { "next table", "drop", "queue", "kernel",
+		"flow table" };
 	const struct mlx5dv_dr_matcher *m = r->matcher;
 	char text[400];
 	uint32_t i;
@@ -295,6 +295,10 @@ add_action(struct mlx5dv_dr_rule *r, struct mlx5dv_dr_action *a)
 	case CX_TO_TABLE:
 		r->to_table = a->table;
 		break;
+	case CX_TO_FT:
+		r->verdict = CX_STEER_FT;
+		r->ft = a->obj;
+		break;
 	case CX_DROP:
 		r->verdict = CX_STEER_DROP;
 		break;
@@ -303,7 +307,7 @@ add_action(struct mlx5dv_dr_rule *r, struct mlx5dv_dr_action *a)
 		break;
 	case CX_TAG:
 		r->tagged = true;
-		r->tag = a->value & TAG_MASK;
+		r->tag = a->value & CX_TAG_MASK;
 		break;
 	case CX_COUNT:
 		if (r->n_counters == CX_RULE_COUNTERS)
@@ -437,6 +441,13 @@ mlx5dv_dr_action_create_dest_devx_tir(struct mlx5dv_devx_obj *o)
 		return NULL;
 	}
 	return action_new(CX_TO_TIR, o, NULL, 0);
+}
+
+/* To a table of hardware steering. */
+struct mlx5dv_dr_action *
+cx_action_to_ft(struct mlx5dv_devx_obj *o)
+{
+	return action_new(CX_TO_FT, o, NULL, 0);
 }
 
 CX_EXPORT struct mlx5dv_dr_action *

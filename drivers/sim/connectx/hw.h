@@ -55,6 +55,7 @@ enum {
 	SYNDROME_FLUSHED = 0x05,
 };
 #define CQE_FILLER 0x80000000u
+#define CQE_STE_REFUSED 0x80000000u /* in byte_cnt, of an entry that writes a rule */
 #define CQE_LRO_PSH 0x40
 /* Owner bit set and an opcode that means "never written": what a fresh ring holds. */
 #define CQE_INVALID 0xf1
@@ -93,7 +94,14 @@ struct hw_data_seg {
 #define WQE_SEG_SIZE 16
 #define WQE_MAX_SEGS 63
 #define WQE_DATA_INLINE 0x80000000u
-enum { WQE_NOP = 0x00, WQE_SEND = 0x0a, WQE_TSO = 0x0e, WQE_WAIT = 0x0f, WQE_EMPW = 0x29 };
+enum {
+	WQE_NOP = 0x00,
+	WQE_SEND = 0x0a,
+	WQE_TSO = 0x0e,
+	WQE_WAIT = 0x0f,
+	WQE_EMPW = 0x29,
+	WQE_TABLE_ACCESS = 0x2c, /* hws_queue.c */
+};
 
 struct hw_wqe_ctrl {
 	uint8_t opmod;

@@ -3,7 +3,7 @@
  * Life of the device's objects. An object that others use cannot be destroyed: firmware refuses it
  * too, and here it would leave a pointer to memory that is gone.
  */
-#include "connectx.h"
+#include "hws.h"
 
 /* The caller holds the lock. */
 struct mlx5dv_devx_obj *
@@ -126,6 +126,13 @@ cx_obj_free(struct mlx5dv_devx_obj *o)
 	case CX_FLOW_COUNTER:
 		free(o->flow_counter.count);
 		break;
+	case CX_FT:
+	case CX_RTC:
+	case CX_STC:
+	case CX_STE:
+	case CX_DEFINER:
+		cx_hws_free(o);
+		break;
 	default:
 		break;
 	}
@@ -158,7 +165,12 @@ mlx5dv_devx_obj_destroy(struct mlx5dv_devx_obj *o)
 		[CX_TIR] = "TIR",
 		[CX_MKEY] = "memory key",
 		[CX_Q_COUNTER] = "queue counter",
-		[CX_FLOW_COUNTER] = "flow counter" };
+		[CX_FLOW_COUNTER] = "flow counter",
+		[CX_FT] = "flow table",
+		[CX_RTC] = "RTC",
+		[CX_STC] = "action context (STC)",
+		[CX_STE] = "steering entries",
+		[CX_DEFINER] = "definer" };
 	struct cx_dev *d = o->dev;
 	int ret = 0;
 

@@ -24,8 +24,15 @@ enum {
 	OP_CREATE_RQT = 0x916,
 	OP_MODIFY_RQT = 0x917,
 	OP_ALLOC_FLOW_COUNTER = 0x939,
+	OP_CREATE_FLOW_TABLE = 0x930,
 	OP_QUERY_FLOW_COUNTER = 0x93b,
+	OP_MODIFY_FLOW_TABLE = 0x93c,
+	OP_CREATE_GENERAL_OBJECT = 0xa00,
+	OP_MODIFY_GENERAL_OBJECT = 0xa01,
 };
+
+/* Kinds of general objects. */
+enum { OBJ_DEFINER = 0x18, OBJ_STC = 0x40, OBJ_RTC = 0x41, OBJ_STE = 0x42 };
 
 #define STATUS_INTERNAL 0x1
 #define STATUS_BAD_OPCODE 0x2
@@ -64,7 +71,18 @@ enum {
 #define F_cmd_hca_cap__nic_flow_table 422, 1
 #define F_cmd_hca_cap__rq_delay_drop 389, 1
 #define F_cmd_hca_cap__vhca_id 48, 16
+#define F_cmd_hca_cap__wqe_based_flow_table_update_cap 507, 1
+#define F_cmd_hca_cap__match_definer_format_supported 1984, 64
 #define F_cmd_hca_cap_2__log_min_stride_wqe_sz 195, 5
+#define F_flow_table_nic_cap__nic_receive_max_ft_level 568, 8
+#define F_flow_table_nic_cap__nic_receive_reparse 618, 1
+#define F_wqe_based_flow_table_cap__stc_alloc_log_max 43, 5
+#define F_wqe_based_flow_table_cap__ste_alloc_log_max 59, 5
+#define F_wqe_based_flow_table_cap__rtc_reparse_mode 75, 5
+#define F_wqe_based_flow_table_cap__rtc_index_mode 83, 5
+#define F_wqe_based_flow_table_cap__rtc_log_depth_max 91, 5
+#define F_wqe_based_flow_table_cap__ste_format 112, 16
+#define F_wqe_based_flow_table_cap__trivial_match_definer 288, 32
 #define F_per_protocol_networking_offload_caps__csum_cap 0, 1
 #define F_per_protocol_networking_offload_caps__vlan_cap 1, 1
 #define F_per_protocol_networking_offload_caps__lro_cap 2, 1
@@ -104,6 +122,7 @@ enum {
 #define F_rqc__rmpn 136, 24
 #define F_rqc__wq 384, 1536
 #define F_sqc__state 8, 4
+#define F_sqc__non_wire 15, 1
 #define F_sqc__cqn 72, 24
 #define F_sqc__user_index 40, 24
 #define F_sqc__wq 384, 1536
@@ -192,5 +211,40 @@ enum {
 #define F_fte_match_param__misc_parameters_3 2048, 512
 #define F_fte_match_set_misc2__metadata_reg_a 384, 32
 #define F_fte_match_set_misc2__metadata_reg_c_0 352, 32
+
+#define F_general_obj_in__obj_type 48, 16
+#define F_general_obj_in__obj_offset 96, 32
+#define F_general_obj_in__log_obj_range 99, 5
+#define F_general_obj_in__object 128, 1024
+#define F_rtc__update_index_mode 128, 2
+#define F_rtc__access_index_mode 169, 3
+#define F_rtc__log_depth 179, 5
+#define F_rtc__log_hash_size 184, 8
+#define F_rtc__ste_format_0 192, 8
+#define F_rtc__table_type 200, 8
+#define F_rtc__ste_format_1 208, 8
+#define F_rtc__match_definer_0 224, 32
+#define F_rtc__stc_id 256, 32
+#define F_rtc__ste_table_base_id 288, 32
+#define F_rtc__ste_table_offset 320, 32
+#define F_rtc__miss_flow_table_id 360, 24
+#define F_stc__table_type 136, 8
+#define F_stc__ste_action_offset 144, 8
+#define F_stc__action_type 152, 8
+#define F_stc__param_id 264, 24 /* of a TIR or a flow table */
+#define F_stc__param_ste_obj_id 256, 32
+#define F_stc__param_ste_log_hash_size 323, 5
+#define F_definer__format_id 144, 16
+#define F_definer__format_select_dw3 256, 8 /* then 2, 1, 0, and 7 to 4 */
+#define F_definer__format_select_dw8 344, 8
+#define F_definer__format_select_byte3 384, 8 /* then 2, 1, 0, and 7 to 4 */
+#define F_definer__match_mask 672, 352
+#define F_create_flow_table_in__table_type 128, 8
+#define F_create_flow_table_in__ctx 192, 320
+#define F_modify_flow_table_in__modify_field_select 112, 16
+#define F_modify_flow_table_in__ctx 192, 320
+#define F_flow_table_context__table_miss_action 4, 4
+#define F_flow_table_context__table_miss_id 40, 24
+#define F_flow_table_context__rtc_id_0 192, 32
 
 #endif

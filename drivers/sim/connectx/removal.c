@@ -121,6 +121,7 @@ abandon_objects(struct cx_dev *d)
 	for (domain = d->domains; domain != NULL; domain = domain->next)
 		__atomic_store_n(&domain->gone, true, __ATOMIC_RELAXED);
 	d->sqs = d->rqs = NULL;
+	memset(d->definers, 0, sizeof(d->definers));
 	d->event_cqs = NULL;
 	d->domains = NULL;
 	d->root = d->verbs_table = NULL;

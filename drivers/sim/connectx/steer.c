@@ -3,7 +3,7 @@
  * Finding a frame's rule, table after table. Nothing is counted on the way: a frame that is held
  * back and offered again must count once, so cx_steer_commit() does it when the frame is gone.
  */
-#include "connectx.h"
+#include "hws.h"
 
 /* Multiply and rotate: the words are addresses and ports, which differ in few bits. */
 uint32_t
@@ -55,6 +55,8 @@ cx_steer(struct cx_dev *d, struct cx_pkt *p)
 		p->hit[p->n_hits++] = r;
 		if (r->tagged)
 			p->tag = r->tag;
+		if (r->verdict == CX_STEER_FT)
+			return cx_hws_steer(d, p, r->ft);
 		p->tir = r->tir;
 		if (r->verdict != CX_STEER_NEXT)
 			return r->verdict;
@@ -76,5 +78,9 @@ cx_steer_commit(const struct cx_pkt *p)
 			r->counter[k]->pkts++;
 			r->counter[k]->bytes += p->len;
 		}
+	}
+	for (i = 0; i < p->n_stes; i++) {
+		p->ste[i]->hits++;
+		p->ste[i]->rtc->hits++;
 	}
 }

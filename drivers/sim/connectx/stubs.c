@@ -27,11 +27,8 @@
 /* clang-format off */
 NO_POINTER(mlx5dv_alloc_var)
 NO_CALL(mlx5dv_free_var)
-NO_POINTER(mlx5dv_create_flow)
 NO_POINTER(mlx5dv_create_flow_action_modify_header)
 NO_POINTER(mlx5dv_create_flow_action_packet_reformat)
-NO_POINTER(mlx5dv_create_flow_matcher)
-NO_CALL(mlx5dv_destroy_flow_matcher)
 NO_CALL(mlx5dv_devx_obj_query_async)
 NO_POINTER(mlx5dv_pp_alloc)
 NO_CALL(mlx5dv_pp_free)

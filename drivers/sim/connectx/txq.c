@@ -7,8 +7,8 @@
  * An entry that the device cannot carry out ends in an error completion, and its queue in the error
  * state: what was posted behind it is flushed, until the driver resets the queue.
  */
-#include "connectx.h"
 #include "hw.h"
+#include "hws.h"
 #include <netinet/in.h>
 
 #define BURST 64		     /* entries of one queue in one turn */
@@ -23,6 +23,7 @@ struct entry {
 	const uint8_t *b;
 	uint32_t len;
 	uint8_t opmod, opcode, fm_ce_se, csum_flags;
+	bool refused; /* a rule that was not written: its completion says so, asked for or not */
 };
 
 struct cx_tx_scratch {
@@ -257,6 +258,7 @@ read_entry(const struct mlx5dv_devx_obj *sq, struct entry *e)
 	if (e->len == 0 || e->len > bytes) {
 		e->len = WQE_SEG_SIZE;
 		e->fm_ce_se = 0;
+		e->refused = false;
 		e->opmod = 0;
 		e->opcode = WQE_WAIT;
 		return SYNDROME_QP_OPERATION;
@@ -270,6 +272,7 @@ read_entry(const struct mlx5dv_devx_obj *sq, struct entry *e)
 	e->opcode = e->b[offsetof(struct hw_wqe_ctrl, opcode)];
 	e->fm_ce_se = e->b[offsetof(struct hw_wqe_ctrl, fm_ce_se)];
 	e->csum_flags = 0;
+	e->refused = false;
 	return 0;
 }
 
@@ -330,6 +333,8 @@ carry_out(struct cx_dev *d, struct entry *e)
 		e->csum_flags = e->b[WQE_SEG_SIZE + offsetof(struct hw_wqe_eth, csum_flags)] &
 				(WQE_CSUM_L3 | WQE_CSUM_L4);
 		return e->opcode == WQE_EMPW ? send_multi_packet(d, e) : send_packet(d, e);
+	case WQE_TABLE_ACCESS:
+		return cx_hws_write(d, e->b, e->len, &e->refused);
 	default:
 		cx_log(1, "%s: send opcode %#x is not modelled", d->conf.name, e->opcode);
 		return SYNDROME_QP_OPERATION;
@@ -344,6 +349,8 @@ complete(struct mlx5dv_devx_obj *sq, const struct entry *e, uint8_t syndrome)
 	c.flow_tag = htobe32((uint32_t)e->opcode << 24 | (sq->id & 0xffffff));
 	c.counter = htobe16(sq->q.wq.ci);
 	c.timestamp = cx_timestamp(sq->dev);
+	if (e->refused)
+		c.byte_cnt = htobe32(CQE_STE_REFUSED);
 	if (syndrome != 0)
 		((uint8_t *)&c)[CQE_SYNDROME_AT] = syndrome;
 	cx_cq_post(&sq->q.cq_obj->cq, &c, syndrome != 0 ? CQE_OP_REQ_ERR : CQE_OP_REQ);
@@ -385,7 +392,7 @@ send_one(struct mlx5dv_devx_obj *sq)
 		sq->q.errors++;
 		complete(sq, &e, bad);
 		sq->state = CX_QUEUE_ERROR;
-	} else if (WQE_COMPLETION(e.fm_ce_se) >= WQE_COMPLETION_ALWAYS) {
+	} else if (WQE_COMPLETION(e.fm_ce_se) >= WQE_COMPLETION_ALWAYS || e.refused) {
 		complete(sq, &e, 0);
 	}
 	advance(&sq->q.wq, &e);
@@ -443,7 +450,7 @@ cx_tx_poll(struct cx_dev *d)
 				break;
 			if (cx_unlikely(sq->state == CX_QUEUE_ERROR)) {
 				flush_one(sq);
-			} else if (cx_port_room(d)) {
+			} else if (sq->q.non_wire || cx_port_room(d)) {
 				send_one(sq);
 			} else {
 				d->stat.tx_waits++;

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * ibv_create_flow(): the verbs form of a rule. Its specifications become one matcher and one rule
- * in the root table of the receive domain.
+ * ibv_create_flow() and mlx5dv_create_flow(): rules of the kernel's tables, which frames come to
+ * first. What such a rule matches becomes one matcher and one rule in the root table of the receive
+ * domain.
  */
 #include "connectx.h"
 #include <netinet/in.h>
 
 #define MAX_PRIORITY 15
-#define MAX_ACTIONS 3
+#define MAX_ACTIONS 4
 
 struct flow {
 	struct ibv_flow pub;
@@ -182,11 +183,28 @@ root_table(struct ibv_context *c)
 	return dev->verbs_table;
 }
 
+/* With the actions that it has; an errno in errno when it cannot be. */
+static struct ibv_flow *
+finish(struct flow *f, struct ibv_context *c, uint16_t priority, struct match *m, struct match *v)
+{
+	struct mlx5dv_dr_table *root;
+
+	pthread_mutex_lock(&sharing);
+	root = root_table(c);
+	f->matcher = root != NULL ? find_matcher(root, priority, m) : NULL;
+	if (f->matcher != NULL)
+		f->rule = mlx5dv_dr_rule_create(f->matcher, (void *)v, f->n_actions, f->action);
+	if (f->rule == NULL && f->matcher != NULL && f->matcher->n_rules == 0)
+		mlx5dv_dr_matcher_destroy(f->matcher);
+	pthread_mutex_unlock(&sharing);
+	f->pub.context = c;
+	return f->rule != NULL ? &f->pub : NULL;
+}
+
 static struct ibv_flow *
 create_flow(struct ibv_qp *qp, struct ibv_flow_attr *attr)
 {
 	struct match m = { .size = sizeof(m.b) }, v = { .size = sizeof(v.b) };
-	struct mlx5dv_dr_table *root;
 	struct flow *f;
 
 	if (attr->priority > MAX_PRIORITY) {
@@ -202,18 +220,8 @@ create_flow(struct ibv_qp *qp, struct ibv_flow_attr *attr)
 		goto fail;
 	if (!f->drop && add_action(f, mlx5dv_dr_action_create_dest_devx_tir(cx_qp_tir(qp))) != 0)
 		goto fail;
-	pthread_mutex_lock(&sharing);
-	root = root_table(qp->context);
-	f->matcher = root != NULL ? find_matcher(root, attr->priority, &m) : NULL;
-	if (f->matcher != NULL)
-		f->rule = mlx5dv_dr_rule_create(f->matcher, (void *)&v, f->n_actions, f->action);
-	if (f->rule == NULL && f->matcher != NULL && f->matcher->n_rules == 0)
-		mlx5dv_dr_matcher_destroy(f->matcher);
-	pthread_mutex_unlock(&sharing);
-	if (f->rule == NULL)
-		goto fail;
-	f->pub.context = qp->context;
-	return &f->pub;
+	if (finish(f, qp->context, attr->priority, &m, &v) != NULL)
+		return &f->pub;
 fail:
 	free_flow(f);
 	errno = EOPNOTSUPP;
@@ -225,6 +233,98 @@ destroy_flow(struct ibv_flow *pub)
 {
 	free_flow((struct flow *)pub);
 	return 0;
+}
+
+/* A mask and a priority; the matcher of the root table is made with the first rule. */
+struct mlx5dv_flow_matcher {
+	struct ibv_context *context;
+	uint16_t priority;
+	struct match mask;
+};
+
+/* False when there is something in it that the parser does not fill. */
+static bool
+read_match(struct match *to, const struct mlx5dv_flow_match_parameters *p)
+{
+	const uint8_t *b = (const uint8_t *)p->match_buf;
+	size_t i;
+
+	for (i = sizeof(to->b); i < p->match_sz; i++) {
+		if (b[i] != 0) {
+			cx_log(2, "matcher on byte %zu of the match layout: not modelled", i);
+			return false;
+		}
+	}
+	to->size = sizeof(to->b);
+	memcpy(to->b, b, p->match_sz < sizeof(to->b) ? p->match_sz : sizeof(to->b));
+	return true;
+}
+
+CX_EXPORT struct mlx5dv_flow_matcher *
+mlx5dv_create_flow_matcher(struct ibv_context *c, struct mlx5dv_flow_matcher_attr *attr)
+{
+	struct mlx5dv_flow_matcher *m = cx_context_gone(c) ? NULL : calloc(1, sizeof(*m));
+
+	if (m == NULL)
+		return NULL;
+	if ((attr->comp_mask & MLX5DV_FLOW_MATCHER_MASK_FT_TYPE &&
+			    attr->ft_type != MLX5DV_FLOW_TABLE_TYPE_NIC_RX) ||
+			attr->flags & IBV_FLOW_ATTR_FLAGS_EGRESS || attr->priority > MAX_PRIORITY ||
+			!read_match(&m->mask, attr->match_mask)) {
+		free(m);
+		errno = EOPNOTSUPP;
+		return NULL;
+	}
+	m->context = c;
+	m->priority = attr->priority;
+	return m;
+}
+
+CX_EXPORT int
+mlx5dv_destroy_flow_matcher(struct mlx5dv_flow_matcher *m)
+{
+	free(m);
+	return 0;
+}
+
+static struct mlx5dv_dr_action *
+dv_action(const struct mlx5dv_flow_action_attr *a)
+{
+	switch (a->type) {
+	case MLX5DV_FLOW_ACTION_DEST_DEVX:
+		if (a->obj != NULL && a->obj->type == CX_FT)
+			return cx_action_to_ft(a->obj);
+		return mlx5dv_dr_action_create_dest_devx_tir(a->obj);
+	case MLX5DV_FLOW_ACTION_TAG:
+		return mlx5dv_dr_action_create_tag(a->tag_value);
+	case MLX5DV_FLOW_ACTION_DROP:
+		return mlx5dv_dr_action_create_drop();
+	case MLX5DV_FLOW_ACTION_DEFAULT_MISS:
+		return mlx5dv_dr_action_create_default_miss();
+	default:
+		cx_log(2, "action %u of a rule of the root table: not modelled", a->type);
+		return NULL;
+	}
+}
+
+CX_EXPORT struct ibv_flow *
+mlx5dv_create_flow(struct mlx5dv_flow_matcher *m, struct mlx5dv_flow_match_parameters *value,
+		size_t n, struct mlx5dv_flow_action_attr *attr)
+{
+	struct flow *f = cx_context_gone(m->context) ? NULL : calloc(1, sizeof(*f));
+	struct match v;
+	size_t i;
+
+	if (f == NULL)
+		return NULL;
+	for (i = 0; i < n && add_action(f, dv_action(&attr[i])) == 0; i++)
+		;
+	if (i == n && read_match(&v, value) &&
+			finish(f, m->context, m->priority, &m->mask, &v) != NULL)
+		return &f->pub;
+	free_flow(f);
+	errno = EOPNOTSUPP;
+	return NULL;
 }
 
 void

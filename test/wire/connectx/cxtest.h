@@ -48,7 +48,8 @@ struct port_conf {
 	uint64_t rx_offloads, tx_offloads, rss;
 	uint32_t lro_size;
 	bool isolated, intr, lsc, rmv;
-	uint16_t buffer; /* bytes of an mbuf's, 0: one that holds a frame */
+	uint16_t buffer;	    /* bytes of an mbuf's, 0: one that holds a frame */
+	void (*before_start)(void); /* once its queues are set up, or NULL */
 };
 
 extern const uint8_t toeplitz_key[40];
@@ -125,6 +126,7 @@ void case_overload(const struct test_case *c);
 void case_stride(const struct test_case *c);
 void case_flow(const struct test_case *c);
 void case_rules(const struct test_case *c);
+void case_hws(const struct test_case *c);
 void case_control(const struct test_case *c);
 void case_rss(const struct test_case *c);
 void case_lro(const struct test_case *c);

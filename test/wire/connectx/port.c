@@ -49,6 +49,8 @@ port_start(const struct port_conf *pc)
 	}
 	ret = rte_eth_tx_queue_setup(port_id, 0, 1024, SOCKET_ID_ANY, NULL);
 	CHECK(ret == 0, "tx queue: %d", ret);
+	if (pc->before_start != NULL)
+		pc->before_start();
 	ret = rte_eth_dev_start(port_id);
 	CHECK(ret == 0, "start: %d", ret);
 	if (!pc->isolated)
