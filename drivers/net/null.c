@@ -5,5 +5,6 @@
 static struct port_driver null_driver = {
 	.name = "net_null",
 	.kernel = KERNEL_NONE,
+	.idle_hash = true, /* every queue receives, whatever the table says */
 };
 PORT_DRIVER_REGISTER(null_driver)

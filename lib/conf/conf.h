@@ -109,6 +109,14 @@ enum conf_thread_mode {
 	CONF_THREAD_PLENTY = 3, /**< spin, with more threads than cores */
 };
 
+/** DPVMA_STEERING. */
+enum conf_steering {
+	CONF_STEERING_AUTO = 0,
+	CONF_STEERING_RULES = 1,
+	CONF_STEERING_RSS = 2,
+	CONF_STEERING_SOFTWARE = 3,
+};
+
 /** VMA_BUFFER_BATCHING_MODE. */
 enum conf_batching {
 	CONF_BATCHING_NONE = 0,

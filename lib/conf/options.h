@@ -309,6 +309,8 @@ CONF_STR(ports, DPVMA_PORTS, CONF_ARGS_SIZE, "", 0,
 	"[,route=NET/LEN@GW][;PORT=...], PORT being the ethdev's name or PCI address.")
 CONF_INT(queues, DPVMA_QUEUES, 0, 0, 1024, "queue pairs", 0,
 	"Queue pairs that a port is configured with up front, the limit of its rings; 0: chosen.")
+CONF_ENUM(steering, DPVMA_STEERING, conf_steering, CONF_STEERING_AUTO, conf_words_steering, 0,
+	"How packets come to the ring of their socket.")
 CONF_INT(rx_burst, DPVMA_RX_BURST, 64, 8, 256, "packets", 0,
 	"Most packets asked of a queue at one time.")
 CONF_BOOL(tx_scheduling, DPVMA_TX_SCHEDULING, 0, 0,

@@ -95,6 +95,15 @@ static const struct conf_word conf_words_thread_mode[] = {
 	{ 0, NULL, NULL },
 };
 
+static const struct conf_word conf_words_steering[] = {
+	{ CONF_STEERING_AUTO, "auto", "rules where the port takes them, else rss, else software" },
+	{ CONF_STEERING_RULES, "rules",
+			"a flow rule for each socket and connection, else software" },
+	{ CONF_STEERING_RSS, "rss", "the port's hash of addresses and ports, else software" },
+	{ CONF_STEERING_SOFTWARE, "software", "whoever receives a packet hands it over" },
+	{ 0, NULL, NULL },
+};
+
 static const struct conf_word conf_words_batching[] = {
 	{ CONF_BATCHING_NONE, "0", "no" },
 	{ CONF_BATCHING_RECLAIM, "1", "yes, given back in time" },

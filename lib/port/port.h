@@ -46,6 +46,7 @@ struct port_driver {
 	bool handles_scatter; /**< frames longer than a buffer arrive as segments */
 	bool stop_is_final;   /**< once stopped it cannot be started again: never restart it */
 	bool keeps_queues;    /**< a single receive queue cannot be stopped */
+	bool idle_hash;	      /**< what it says of RSS moves no packet */
 	bool own_translation; /**< the device takes virtual addresses, with or without an IOMMU */
 	uint32_t vendor;      /**< of devices that programs know by number: IEEE's of the vendor, as
 			       *   verbs tell it; 0: such programs know none of them */
@@ -94,6 +95,7 @@ struct port_caps {
 	bool flow;		  /**< a 5-tuple UDP rule could be created */
 	bool flow_mark;		  /**< with a MARK action */
 	bool isolated;		  /**< nothing arrives but what a rule takes */
+	bool rss;		  /**< without rules: a hash spreads packets by a table of ours */
 	bool rx_interrupt;	  /**< an Rx interrupt could be enabled and armed */
 	bool runtime_rx_queue;	  /**< a queue may be set up while the port runs */
 	bool striding;		  /**< receive queues stride: one buffer, many packets */
@@ -198,10 +200,11 @@ const struct port_addr *port_source(const struct port *port, const struct ip_add
  * subscribers lock their rings and put their rules back). The ids of queues in use never change.
  *
  * How many pairs the port is configured with is DPVMA_QUEUES, which is also the most that it gives;
- * without it, four to start with on a port with flow rules, and more on demand up to what the
- * device, VMA_RING_LIMIT_PER_INTERFACE and the buffers allow; one on a port without, where a second
- * ring shares the first. All of them but those in use are spare: on a port without flow rules
- * packets may arrive there too, so whoever polls queue 0 polls them (@ref port_spares).
+ * without it, four to start with on a port with flow rules or RSS, and more on demand up to what
+ * the device, VMA_RING_LIMIT_PER_INTERFACE and the buffers allow; one on a port without, where a
+ * second ring shares the first. All of them but those in use are spare: on a port without flow
+ * rules packets may arrive there too, so whoever polls queue 0 polls them (@ref port_spares). With
+ * RSS they come to queues in use only, but for queue 0 and for what was on its way.
  *
  * Default descriptor numbers shrink to what the device and the pool allow (said at level debug).
  *
@@ -221,7 +224,8 @@ bool port_pool_used(const struct rte_mempool *pool);
 
 /**
  * The running queues without an owner, whose packets somebody must poll: those of a port without
- * flow rules (with rules, nothing arrives there). Changes with port_queue_get() and _put().
+ * flow rules (with rules, nothing arrives there; with RSS, at queue 0 and where a ring was).
+ * Changes with port_queue_get() and _put().
  * @return how many were written to @p queues, which has room for @p n
  */
 unsigned int port_spares(struct port *port, uint16_t *queues, unsigned int n);
@@ -248,6 +252,36 @@ struct port_ids {
 };
 /** @return 0, -EOPNOTSUPP (no device that programs know by numbers), -ENODEV (it is gone) */
 int port_ids(const struct port *port, struct port_ids *ids);
+
+/** DPVMA_STEERING leaves it to the port whether it has rules. */
+static inline bool
+port_may_use_rules(void)
+{
+	return conf()->steering == CONF_STEERING_AUTO || conf()->steering == CONF_STEERING_RULES;
+}
+
+/** @name Ports that spread by RSS (rss.c) */
+/** @{ */
+/** Of a packet that arrives: IPv4, numbers in network order. */
+struct port_tuple {
+	struct ip_addr remote, local;
+	uint16_t rport, lport;
+	uint8_t proto; /**< IPPROTO_UDP, IPPROTO_TCP */
+};
+/**
+ * The queue at which such a packet arrives, whole and in a frame that the device parses. Any thread
+ * but one that holds a ring's lock; good until a queue of the port changes hands.
+ * @return -ENOTSUP: the port does not spread (caps.rss), or not by such a tuple
+ */
+int port_rss_queue(struct port *port, const struct port_tuple *tuple);
+/**
+ * Change the last bits of the local port number so that answers arrive at @p queue. A number that
+ * does so stays as it is; others become one of several, by what they were. Who needs another number
+ * asks with another. Threads as port_rss_queue().
+ * @return false: there is none, or the port does not spread
+ */
+bool port_rss_fit(struct port *port, struct port_tuple *tuple, uint16_t queue);
+/** @} */
 
 /** Rx interrupt of a queue as an fd to poll; -ENOTSUP where there is none. */
 int port_rx_fd(struct port *port, uint16_t queue);

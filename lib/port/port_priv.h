@@ -7,6 +7,7 @@
  *   probe.c  what a port can do, by trying
  *   start.c  configure, set up, start, stop
  *   queue.c  who has which queue; restarts
+ *   rss.c    the hash and the table by which a port without rules spreads
  *   addr.c   addresses from the configuration or from the kernel
  *   event.c  ethdev events, and the callbacks of other rooms
  *   mcast.c  multicast MACs
@@ -40,6 +41,7 @@ struct port_queues {
 	pthread_mutex_t lock;
 	struct rte_eth_dev_info info;
 	struct rte_eth_conf eth_conf;
+	struct port_rss *rss;		/**< NULL: never asked for */
 	struct rte_mempool *trial_pool; /**< of the trial, until every queue has another */
 	bool probed;			/**< rules and interrupts were tried */
 	bool broken;			/**< a restart failed: nothing more until the next init */
@@ -85,6 +87,25 @@ void port_stop(struct port *port);
 void port_desc(struct port *port, const struct port_queue_conf *conf, uint16_t *rx, uint16_t *tx);
 /** Set up one receive queue. */
 int port_setup_rx(struct port *port, uint16_t queue);
+
+/** Whether the port is to spread by RSS, before it is configured: sets caps.rss. */
+void port_rss_decide(struct port *port);
+void port_rss_free(struct port *port);
+/** The steps of a start, without effect where caps.rss is not set: before the configuration, before
+ * the start, and after it, when what the device has not kept is done without (said once).
+ */
+void port_rss_configure(struct port *port, struct rte_eth_conf *conf);
+void port_rss_prepare(struct port *port);
+void port_rss_verify(struct port *port);
+/** A queue of the running port got an owner, or has none any more. Rings are aside. */
+void port_rss_rewrite(struct port *port);
+/**
+ * Share out the entries of a table evenly among these queues, with as few changes as possible; an
+ * entry that is nobody's yet is UINT16_MAX.
+ * @return entries that changed
+ */
+unsigned int port_rss_fill(
+		uint16_t *table, unsigned int n, const uint16_t *queues, unsigned int n_queues);
 
 /** Find address, MTU and network device; later the kernel's changes come by themselves. */
 int port_addrs_init(struct port *port);

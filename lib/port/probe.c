@@ -129,11 +129,17 @@ port_probe_running(struct port *port)
 		level = rte_log_get_global_level();
 		if (log_level_now < LOG_LEVEL_DEBUG)
 			rte_log_set_global_level(RTE_LOG_CRIT);
-		caps->flow_mark = try_rule(port, true, false) == 0;
-		caps->flow = caps->flow_mark || try_rule(port, false, false) == 0;
+		caps->flow_mark = port_may_use_rules() && try_rule(port, true, false) == 0;
+		caps->flow = caps->flow_mark ||
+				(port_may_use_rules() && try_rule(port, false, false) == 0);
 		caps->rx_interrupt = try_interrupt(port);
 		rte_log_set_global_level(level);
 		port->queues->probed = true;
+		if (conf()->steering == CONF_STEERING_RULES && !caps->flow)
+			LOG_WARNING("port %s: no DPVMA_STEERING=rules here, as it took no rule for "
+				    "a UDP 5-tuple; software hands packets to their ring: give "
+				    "DPVMA_STEERING=auto",
+					port->name);
 	}
 	caps->striding = port->driver->striding != NULL &&
 			port->driver->striding(port, &stride, &strides);
@@ -184,7 +190,7 @@ port_probe_trial(struct port *port)
 	/* rules cannot be tried before it runs, but PMDs that know none say so now */
 	if (port->driver->striding == NULL) {
 		ret = rte_eth_dev_configure(port->id, 1, 1, &plain);
-		if (ret != 0 || try_rule(port, false, true) == -ENOSYS)
+		if (ret != 0 || !port_may_use_rules() || try_rule(port, false, true) == -ENOSYS)
 			return;
 	}
 	ret = trial_queue(port);

@@ -10,7 +10,7 @@
 
 #include "port/port_priv.h"
 
-/* Pairs up front on a port with flow rules, when DPVMA_QUEUES does not say. */
+/* Pairs up front on a port with flow rules or RSS, when DPVMA_QUEUES does not say. */
 #define QUEUES_AUTO 4
 /* Fewest descriptors that shortage of memory may lead to. */
 #define DESC_MIN 256
@@ -38,7 +38,7 @@ queues_limit(const struct port *port)
 	max = RTE_MIN(max, (uint32_t)PORT_QUEUES_MAX);
 	if (conf()->queues > 0)
 		return (uint16_t)RTE_MIN(max, (uint32_t)conf()->queues);
-	if (!port->caps.flow)
+	if (!port->caps.flow && !port->caps.rss)
 		return RTE_MIN(max, 1u);
 	if (conf()->ring_limit_per_interface > 0)
 		max = RTE_MIN(max, (uint32_t)conf()->ring_limit_per_interface);
@@ -275,10 +275,12 @@ start_first(struct port *port, const struct port_queue_conf *want)
 {
 	struct port_queues *qs = port->queues;
 	bool ordinary = is_ordinary(want);
-	uint16_t limit = queues_limit(port);
+	uint16_t limit;
 	unsigned int i;
 	int ret;
 
+	port_rss_decide(port);
+	limit = queues_limit(port);
 	if (limit == 0) {
 		LOG_ERROR("port %s has no queue pair at all: %u receive, %u transmit queues",
 				port->name, port->caps.max_rx_queues, port->caps.max_tx_queues);
@@ -312,7 +314,9 @@ start_first(struct port *port, const struct port_queue_conf *want)
 	stop_spares(port);
 	LOG_DEBUG("port %s: started with %u queue pairs of %u and %u descriptors%s%s%s%s",
 			port->name, qs->n, qs->q[0].rx_desc, qs->q[0].tx_desc,
-			port->caps.flow ? ", flow rules" : "",
+			port->caps.flow			 ? ", flow rules"
+					: port->caps.rss ? ", RSS"
+							 : "",
 			port->caps.isolated ? ", isolated" : "",
 			port->caps.rx_interrupt ? ", interrupts" : "",
 			port->caps.striding ? ", striding" : "");
@@ -341,7 +345,7 @@ drain(struct port *port, uint16_t queue)
 
 /*
  * Spare queues of a port without rules are polled by whoever polls queue 0, so a queue changes
- * hands with every poller aside.
+ * hands with every poller aside; and so the table of a port that spreads.
  */
 static void
 hand_over(struct port *port, struct port_queue *q, bool owned)
@@ -353,6 +357,8 @@ hand_over(struct port *port, struct port_queue *q, bool owned)
 	q->owned = owned;
 	q->used = true;
 	port->queues->n_owned += owned ? 1 : -1;
+	if (polled)
+		port_rss_rewrite(port);
 	if (polled)
 		port_restarting(port, true);
 }
@@ -558,6 +564,17 @@ port_queue_put(struct port *port, uint16_t queue)
 	port_unlock(port);
 }
 
+/* With RSS nothing new comes but what the device has no hash for. */
+static bool
+may_receive(const struct port *port, uint16_t queue)
+{
+	const struct port_queue *q = &port->queues->q[queue];
+
+	if (!port->started || port->caps.flow || q->owned || q->stopped)
+		return false;
+	return !port->caps.rss || q->used || queue == 0;
+}
+
 unsigned int
 port_spares(struct port *port, uint16_t *queues, unsigned int n)
 {
@@ -566,7 +583,7 @@ port_spares(struct port *port, uint16_t *queues, unsigned int n)
 
 	port_lock(port);
 	for (i = 0; i < qs->n && found < n; i++)
-		if (port->started && !port->caps.flow && !qs->q[i].owned && !qs->q[i].stopped)
+		if (may_receive(port, (uint16_t)i))
 			queues[found++] = (uint16_t)i;
 	port_unlock(port);
 	return found;

@@ -87,6 +87,7 @@ make_conf(struct port *port, bool interrupts)
 	memset(ec, 0, sizeof(*ec));
 	ec->rxmode.mq_mode = RTE_ETH_MQ_RX_NONE;
 	ec->txmode.mq_mode = RTE_ETH_MQ_TX_NONE;
+	port_rss_configure(port, ec);
 	ec->rxmode.mtu = port->mtu;
 	/* VLAN tags stay in the frame: the stack parses them, and strides stay as they came */
 	ec->rxmode.offloads = info->rx_offload_capa & RX_OFFLOADS;
@@ -183,6 +184,7 @@ configure_and_start(struct port *port, bool interrupts)
 	}
 	if (ret != 0)
 		return ret;
+	port_rss_prepare(port);
 	ret = rte_eth_dev_start(port->id);
 	if (ret != 0)
 		LOG_DEBUG("port %s: start: %s", port->name, rte_strerror(-ret));
@@ -200,6 +202,8 @@ port_start(struct port *port)
 	/* some PMDs refuse a configuration with interrupts; memory and owner would not change */
 	if (ret != 0 && ret != -ENOMEM && ret != -EBUSY)
 		ret = configure_and_start(port, false);
+	if (ret == 0)
+		port_rss_verify(port);
 	port_fork_keep();
 	if (ret != 0)
 		return ret;

@@ -44,6 +44,7 @@ port_free(struct port *port)
 		return;
 	if (port->queues != NULL) {
 		pthread_mutex_destroy(&port->queues->lock);
+		port_rss_free(port);
 		free(port->queues->q);
 		free(port->queues);
 	}

@@ -120,6 +120,7 @@ static const struct {
 	D(DPVMA_CONFIG, ""),
 	D(DPVMA_PORTS, ""),
 	D(DPVMA_QUEUES, "0"),
+	D(DPVMA_STEERING, "auto"),
 	D(DPVMA_RX_BURST, "64"),
 	D(DPVMA_TX_SCHEDULING, "0"),
 	D(DPVMA_MPRQ_STRIDE, "2048"),
