@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Flows on the control path: who takes the packets of a key, in the device where it steers, in the
- * tables of the rings where it does not. Lookups are flow_table.c's, rules are rule.c's.
+ * tables of the rings where it does not. Lookups are flow_table.c's, rules are rule.c's, marks are
+ * mark.c's; how flows end is in flow_end.c.
  *
  * Which rings know a flow. One that a rule steers is known to the ring the rule leads to, and to
  * those it led to before it moved, since their queues may hold packets yet. One that no rule steers
  * can arrive anywhere, so every ring of the port knows it, those made later too. Whoever receives a
  * packet for another ring's flow hands it over.
- *
- * Before a flow is freed, it is taken out of the tables and every ring's rx_lock was held once:
- * whoever had a pointer to it from a table or a mark is done with it then.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -18,83 +16,7 @@
 
 #include "ring/ring_priv.h"
 
-/* The device's MARK has 24 bits, and mlx5 keeps the last few for itself. */
-#define MARK_LIMIT 0xffff00u
-/* Marks that rest before they are used again, so that a late packet does not meet a new flow. */
-#define MARK_REST 32
-#define MARKS_MIN 64
-
-static int
-marks_grow(struct ring_port *rp)
-{
-	uint32_t n = rp->by_mark_n == 0 ? MARKS_MIN : rp->by_mark_n * 2;
-	struct flow **marks, **old = rp->by_mark;
-	uint32_t *rest;
-	struct ring_ctl *ctl;
-
-	if (rp->by_mark_n >= MARK_LIMIT)
-		return -ENOSPC;
-	marks = calloc(n, sizeof(*marks));
-	rest = calloc(n, sizeof(*rest));
-	if (marks == NULL || rest == NULL) {
-		free(marks);
-		free(rest);
-		return -ENOMEM;
-	}
-	if (rp->by_mark_n > 0)
-		memcpy(marks, old, rp->by_mark_n * sizeof(*marks));
-	for (uint32_t i = 0; i < rp->mark_free_n; i++)
-		rest[i] = rp->mark_free[(rp->mark_free_head + i) % rp->by_mark_n];
-	free(rp->mark_free);
-	rp->mark_free = rest;
-	rp->mark_free_head = 0;
-	rp->by_mark = marks;
-	rp->by_mark_n = n;
-	if (rp->mark_next == 0)
-		rp->mark_next = 1; /* 0 is a packet without a mark */
-	TAILQ_FOREACH (ctl, &rp->rings, next) {
-		ring_rx_lock(&ctl->ring);
-		ctl->ring.by_mark = marks;
-		ctl->ring.by_mark_n = n;
-		ring_rx_unlock(&ctl->ring);
-	}
-	free(old);
-	return 0;
-}
-
-static uint32_t
-mark_pop(struct ring_port *rp)
-{
-	uint32_t mark = rp->mark_free[rp->mark_free_head];
-
-	rp->mark_free_head = (rp->mark_free_head + 1) % rp->by_mark_n;
-	rp->mark_free_n--;
-	return mark;
-}
-
-static int
-mark_get(struct ring_port *rp, uint32_t *mark)
-{
-	if (rp->mark_next >= RTE_MIN(rp->by_mark_n, MARK_LIMIT)) {
-		int ret = rp->mark_free_n >= MARK_REST ? -EAGAIN : marks_grow(rp);
-
-		if (ret != 0) {
-			if (rp->mark_free_n == 0)
-				return ret;
-			*mark = mark_pop(rp);
-			return 0;
-		}
-	}
-	*mark = rp->mark_next++;
-	return 0;
-}
-
-static void
-mark_put(struct ring_port *rp, uint32_t mark)
-{
-	rp->mark_free[(rp->mark_free_head + rp->mark_free_n) % rp->by_mark_n] = mark;
-	rp->mark_free_n++;
-}
+#define REFUSALS_MS 1000 /* between two lines about them */
 
 /* The rings of a port that restarts are locked already. */
 static void
@@ -128,6 +50,7 @@ learn_all(struct ring_port *rp, struct flow *flow)
 	struct ring_ctl *ctl;
 	int ret = rp->rings_n > 1 ? flow_handover(flow->ring) : 0;
 
+	flow_ctl(flow)->wide = true;
 	TAILQ_FOREACH (ctl, &rp->rings, next)
 		if (ret == 0)
 			ret = learn(rp, &ctl->ring, flow);
@@ -174,7 +97,7 @@ flow_teach(struct ring_ctl *ctl)
 	TAILQ_FOREACH (f, &rp->flows, next) {
 		if (ret == 0 && !f->flow.in_device && f->flow.key.lport != 0) {
 			ret = flow_table_add(ctl->ring.flows, &f->flow);
-			taught = true;
+			f->wide = taught = true;
 		}
 	}
 	if (rp->rings_n > 1 && (taught || !rp->port->caps.isolated)) {
@@ -203,21 +126,50 @@ count_rule(struct ring_port *rp, struct ring *ring, int gauge, unsigned int refu
 	unlock_unless_restarting(rp, ring);
 }
 
-/* Out of line: said for each flow where it is lost by that, else once a port. */
+static void
+count_made(struct ring_port *rp, const struct flow *flow)
+{
+	lock_unless_restarting(rp, flow->ring);
+	STAT_INC(&flow->ring->stats, RING, rules);
+	STAT_ADD(&flow->ring->stats, RING, rules_extra, (flow->flags & FLOW_EXTRA) != 0);
+	unlock_unless_restarting(rp, flow->ring);
+}
+
+/*
+ * Out of line: where software steers it is said once a port; where the flow is lost by it, now and
+ * then, since a device whose rules ran out refuses thousands a second.
+ */
 static void
 tell_refusal(struct ring_port *rp, const struct flow *flow, const char *why)
 {
 	char local[IP_ADDR_STRLEN];
+	uint64_t now = clock_ms();
 
+	if ((flow->flags & FLOW_EXTRA) != 0)
+		return;
 	if (rp->port->caps.isolated) {
+		if (rp->refusal_told && now - rp->refusal_ms < REFUSALS_MS)
+			return;
+		rp->refusal_ms = now;
 		LOG_ERROR("%s: the device refused to steer %s port %u here: %s", rp->port->name,
 				ip_format(&flow->key.local, local),
 				rte_be_to_cpu_16(flow->key.lport), why);
 	} else if (!rp->refusal_told) {
-		rp->refusal_told = true;
 		LOG_DETAILS("%s: the device refused a steering rule, software steers: %s",
 				rp->port->name, why);
 	}
+	rp->refusal_told = true;
+}
+
+static void
+note_refusal(struct ring_port *rp, struct flow_ctl *f, const char *why)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "the device refused the rule: %.32s", why);
+	free(f->refused);
+	f->refused = strdup(text);
+	tell_refusal(rp, &f->flow, why);
 }
 
 /* 0 when a rule steers it, or when it need not. */
@@ -233,14 +185,13 @@ steer(struct ring_port *rp, struct flow_ctl *f)
 	ret = rule_create(rp, f, f->flow.ring->queue, why, sizeof(why), &rule);
 	if (ret != 0) {
 		count_rule(rp, f->flow.ring, 0, 1);
-		snprintf(f->refused, sizeof(f->refused), "the device refused the rule: %.32s", why);
-		tell_refusal(rp, &f->flow, why);
-		return rp->port->caps.isolated ? ret : 0;
+		note_refusal(rp, f, why);
+		return rp->port->caps.isolated || (f->flow.flags & FLOW_EXTRA) != 0 ? -ENOSPC : 0;
 	}
 	f->rule_queue = f->flow.ring->queue;
 	f->flow.rule = rule;
 	f->flow.in_device = true;
-	count_rule(rp, f->flow.ring, 1, 0);
+	count_made(rp, &f->flow);
 	return 0;
 }
 
@@ -254,40 +205,6 @@ plain_comes(struct ring_port *rp, struct flow_ctl *f)
 	f->flow.ring->plain_flows++;
 	unlock_unless_restarting(rp, f->flow.ring);
 	f->plain = true;
-}
-
-/* rx_lock held, no rule leads here any more; the queue may have packets yet. */
-static void
-plain_gone(struct ring *ring)
-{
-	ring->plain_flows--;
-	ring->plain_late = true;
-}
-
-/* No ring knows it afterwards, and nobody is in the middle of delivering to it. */
-static void
-forget(struct ring_port *rp, struct flow_ctl *f)
-{
-	struct ring_ctl *ctl;
-
-	if (f->flow.rule != NULL)
-		rule_destroy(rp, f->flow.rule);
-	TAILQ_REMOVE(&rp->flows, f, next);
-	flow_table_del(rp->all, &f->flow);
-	__atomic_store_n(&rp->by_mark[f->flow.mark], NULL, __ATOMIC_RELEASE);
-	TAILQ_FOREACH (ctl, &rp->rings, next) {
-		ring_rx_lock(&ctl->ring);
-		flow_table_del(ctl->ring.flows, &f->flow);
-		if (&ctl->ring == f->flow.ring) {
-			if (f->flow.in_device)
-				STAT_ADD(&ctl->ring.stats, RING, rules, UINT64_MAX);
-			if (f->plain)
-				plain_gone(&ctl->ring);
-		}
-		ring_rx_unlock(&ctl->ring);
-	}
-	mark_put(rp, f->flow.mark);
-	free(f);
 }
 
 /* Every way to write "any" is zeros, so that keys are compared as words. */
@@ -347,7 +264,7 @@ add(struct ring_port *rp, struct ring *ring, const struct flow_key *k, struct si
 	if (ret == 0 && !f->flow.in_device && k->lport != 0)
 		ret = learn_all(rp, &f->flow);
 	if (ret != 0) {
-		forget(rp, f);
+		flows_forget(rp, &f, 1);
 		return ret;
 	}
 	*flow = &f->flow;
@@ -367,16 +284,6 @@ ring_flow_add(struct ring *ring, const struct flow_key *key, struct sink *sink, 
 	ret = add(ring_ctl(ring)->owner, ring, &k, sink, flags, flow);
 	table_unlock();
 	return ret;
-}
-
-void
-ring_flow_del(struct flow *flow)
-{
-	if (flow == NULL)
-		return;
-	table_lock();
-	forget(ring_ctl(flow->ring)->owner, flow_ctl(flow));
-	table_unlock();
 }
 
 void
@@ -433,6 +340,7 @@ move(struct ring_port *rp, struct flow_ctl *f, struct ring *to)
 		ret = learn(rp, from, &f->flow);
 	if (ret != 0)
 		return ret;
+	f->wide = true;
 	ring_rx_lock(first);
 	ring_rx_lock(second);
 	__atomic_store_n(&f->flow.ring, to, __ATOMIC_RELEASE);
@@ -453,8 +361,7 @@ move(struct ring_port *rp, struct flow_ctl *f, struct ring *to)
 	}
 	/* The rule may lead to the old ring for as long as that lives: it goes on counting it. */
 	count_rule(rp, to, f->flow.rule == NULL ? -1 : 0, 1);
-	snprintf(f->refused, sizeof(f->refused), "the device refused the rule: %.32s", why);
-	tell_refusal(rp, &f->flow, why);
+	note_refusal(rp, f, why);
 	if (f->flow.rule == NULL) {
 		f->flow.in_device = false;
 		return learn_all(rp, &f->flow);
@@ -498,12 +405,13 @@ flow_port_up(struct ring_port *rp)
 	unsigned int lost = 0;
 
 	TAILQ_FOREACH (f, &rp->flows, next) {
-		bool had = f->flow.in_device;
+		bool had = f->flow.in_device, refused;
 
 		f->flow.in_device = false;
 		if (had)
 			count_rule(rp, f->flow.ring, -1, 0);
-		if (steer(rp, f) != 0 || (!f->flow.in_device && learn_all(rp, &f->flow) != 0))
+		refused = steer(rp, f) != 0 && (f->flow.flags & FLOW_EXTRA) == 0;
+		if (refused || (!f->flow.in_device && learn_all(rp, &f->flow) != 0))
 			lost++;
 	}
 	if (lost > 0)
@@ -519,7 +427,7 @@ flow_port_free(struct ring_port *rp)
 	struct flow_ctl *f;
 
 	while ((f = TAILQ_FIRST(&rp->flows)) != NULL)
-		forget(rp, f);
+		flows_forget(rp, &f, 1);
 	free(rp->by_mark);
 	free(rp->mark_free);
 	flow_table_free(rp->all);

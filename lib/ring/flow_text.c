@@ -45,7 +45,7 @@ why_software(const struct ring_port *rp, const struct flow_ctl *f)
 		return ip_is_multicast(&f->flow.key.local) ? "a rule on the group's MAC address "
 							     "brings its packets"
 							   : "its packets come without a rule";
-	return f->refused[0] != '\0' ? f->refused : "the port restarts";
+	return f->refused != NULL ? f->refused : "the port restarts";
 }
 
 void

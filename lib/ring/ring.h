@@ -172,6 +172,8 @@ struct sink {
 
 #define FLOW_RULE 0x1	/**< steer in the device when it can; on an isolated port it must */
 #define FLOW_CYCLIC 0x2 /**< belongs to the ring's cyclic reader, not to the sink */
+/** With FLOW_RULE: a wider flow brings its packets as well, so without a rule there is no flow. */
+#define FLOW_EXTRA 0x10
 
 /** What every packet of the flow reads fills the first cache line. */
 struct flow {
@@ -190,13 +192,15 @@ struct flow {
  * Local address "any" is a software entry that matches last and makes no rule.
  *
  * @return 0, -EINVAL (not UDP or TCP, a remote address with local any, FLOW_VLAN_ANY with another),
- *         -EEXIST (the key is taken on this port), -ENOMEM, -ENOSPC (table full), or on an isolated
- *         port the device's refusal (counted)
+ *         -EEXIST (the key is taken on this port), -ENOMEM, -ENOSPC (table full; on an isolated
+ *         port, or with FLOW_EXTRA, the device refused the rule, which is counted)
  */
 int ring_flow_add(struct ring *ring, const struct flow_key *key, struct sink *sink,
 		unsigned int flags, struct flow **flow);
-/** On return no ring knows the flow and its sink is not called any more. */
+/** On return no ring knows the flow and its sink is not called any more. NULL: nothing. */
 void ring_flow_del(struct flow *flow);
+/** The same with many, of whichever ports: each ring is locked once for dozens of them. */
+void ring_flow_del_many(struct flow *const *flows, unsigned int n);
 /**
  * Move to another ring of the same port without losing a packet that is on its way: the old ring
  * hands over what still waits in its queue.

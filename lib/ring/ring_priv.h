@@ -90,6 +90,7 @@ struct ring_port {
 	uint32_t mark_free_head, mark_free_n;
 	bool flat_priority; /**< the device takes no rule of another priority than 0 */
 	bool refusal_told;
+	uint64_t refusal_ms; /**< when, the last time */
 	bool restarting;
 };
 
@@ -99,7 +100,8 @@ struct flow_ctl {
 	TAILQ_ENTRY(flow_ctl) next;
 	uint16_t rule_queue; /**< where the rule in the device leads */
 	bool plain;	     /**< counted in plain_flows of its ring */
-	char refused[64];    /**< why the device took no rule, the last time */
+	bool wide;	     /**< other rings than its own may know it */
+	char *refused;	     /**< why the device took no rule, the last time; NULL */
 };
 
 static inline struct ring_ctl *
@@ -210,6 +212,22 @@ void flow_port_up(struct ring_port *rp);
 /** Other rings may receive for this one: give it a handover ring. 0 or -ENOMEM (logged). */
 int flow_handover(struct ring *ring);
 void flow_port_free(struct ring_port *rp);
+/** @} */
+
+/** @name Flows that end (flow_end.c) */
+/** @{ */
+/** They are freed. */
+void flows_forget(struct ring_port *rp, struct flow_ctl *const *flows, unsigned int n);
+/** rx_lock held, no rule leads here any more; the queue may have packets yet. */
+void plain_gone(struct ring *ring);
+/** @} */
+
+/** @name Marks (mark.c) */
+/** @{ */
+/** Room for twice as many. 0, -ENOMEM, -ENOSPC */
+int marks_grow(struct ring_port *rp);
+int mark_get(struct ring_port *rp, uint32_t *mark);
+void mark_put(struct ring_port *rp, uint32_t mark);
 /** @} */
 
 /** @name Rules in the device (rule.c) */

@@ -44,6 +44,8 @@
 	X(igmp_in, "IGMP messages received")                                                       \
 	X(rules, "steering rules in the device")                                                   \
 	X(rules_refused, "steering rules the device refused, so that software steers")             \
+	X(rules_extra, "steering rules made for accepted connections that stay")                   \
+	X(rules_shared, "connections begun by a wider rule, as the device refused one of theirs")  \
 	X(sleeps, "times a thread slept for this ring")                                            \
 	X(migrations, "sockets that moved to this ring from another")                              \
 	X(tx_too_big, "packets dropped because they exceed the MTU and may not be fragmented")     \

@@ -113,6 +113,8 @@ create(struct ring *ring, struct stream_engine **engine)
 	e->lockless = conf()->thread_mode == CONF_THREAD_SINGLE;
 	e->sink.deliver = deliver;
 	e->due = UINT64_MAX;
+	TAILQ_INIT(&e->young);
+	TAILQ_INIT(&e->making);
 	rte_spinlock_init(&e->lock);
 	configure(ring, &c);
 	c.ctx = e;
@@ -173,6 +175,12 @@ engines_free(void)
 
 	while ((e = TAILQ_FIRST(&engines)) != NULL)
 		destroy(e);
+}
+
+struct stream_engine *
+engine_next(const struct stream_engine *e)
+{
+	return e == NULL ? TAILQ_FIRST(&engines) : TAILQ_NEXT(e, next);
 }
 
 void

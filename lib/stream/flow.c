@@ -12,18 +12,27 @@
 #include "port/port.h"
 #include "stream/stream_priv.h"
 
+#define BATCH 64 /* flows that go at once */
+
 static SLIST_HEAD(, stream_flow) dead = SLIST_HEAD_INITIALIZER(dead);
 static rte_spinlock_t dead_lock = RTE_SPINLOCK_INITIALIZER;
 
-static struct stream_flow *
-find(const struct lport *lp, const struct port *port, const struct flow_key *key)
+int
+flow_compare(const struct stream_flow *a, const struct stream_flow *b)
 {
-	struct stream_flow *f;
+	if (a->port != b->port)
+		return a->port < b->port ? -1 : 1;
+	return memcmp(&a->key, &b->key, sizeof(a->key));
+}
 
-	LIST_FOREACH (f, &lp->flows, next)
-		if (f->port == port && memcmp(&f->key, key, sizeof(*key)) == 0)
-			return f;
-	return NULL;
+RB_GENERATE(flow_tree, stream_flow, next, flow_compare)
+
+static struct stream_flow *
+find(struct lport *lp, struct port *port, const struct flow_key *key)
+{
+	struct stream_flow like = { .port = port, .key = *key };
+
+	return RB_FIND(flow_tree, &lp->flows, &like);
 }
 
 static int
@@ -71,7 +80,7 @@ flow_get(struct lport *lp, struct port *port, const struct flow_key *key, struct
 		return ret == -EEXIST ? -EADDRINUSE : ret;
 	}
 	f->refs = 1;
-	LIST_INSERT_HEAD(&lp->flows, f, next);
+	RB_INSERT(flow_tree, &lp->flows, f);
 	*flow = f;
 	return 0;
 }
@@ -126,12 +135,17 @@ stream_guard(struct stream *s, int fd)
 void
 stream_foreach_flow(struct stream *s, void (*cb)(struct flow *flow, void *ctx), void *ctx)
 {
+	struct flow *own;
+
 	stream_control_lock();
 	for (unsigned int i = 0; i < s->n_seats; i++)
 		cb(s->seats[i]->flow, ctx);
 	if (s->phase == STREAM_CONNECTING || s->phase == STREAM_CONNECTED)
 		if (s->flow != NULL && s->flow->flow != NULL)
 			cb(s->flow->flow, ctx);
+	own = own_of(s);
+	if (own != NULL)
+		cb(own, ctx);
 	stream_control_unlock();
 }
 
@@ -156,8 +170,8 @@ stream_unguard(uint16_t port_be)
 	stream_control_lock();
 	lp = number_find(port_be);
 	if (lp != NULL && !listened(lp))
-		LIST_FOREACH (f, &lp->flows, next)
-			any |= unguard(f);
+		RB_FOREACH(f, flow_tree, &lp->flows)
+	any |= unguard(f);
 	stream_control_unlock();
 	return any;
 }
@@ -168,40 +182,49 @@ free_flow(struct stream_flow *f)
 	struct lport *lp = f->lp;
 
 	unguard(f);
-	LIST_REMOVE(f, next);
-	ring_flow_del(f->flow);
+	RB_REMOVE(flow_tree, &lp->flows, f);
 	engine_put(f->engine);
 	ring_release(f->ring);
 	free(f);
 	number_put(lp);
 }
 
-static struct stream_flow *
-take_dead(void)
+/* Who takes one up again has the control lock. */
+static unsigned int
+take_dead(struct stream_flow **f)
 {
-	struct stream_flow *f;
+	unsigned int n = 0;
 
 	rte_spinlock_lock(&dead_lock);
-	f = SLIST_FIRST(&dead);
-	if (f != NULL) {
+	while (n < BATCH && !SLIST_EMPTY(&dead)) {
+		f[n] = SLIST_FIRST(&dead);
 		SLIST_REMOVE_HEAD(&dead, next_dead);
-		f->dead = false;
+		f[n]->dead = false;
+		n += __atomic_load_n(&f[n]->refs, __ATOMIC_ACQUIRE) == 0;
 	}
 	rte_spinlock_unlock(&dead_lock);
-	return f;
+	return n;
 }
 
 void
 flow_reap(void)
 {
-	struct stream_flow *f;
+	struct stream_flow *f[BATCH];
+	struct flow *flows[BATCH];
+	unsigned int n;
 
-	if (likely(SLIST_EMPTY(&dead)))
+	if (likely(SLIST_EMPTY(&dead) && !own_ended()))
 		return;
-	/* who takes one up again has the control lock */
-	while ((f = take_dead()) != NULL)
-		if (__atomic_load_n(&f->refs, __ATOMIC_ACQUIRE) == 0)
-			free_flow(f);
+	do {
+		n = take_dead(f);
+		/* whatever leads to the engines of these has ended before them */
+		own_reap();
+		for (unsigned int i = 0; i < n; i++)
+			flows[i] = f[i]->flow;
+		ring_flow_del_many(flows, n);
+		for (unsigned int i = 0; i < n; i++)
+			free_flow(f[i]);
+	} while (n == BATCH);
 }
 
 void
@@ -209,7 +232,8 @@ flow_conn_gone(void *ctx, struct tcp_conn *conn)
 {
 	struct conn_extra *x = extra_of(conn);
 
-	(void)ctx;
+	/* first: its listener's flow keeps the engine */
+	own_end(ctx, x);
 	if (x->flow == NULL)
 		return;
 	if (x->orphan) {
@@ -231,7 +255,8 @@ undeliver(struct lport *lp, void *ctx)
 	struct stream_flow *f;
 
 	(void)ctx;
-	LIST_FOREACH (f, &lp->flows, next) {
+	RB_FOREACH(f, flow_tree, &lp->flows)
+	{
 		ring_flow_del(f->flow);
 		f->flow = NULL;
 	}
@@ -243,8 +268,8 @@ free_all(struct lport *lp, void *ctx)
 	struct stream_flow *f;
 
 	(void)ctx;
-	while ((f = LIST_FIRST(&lp->flows)) != NULL) {
-		LIST_REMOVE(f, next);
+	while ((f = RB_MIN(flow_tree, &lp->flows)) != NULL) {
+		RB_REMOVE(flow_tree, &lp->flows, f);
 		unguard(f);
 		ring_release(f->ring);
 		free(f);
@@ -255,6 +280,7 @@ free_all(struct lport *lp, void *ctx)
 void
 flows_free(void)
 {
+	own_free();
 	number_foreach(undeliver, NULL);
 	engines_free();
 	SLIST_INIT(&dead);

@@ -315,6 +315,7 @@ take(struct stream *l, const struct desk *desk, struct tcp_conn *conn, struct st
 	s->alloc = l->alloc;
 	stream_own(s, desk->engine, conn, flow_hold(seat_of(l, desk->engine, key)));
 	s->phase = STREAM_CONNECTED;
+	own_want(desk->engine, conn);
 }
 
 static int

@@ -30,7 +30,7 @@ number_get(uint16_t port_be)
 		return NULL;
 	lp->port = port_be;
 	TAILQ_INIT(&lp->streams);
-	LIST_INIT(&lp->flows);
+	RB_INIT(&lp->flows);
 	lports[port_be] = lp;
 	return lp;
 }
@@ -38,7 +38,7 @@ number_get(uint16_t port_be)
 void
 number_put(struct lport *lp)
 {
-	if (!TAILQ_EMPTY(&lp->streams) || !LIST_EMPTY(&lp->flows))
+	if (!TAILQ_EMPTY(&lp->streams) || !RB_EMPTY(&lp->flows))
 		return;
 	lports[lp->port] = NULL;
 	free(lp);
@@ -87,11 +87,12 @@ refuses(const struct stream *s, const struct ip_addr *addr, const struct stream 
 
 /* Connections that outlive their sockets: TIME-WAIT above all. */
 static bool
-left_refuses(const struct stream *s, const struct ip_addr *addr, const struct lport *lp)
+left_refuses(const struct stream *s, const struct ip_addr *addr, struct lport *lp)
 {
-	const struct stream_flow *f;
+	struct stream_flow *f;
 
-	LIST_FOREACH (f, &lp->flows, next) {
+	RB_FOREACH(f, flow_tree, &lp->flows)
+	{
 		uint32_t left = __atomic_load_n(
 				s->opt.reuse_addr ? &f->left_strict : &f->left, __ATOMIC_RELAXED);
 
@@ -108,7 +109,7 @@ bool
 number_conflict(const struct stream *s, const struct ip_addr *addr, uint16_t port_be,
 		bool listening)
 {
-	const struct lport *lp = lports[port_be];
+	struct lport *lp = lports[port_be];
 	const struct stream *other;
 
 	if (lp == NULL)

@@ -233,6 +233,7 @@ let_go(struct stream *s, bool abort)
 		s->filter |= FILTER_HIDES;
 	if (conn != NULL) {
 		x = extra_of(conn);
+		own_end(s->engine, x);
 		x->orphan = true;
 		__atomic_fetch_add(&x->flow->left, 1, __ATOMIC_RELAXED);
 		if (!x->reuse)
@@ -577,13 +578,17 @@ uint64_t
 stream_progress(uint64_t now)
 {
 	struct turn t = { .now = now, .next = now + PROGRESS_MS * UINT64_C(1000000) };
+	uint64_t due;
 
 	engine_foreach(turn_of, &t);
 	if (pthread_mutex_trylock(&control) == 0) {
 		listen_follow();
 		flow_reap();
+		own_run();
 		stream_control_unlock();
 	}
+	due = own_due(now);
+	t.next = RTE_MIN(t.next, due);
 	return t.next;
 }
 /** @} */

@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <sys/queue.h>
+#include <sys/tree.h>
 
 #include <rte_spinlock.h>
 
@@ -48,6 +49,7 @@ struct stream_engine {
 	unsigned int refs; /**< flows; control lock */
 	struct sink sink;
 	TAILQ_ENTRY(stream_engine) next;
+	uint64_t no_rules_before; /**< ms of clock_ms(): the device has refused one; control lock */
 	rte_spinlock_t lock __rte_cache_aligned;
 	uint64_t due;	    /**< of the next timer, ns; written with the lock, read without */
 	uint64_t check_tsc; /**< no look at the clock before */
@@ -55,12 +57,20 @@ struct stream_engine {
 	unsigned int troubles;
 	struct trouble trouble[TROUBLES];
 	struct way ways[WAYS];
+	TAILQ_HEAD(young_list, conn_extra) young; /**< may get a rule of their own, oldest first */
+	struct young_list making;		  /**< get one at present */
 };
 
 /** Behind each connection of the engine. */
 struct conn_extra {
 	struct net_dst d;	  /**< the way, renewed when it is not valid */
 	struct stream_flow *flow; /**< that brings its segments; NULL until accepted */
+	union {
+		TAILQ_ENTRY(conn_extra) next_young;
+		struct flow *own; /**< that brings them besides, with a rule for them alone */
+	};
+	uint32_t since;	   /**< ms of clock_ms(), when it began to wait for one */
+	uint8_t own_state; /**< OWN_* */
 	uint8_t ttl, tos;
 	bool set;    /**< ttl and tos are */
 	bool orphan; /**< its socket is closed: counted in the flow */
@@ -73,6 +83,8 @@ extra_of(struct tcp_conn *conn)
 	return tcp_extra(conn);
 }
 
+/** Each engine after another, NULL before the first and behind the last; control lock held. */
+struct stream_engine *engine_next(const struct stream_engine *engine);
 /** The engine of a ring, made on first need; holds the ring. 0, -ENOMEM, -EINVAL */
 int engine_get(struct ring *ring, struct stream_engine **engine);
 void engine_put(struct stream_engine *engine);
@@ -103,7 +115,7 @@ int way_of(struct stream_engine *engine, struct tcp_conn *conn, struct net_dst *
 struct lport {
 	uint16_t port; /**< network order */
 	TAILQ_HEAD(, stream) streams;
-	LIST_HEAD(, stream_flow) flows;
+	RB_HEAD(flow_tree, stream_flow) flows;
 };
 struct lport *number_find(uint16_t port_be);
 /** Free it when nobody has it. */
@@ -127,7 +139,7 @@ void number_leave(struct stream *s);
  * listener while connections that came by it live.
  */
 struct stream_flow {
-	LIST_ENTRY(stream_flow) next; /**< of the local port */
+	RB_ENTRY(stream_flow) next; /**< of the local port */
 	struct lport *lp;
 	struct port *port;
 	struct flow_key key;
@@ -142,6 +154,9 @@ struct stream_flow {
 	bool dead;	      /**< in the list of those to be looked at; dead_lock */
 	SLIST_ENTRY(stream_flow) next_dead;
 };
+/** By port and key. */
+int flow_compare(const struct stream_flow *a, const struct stream_flow *b);
+RB_PROTOTYPE(flow_tree, stream_flow, next, flow_compare)
 /** With one more reference, made when there is none of that key; control lock held. */
 int flow_get(struct lport *lp, struct port *port, const struct flow_key *key,
 		struct ring_alloc *alloc, struct stream_flow **flow);
@@ -159,6 +174,27 @@ void flow_reap(void);
 void flows_free(void);
 /** tcp_ops.gone */
 void flow_conn_gone(void *ctx, struct tcp_conn *conn);
+/** @} */
+
+/** @name Flows of accepted connections (own.c) */
+/** @{ */
+enum own_state { OWN_NONE, OWN_YOUNG, OWN_MAKING, OWN_HAS };
+/** It was accepted, its flow is set: it gets one of its own if it stays. Engine locked. */
+void own_want(struct stream_engine *engine, struct tcp_conn *conn);
+/** It needs none any more. Engine locked, in a delivery or not. */
+void own_end(struct stream_engine *engine, struct conn_extra *extra);
+/** Whether own_reap() has something to do. */
+bool own_ended(void);
+/** Remove those that ended; control lock held. */
+void own_reap(void);
+/** Make some; control lock held. */
+void own_run(void);
+/** When it wants to be called again, ns. */
+uint64_t own_due(uint64_t now);
+/** That of a socket's connection, or NULL; control lock held, so that it stays. */
+struct flow *own_of(struct stream *s);
+/** All go. */
+void own_free(void);
 /** @} */
 
 /** @name The socket */

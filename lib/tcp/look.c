@@ -93,6 +93,12 @@ tcp_extra(struct tcp_conn *conn)
 	return conn_extra(conn);
 }
 
+struct tcp_conn *
+tcp_conn_of_extra(void *extra)
+{
+	return (struct tcp_conn *)extra - 1;
+}
+
 const struct tcp_key *
 tcp_conn_key(const struct tcp_conn *conn)
 {

@@ -318,6 +318,7 @@ void tcp_set_owner(struct tcp_conn *conn, void *owner);
 void *tcp_owner(const struct tcp_conn *conn);
 /** The connection's conn_extra bytes, zero at first, at least 8-byte aligned. */
 void *tcp_extra(struct tcp_conn *conn);
+struct tcp_conn *tcp_conn_of_extra(void *extra);
 const struct tcp_key *tcp_conn_key(const struct tcp_conn *conn);
 struct tcp_engine *tcp_conn_engine(const struct tcp_conn *conn);
 enum tcp_state tcp_conn_state(const struct tcp_conn *conn);

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Flows that end, many at once: no ring knows them afterwards, and nobody is in the middle of
+ * delivering to them. A ring's lock is taken once for all of a batch, whatever the ring knows of
+ * them: who looks at a mark in this moment may have come by their address.
+ */
+#include <stdlib.h>
+
+#include "ring/ring_priv.h"
+
+/* So that a ring is not locked for long. */
+#define BATCH 64
+
+void
+plain_gone(struct ring *ring)
+{
+	ring->plain_flows--;
+	ring->plain_late = true;
+}
+
+static void
+forget_at(struct ring *ring, struct flow_ctl *const *flows, unsigned int n)
+{
+	ring_rx_lock(ring);
+	for (unsigned int i = 0; i < n; i++) {
+		struct flow_ctl *f = flows[i];
+
+		if (f->wide || f->flow.ring == ring)
+			flow_table_del(ring->flows, &f->flow);
+		if (f->flow.ring != ring)
+			continue;
+		if (f->flow.in_device)
+			STAT_ADD(&ring->stats, RING, rules, UINT64_MAX);
+		if (f->plain)
+			plain_gone(ring);
+	}
+	ring_rx_unlock(ring);
+}
+
+void
+flows_forget(struct ring_port *rp, struct flow_ctl *const *flows, unsigned int n)
+{
+	struct ring_ctl *ctl;
+
+	for (unsigned int i = 0; i < n; i++) {
+		struct flow_ctl *f = flows[i];
+
+		if (f->flow.rule != NULL)
+			rule_destroy(rp, f->flow.rule);
+		TAILQ_REMOVE(&rp->flows, f, next);
+		flow_table_del(rp->all, &f->flow);
+		__atomic_store_n(&rp->by_mark[f->flow.mark], NULL, __ATOMIC_RELEASE);
+	}
+	TAILQ_FOREACH (ctl, &rp->rings, next)
+		forget_at(&ctl->ring, flows, n);
+	for (unsigned int i = 0; i < n; i++) {
+		mark_put(rp, flows[i]->flow.mark);
+		free(flows[i]->refused);
+		free(flows[i]);
+	}
+}
+
+void
+ring_flow_del_many(struct flow *const *flows, unsigned int n)
+{
+	struct flow_ctl *batch[BATCH];
+	struct ring_port *rp = NULL;
+	unsigned int in = 0;
+
+	table_lock();
+	for (unsigned int i = 0; i < n; i++) {
+		if (flows[i] == NULL)
+			continue;
+		if (in == BATCH || (in > 0 && ring_ctl(flows[i]->ring)->owner != rp)) {
+			flows_forget(rp, batch, in);
+			in = 0;
+		}
+		rp = ring_ctl(flows[i]->ring)->owner;
+		batch[in++] = flow_ctl(flows[i]);
+	}
+	if (in > 0)
+		flows_forget(rp, batch, in);
+	table_unlock();
+}
+
+void
+ring_flow_del(struct flow *flow)
+{
+	ring_flow_del_many(&flow, 1);
+}
