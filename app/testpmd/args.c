@@ -16,11 +16,27 @@ enum kind { FLAG, NUMBER, NUMBER64, REAL, TEXT };
 		"modes to run; several take turns of --window ms on the same queue") \
 	X(like, TEXT, "", 0, 0, "cyclic|recv", \
 		"which sockets to open when --modes alone does not say (rxonly)") \
-	X(address, TEXT, "", 0, 0, "ADDR", "local address or multicast group; default: the first port's") \
-	X(peer, TEXT, "", 0, 0, "ADDR", "where send sends to; stream and rr connect") \
-	X(udp_port, NUMBER, 5000, 1, 65535, "N", "UDP port of the first socket, TCP port of stream and rr") \
+	X(address, TEXT, "", 0, 0, "ADDR", \
+		"local address or multicast group; default: the first port's; of the TCP modes also a list") \
+	X(peer, TEXT, "", 0, 0, "ADDR", \
+		"where send sends to; the TCP modes connect, to each of a list in turn") \
+	X(udp_port, NUMBER, 5000, 1, 65535, "N", "UDP port of the first socket, first TCP port") \
 	X(sockets, NUMBER, 1, 1, TP_SOCKETS_MAX - 1, "N", \
-		"sockets, on ports from --udp-port up; connections of stream and rr") \
+		"sockets, on ports from --udp-port up; TCP connections, of connect: at a time") \
+	X(ports, NUMBER, 1, 1, 1024, "N", \
+		"TCP ports to listen on or connect to: each has all numbers of the other end") \
+	X(idle_connections, NUMBER, 0, 0, TP_CONNS_MAX / 2, "N", \
+		"stream and rr: further connections that nothing is done on") \
+	X(threads, NUMBER, 1, 1, TP_THREADS_MAX, "N", \
+		"TCP: threads, each with its listeners (SO_REUSEPORT) or its share of the connections, " \
+		"on the processors of EAL in turn") \
+	X(wait, TEXT, "", 0, 0, "poll|epoll", \
+		"TCP: ask connections in turn, or epoll which have something; default: epoll beyond 8") \
+	X(close, TEXT, "server", 0, 0, "server|client|reset", \
+		"connect: who closes first, reset: the client does, without TIME-WAIT; at both ends") \
+	X(no_request, FLAG, 0, 0, 0, "", "connect: no question, open and close alone; at both ends") \
+	X(kernel, FLAG, 0, 0, 0, "", \
+		"TCP: the same loops on the kernel's sockets, without EAL, whose arguments are left out") \
 	X(size, NUMBER, 64, 0, 1 << 20, "BYTES", \
 		"UDP payload: sent, and expected by a cyclic profile; of a write, read or question") \
 	X(reverse, FLAG, 0, 0, 0, "", "stream: who connects receives; to be said at both ends") \

@@ -83,6 +83,9 @@ tp_check_frame(struct tp *tp, struct tp_count *count, const uint8_t *frame, uint
 	const struct rte_udp_hdr *udp;
 	uint32_t l3;
 
+	/* whoever sends asks for our address first */
+	if (eth->ether_type == RTE_BE16(RTE_ETHER_TYPE_ARP))
+		return;
 	if (len < l2 + sizeof(*ip) + sizeof(*udp)) {
 		count->bad_payload++;
 		return;

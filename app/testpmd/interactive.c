@@ -44,11 +44,13 @@ mode_parsed(void *parsed, struct cmdline *cl, void *data)
 	if (mode == NULL || mode->wants_cyclic > the_tp->cyclic ||
 			(mode->wants_queue && the_tp->cyclic) ||
 			mode->sends != the_tp->mode[0]->sends ||
-			mode->stream != the_tp->mode[0]->stream) {
+			mode->trips != the_tp->mode[0]->trips ||
+			(mode->step != NULL) != (the_tp->mode[0]->step != NULL) ||
+			mode->connects != the_tp->mode[0]->connects) {
 		cmdline_printf(cl, "not a mode of these sockets; see --help\n");
 		return;
 	}
-	if (tp_mode_works(the_tp, mode) != 0)
+	if (mode->step == NULL && tp_mode_works(the_tp, mode) != 0)
 		return;
 	the_tp->mode[0] = mode;
 	the_tp->modes = 1;

@@ -45,6 +45,21 @@ tp_latency_add(struct tp_latency *l, uint64_t cycles)
 		l->max = cycles;
 }
 
+void
+tp_latency_sum(struct tp_latency *l, const struct tp_latency *more)
+{
+	unsigned int i;
+
+	if (more->n == 0)
+		return;
+	for (i = 0; i < TP_LATENCY_SLOTS; i++)
+		l->slot[i] += more->slot[i];
+	l->min = l->n == 0 ? more->min : RTE_MIN(l->min, more->min);
+	l->max = RTE_MAX(l->max, more->max);
+	l->n += more->n;
+	l->sum += more->sum;
+}
+
 double
 tp_latency_percentile(const struct tp_latency *l, double percent)
 {

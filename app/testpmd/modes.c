@@ -11,7 +11,7 @@
 
 #include "dpvma.h"
 #include "mellanox/vma_extra.h"
-#include "testpmd.h"
+#include "tcp.h"
 
 /* The bare PMD on the queue of the sockets' ring: the yardstick. */
 static unsigned int
@@ -198,16 +198,45 @@ static const struct tp_mode modes[] = {
 			.turn = send_turn,
 	},
 	{
+			.name = "txonly",
+			.help = "rte_eth_tx_burst of frames with --size bytes of UDP to --peer: "
+				"the "
+				"bare PMD",
+			.sends = true,
+			.frames = true,
+			.begin = tp_txonly_begin,
+			.end = tp_txonly_end,
+			.turn = tp_txonly_turn,
+	},
+	{
+			.name = "trip",
+			.help = "one such frame there and back: with --peer asks, without gives "
+				"back",
+			.frames = true,
+			.trips = true,
+			.begin = tp_trip_begin,
+			.end = tp_trip_end,
+			.turn = tp_trip_turn,
+	},
+	{
 			.name = "stream",
 			.help = "TCP: with --peer connect and send, without accept and receive",
-			.stream = true,
-			.turn = tp_stream_turn,
+			.step = tp_stream_step,
 	},
 	{
 			.name = "rr",
 			.help = "TCP: with --peer ask and wait for the answer, without answer",
-			.stream = true,
-			.turn = tp_rr_turn,
+			.step = tp_rr_step,
+			.begin_tcp = tp_rr_begin,
+	},
+	{
+			.name = "connect",
+			.help = "TCP: with --peer open, ask, read the answer and close, without "
+				"serve that",
+			.connects = true,
+			.step = tp_connect_step,
+			.begin_tcp = tp_connect_begin,
+			.end_tcp = tp_connect_end,
 	},
 };
 

@@ -22,12 +22,15 @@ tp_report_second(const struct tp *tp, unsigned int mode, const struct tp_count *
 	double ran = now->seconds - since->seconds;
 
 	(void)seconds;
-	printf("%-7s %11.0f packets/s %8.3f Gbit/s %7.1f cycles/packet %6.1f packets/call, missed "
+	printf("%-7s %11.0f packets/s %8.3f Gbit/s %7.1f cycles/packet %7.3f cycles/byte %6.1f "
+	       "packets/call, missed "
 	       "%lu, "
 	       "lost %lu, wrong %lu\n",
 			tp->mode[mode]->name, per(packets, ran),
 			per((double)(now->bytes - since->bytes) * 8e-9, ran),
 			per((double)(now->cycles - since->cycles), packets),
+			per((double)(now->cycles - since->cycles),
+					(double)(now->bytes - since->bytes)),
 			per(packets, (double)(now->turns - since->turns)),
 			now->missed - since->missed, now->seq_lost - since->seq_lost,
 			now->seq_wrong - since->seq_wrong);
@@ -94,23 +97,26 @@ tp_report(const struct tp *tp, FILE *f)
 {
 	unsigned int i;
 
-	fprintf(f, "\n%-8s %12s %12s %9s %14s %13s %9s %9s %7s %7s\n", "mode", "packets",
-			"packets/s", "Gbit/s", "cycles/packet", "packets/call", "mean run",
-			"missed", "lost", "bad");
+	fprintf(f, "\n%-8s %12s %12s %9s %14s %12s %13s %9s %9s %7s %7s\n", "mode", "packets",
+			"packets/s", "Gbit/s", "cycles/packet", "cycles/byte", "packets/call",
+			"mean run", "missed", "lost", "bad");
 	for (i = 0; i < tp->modes; i++) {
 		const struct tp_count *c = &tp->count[i];
 
-		fprintf(f, "%-8s %12lu %12.0f %9.3f %14.1f %13.1f %9.1f %9lu %7lu %7lu\n",
+		fprintf(f, "%-8s %12lu %12.0f %9.3f %14.1f %12.3f %13.1f %9.1f %9lu %7lu %7lu\n",
 				tp->mode[i]->name, c->packets, per((double)c->packets, c->seconds),
 				per((double)c->bytes * 8e-9, c->seconds),
 				per((double)c->cycles, (double)c->packets),
+				per((double)c->cycles, (double)c->bytes),
 				per((double)c->packets, (double)c->turns),
 				per((double)c->packets, (double)c->runs), c->missed, c->seq_lost,
 				c->seq_wrong + c->bad_payload);
 	}
 	report_latency(tp, f);
+	tp_tcp_report(tp, f);
 	report_ratios(tp, f);
-	dpvma_dump(tp->fds[0], f);
+	if (!tp->args.kernel)
+		dpvma_dump(tp_first_fd(tp), f);
 }
 
 int
@@ -136,7 +142,8 @@ tp_report_json(const struct tp *tp, const char *path)
 		fprintf(f,
 				"%s{\"mode\":\"%s\",\"packets\":%lu,\"bytes\":%lu,\"seconds\":%.6f,"
 				"\"packets_per_second\":%.1f,\"gbit_per_second\":%.6f,"
-				"\"cycles_per_packet\":%.2f,\"packets_per_call\":%.2f,\"mean_run\":"
+				"\"cycles_per_packet\":%.2f,\"cycles_per_byte\":%.5f,"
+				"\"packets_per_call\":%.2f,\"mean_run\":"
 				"%.2f,"
 				"\"missed\":%lu,\"lost\":%lu,\"wrong\":%lu,\"bad_payload\":%lu,"
 				"\"copied\":%lu,\"windows\":%u,\"median_cycles_per_packet\":%.2f,"
@@ -146,6 +153,7 @@ tp_report_json(const struct tp *tp, const char *path)
 				per((double)c->packets, c->seconds),
 				per((double)c->bytes * 8e-9, c->seconds),
 				per((double)c->cycles, (double)c->packets),
+				per((double)c->cycles, (double)c->bytes),
 				per((double)c->packets, (double)c->turns),
 				per((double)c->packets, (double)c->runs), c->missed, c->seq_lost,
 				c->seq_wrong, c->bad_payload, c->copied, tp->windows[i],
@@ -153,8 +161,11 @@ tp_report_json(const struct tp *tp, const char *path)
 	}
 	fprintf(f, "]");
 	json_latency(tp, f);
-	fprintf(f, ",\"counters\":");
-	dpvma_dump_json(f);
+	tp_tcp_json(tp, f);
+	if (!tp->args.kernel) {
+		fprintf(f, ",\"counters\":");
+		dpvma_dump_json(f);
+	}
 	fprintf(f, "}\n");
 	return fclose(f) == 0 ? 0 : -1;
 }
@@ -193,9 +204,10 @@ tp_verdict(const struct tp *tp)
 			failed++;
 		}
 		if (c->failed != 0) {
-			printf(tp->mode[i]->stream ? "FAILED: %s lost %lu connections\n"
-						   : "FAILED: %s: %lu calls that must not fail "
-						     "failed\n",
+			printf(tp->mode[i]->step != NULL ? "FAILED: %s lost %lu connections\n"
+							 : "FAILED: %s: %lu calls that must not "
+							   "fail "
+							   "failed\n",
 					tp->mode[i]->name, c->failed);
 			failed++;
 		}

@@ -70,6 +70,8 @@ tp_clear(struct tp *tp)
 {
 	memset(tp->count, 0, sizeof(tp->count));
 	memset(tp->windows, 0, sizeof(tp->windows));
+	if (tp->workers != NULL)
+		tp_tcp_clear(tp);
 }
 
 void
@@ -81,6 +83,10 @@ tp_run(struct tp *tp)
 	struct tp_count shown[TP_MODES_MAX] = { 0 };
 	unsigned int m = 0, i;
 
+	if (tp->workers != NULL) {
+		tp_tcp_run(tp);
+		return;
+	}
 	if (tp->modes == 1)
 		length = RTE_MIN(length, (uint64_t)(tp->tsc_hz / 20));
 	while (!tp_stop) {

@@ -108,6 +108,40 @@ local_address(const struct tp_args *args, struct ip_addr *addr)
 }
 
 static int
+addresses(const char *option, const char *text, struct ip_addr *out, uint32_t *n)
+{
+	char list[sizeof(((struct tp_args *)0)->peer)], *save, *word;
+
+	snprintf(list, sizeof(list), "%s", text);
+	*n = 0;
+	for (word = strtok_r(list, ",", &save); word != NULL; word = strtok_r(NULL, ",", &save)) {
+		if (*n == TP_ADDRS_MAX || ip_parse(word, &out[*n]) != 0) {
+			fprintf(stderr,
+					"dpvma-testpmd: --%s=%s: give IP addresses with commas "
+					"between, %d at most\n",
+					option, text, TP_ADDRS_MAX);
+			return -1;
+		}
+		++*n;
+	}
+	return 0;
+}
+
+static int
+tcp_addresses(struct tp *tp)
+{
+	if (addresses("peer", tp->args.peer, tp->peers, &tp->n_peers) != 0)
+		return -1;
+	if (tp->args.address[0] != '\0')
+		return addresses("address", tp->args.address, tp->locals, &tp->n_locals);
+	tp->n_locals = 1;
+	/* any of the kernel's, the first port's of ours */
+	return tp->args.kernel || tp->args.peer[0] != '\0'
+			? ip_parse("0.0.0.0", &tp->locals[0]) != 0
+			: local_address(&tp->args, &tp->locals[0]);
+}
+
+static int
 join(int fd, const struct ip_addr *group)
 {
 	struct ip_mreqn mreq = { .imr_multiaddr.s_addr = ip_v4(group) };
@@ -130,7 +164,7 @@ open_one(struct tp *tp, uint32_t i, const struct ip_addr *local, int key)
 	if (key > 0 && use_profile(fd, key) != 0)
 		return fail("ring allocation logic", "");
 	ip_to_sockaddr(local, rte_cpu_to_be_16((uint16_t)(tp->args.udp_port + i)), &sin);
-	if (tp->mode[0]->sends) {
+	if (tp->sends) {
 		struct ip_addr peer;
 
 		if (ip_parse(tp->args.peer, &peer) != 0) {
@@ -177,11 +211,15 @@ raise_fd_limit(uint32_t sockets)
 {
 	struct rlimit lim;
 
-	if (getrlimit(RLIMIT_NOFILE, &lim) == 0 && lim.rlim_cur < sockets + 256) {
-		lim.rlim_cur = sockets + 256;
-		lim.rlim_max = RTE_MAX(lim.rlim_max, lim.rlim_cur);
-		setrlimit(RLIMIT_NOFILE, &lim);
-	}
+	if (getrlimit(RLIMIT_NOFILE, &lim) != 0 || lim.rlim_cur >= sockets + 256)
+		return;
+	lim.rlim_cur = sockets + 256;
+	lim.rlim_max = RTE_MAX(lim.rlim_max, lim.rlim_cur);
+	if (setrlimit(RLIMIT_NOFILE, &lim) == 0 || getrlimit(RLIMIT_NOFILE, &lim) != 0)
+		return;
+	/* who may not raise it has what there is */
+	lim.rlim_cur = lim.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &lim);
 }
 
 int
@@ -191,12 +229,14 @@ tp_sockets_open(struct tp *tp)
 	int key = 0;
 	uint32_t i;
 
+	if (tp->mode[0]->step != NULL) {
+		raise_fd_limit(tp->args.peer[0] != '\0'
+						? tp->args.sockets + tp->args.idle_connections
+						: TP_CONNS_MAX);
+		return tcp_addresses(tp) != 0 ? -1 : tp_tcp_open(tp);
+	}
 	if (local_address(&tp->args, &local) != 0)
 		return -1;
-	if (tp->mode[0]->stream) {
-		raise_fd_limit(RTE_MAX(tp->args.sockets, 8192u));
-		return tp_stream_open(tp, &local);
-	}
 	if (tp->args.udp_port + tp->args.sockets > 65536) {
 		fprintf(stderr, "dpvma-testpmd: --udp-port=%u --sockets=%u: ports end at 65535\n",
 				tp->args.udp_port, tp->args.sockets);
@@ -231,9 +271,8 @@ tp_sockets_close(struct tp *tp)
 {
 	uint32_t i;
 
-	if (tp->mode[0]->stream)
-		tp_stream_close(tp);
-	for (i = 0; !tp->mode[0]->stream && tp->fds != NULL && i < tp->args.sockets; i++)
+	tp_tcp_close(tp);
+	for (i = 0; tp->fds != NULL && i < tp->args.sockets; i++)
 		if (tp->fds[i] >= 0)
 			dpvma_close(tp->fds[i]);
 	free(tp->fds);

@@ -14,6 +14,11 @@
 #include "ring/ring.h"
 
 #define TP_SOCKETS_MAX 65536
+#define TP_CONNS_MAX (1u << 18) /**< of a thread */
+#define TP_THREADS_MAX 64
+#define TP_ADDRS_MAX 16 /**< in a list */
+#define TP_CONNECT_IDLE                                                                            \
+	2 /**< seconds without connections in which a server knows that they ended */
 #define TP_BATCH_MAX 256
 #define TP_MODES_MAX 8
 #define TP_WINDOWS_MAX 4096  /**< of a mode, whose cost is kept */
@@ -26,12 +31,17 @@
 struct tp_args {
 	char modes[64];
 	char like[16];
-	char address[64];
-	char peer[64];
+	char address[512];
+	char peer[512];
+	char wait[8];
+	char close[8];
 	char json[256];
 	char ring_mode[16];
 	uint32_t udp_port;
 	uint32_t sockets;
+	uint32_t ports;
+	uint32_t threads;
+	uint32_t idle_connections;
 	uint32_t size;
 	uint32_t batch;
 	uint32_t num;
@@ -49,6 +59,8 @@ struct tp_args {
 	bool check;
 	bool quiet;
 	bool reverse;
+	bool no_request;
+	bool kernel;
 };
 
 /** What one mode has done. */
@@ -68,8 +80,15 @@ struct tp_count {
 	double seconds;
 };
 
+/** Bytes. */
+struct tp_memory {
+	uint64_t resident; /**< of the process */
+	uint64_t heap;	   /**< in use, of EAL */
+};
+
 struct tp;
 struct tp_conn;
+struct tp_worker;
 
 /** Of answers, in TSC cycles. */
 #define TP_LATENCY_SLOTS 3776
@@ -86,13 +105,19 @@ struct tp_mode {
 	bool wants_queue;  /**< packets come to the sockets, which they do not with that profile */
 	bool bare;	   /**< the PMD alone: what others are held against */
 	bool sends;
-	bool stream;	/**< works on TCP connections */
+	bool frames;	/**< makes Ethernet frames itself */
+	bool trips;	/**< sends with --peer, else gives back */
+	bool connects;	/**< TCP connections come and go */
 	uint64_t needs; /**< vma_extra_api_mask of the functions it calls */
 	/** Around a window; may be NULL. */
 	void (*begin)(struct tp *tp, struct tp_count *count);
 	void (*end)(struct tp *tp, struct tp_count *count);
 	/** One call; packets got or sent. */
 	unsigned int (*turn)(struct tp *tp, struct tp_count *count);
+	/** On TCP connections: what one does that may have something; whole answers, or calls. */
+	unsigned int (*step)(struct tp_worker *w, struct tp_conn *c, uint32_t events);
+	void (*begin_tcp)(struct tp_worker *w);
+	void (*end_tcp)(struct tp_worker *w);
 };
 
 struct tp {
@@ -102,6 +127,7 @@ struct tp {
 	float window[TP_MODES_MAX][TP_WINDOWS_MAX]; /**< cycles/packet; 0: none came */
 	uint32_t windows[TP_MODES_MAX];		    /**< that there were; the first ones are kept */
 	unsigned int modes;
+	bool sends;  /**< towards --peer */
 	bool cyclic; /**< sockets are on a ring with a cyclic profile */
 	int *fds;
 	uint32_t *socket_of; /**< by descriptor, UINT32_MAX: none of fds */
@@ -117,10 +143,12 @@ struct tp {
 	uint64_t send_due; /**< TSC when the next batch may go, with --rate */
 	double tsc_hz;
 
-	/* connections; fds[0] is the listener, or the first of them */
-	struct tp_conn *conns;
-	uint32_t n_conns, max_conns, over;
-	uint32_t turn;
+	/* TCP */
+	struct tp_worker *workers; /**< --threads of them */
+	struct ip_addr locals[TP_ADDRS_MAX], peers[TP_ADDRS_MAX];
+	uint32_t n_locals, n_peers;
+	uint32_t n_conns; /**< that there were */
+	struct tp_memory memory_before, memory_after;
 	struct tp_latency latency;
 };
 
@@ -134,13 +162,16 @@ void tp_help(const char *program, FILE *f);
 int tp_sockets_open(struct tp *tp);
 void tp_sockets_close(struct tp *tp);
 
-/* stream.c */
-int tp_stream_open(struct tp *tp, const struct ip_addr *local);
+/* tcp_run.c */
+int tp_tcp_open(struct tp *tp);
+void tp_tcp_run(struct tp *tp);
 /** Our half of every connection ends; connections whose other half did not follow in time. */
-unsigned int tp_stream_end(struct tp *tp);
-void tp_stream_close(struct tp *tp);
-unsigned int tp_stream_turn(struct tp *tp, struct tp_count *count);
-unsigned int tp_rr_turn(struct tp *tp, struct tp_count *count);
+unsigned int tp_tcp_end(struct tp *tp);
+void tp_tcp_clear(struct tp *tp);
+void tp_tcp_close(struct tp *tp);
+
+/* memory.c */
+void tp_memory_note(const struct tp *tp, struct tp_memory *m);
 
 /* extra.c */
 /** With the sockets open: the library offers what the mode calls; else -1 with a line of why not.
@@ -154,8 +185,17 @@ void tp_callback_end(struct tp *tp, struct tp_count *count);
 unsigned int tp_callback_turn(struct tp *tp, struct tp_count *count);
 unsigned int tp_xtreme_turn(struct tp *tp, struct tp_count *count);
 
+/* bare.c */
+void tp_txonly_begin(struct tp *tp, struct tp_count *count);
+void tp_txonly_end(struct tp *tp, struct tp_count *count);
+unsigned int tp_txonly_turn(struct tp *tp, struct tp_count *count);
+void tp_trip_begin(struct tp *tp, struct tp_count *count);
+void tp_trip_end(struct tp *tp, struct tp_count *count);
+unsigned int tp_trip_turn(struct tp *tp, struct tp_count *count);
+
 /* latency.c */
 void tp_latency_add(struct tp_latency *l, uint64_t cycles);
+void tp_latency_sum(struct tp_latency *l, const struct tp_latency *more);
 double tp_latency_percentile(const struct tp_latency *l, double percent);
 
 /* modes.c */
@@ -190,6 +230,13 @@ void tp_report(const struct tp *tp, FILE *f);
 int tp_report_json(const struct tp *tp, const char *path);
 /** 0, or the number of checks that failed, each named in a line. */
 int tp_verdict(const struct tp *tp);
+
+/* tcp_report.c */
+/** What the table has no place for: threads, memory. */
+void tp_tcp_report(const struct tp *tp, FILE *f);
+void tp_tcp_json(const struct tp *tp, FILE *f);
+/** Whose counters a report shows. */
+int tp_first_fd(const struct tp *tp);
 
 /* interactive.c */
 int tp_interactive(struct tp *tp);

@@ -387,15 +387,21 @@ class Tap:
 
 
 class Testpmd:
-    """dpvma-testpmd; result() waits for its end and gives what it wrote as JSON."""
+    """
+    dpvma-testpmd; result() waits for its end and gives what it wrote as JSON. Without EAL arguments
+    it is on the kernel's sockets.
+    """
 
-    def __init__(self, space, eal, *options, megabytes=320, ready=True, **env):
+    def __init__(self, space, eal, *options, megabytes=320, ready=True, cpu=None, **env):
         self.name = f"testpmd-{len(processes)}"
         self.json = os.path.join(scratch, self.name + ".json")
         self.log = os.path.join(scratch, self.name + ".log")
         self.prefix = f"dpvma-stack-{os.getpid()}-{len(processes)}"
-        argv = [PROGRAMS["testpmd"], *eal.split(), "--no-telemetry", *memory(megabytes).split(),
-                f"--file-prefix={self.prefix}", "--", "--quiet", f"--json={self.json}", *options]
+        argv = ["--", "--kernel"] if eal is None else [
+            *eal.split(), "--no-telemetry", *memory(megabytes).split(),
+            f"--file-prefix={self.prefix}", "--"]
+        on = [] if cpu is None else ["taskset", "-c", str(cpu)]
+        argv = [*on, PROGRAMS["testpmd"], *argv, "--quiet", f"--json={self.json}", *options]
         with open(self.log, "w") as log:
             self.p = space.start(argv, env=small(**env), stdin=subprocess.DEVNULL, stdout=log,
                                  stderr=log)
@@ -413,7 +419,7 @@ class Testpmd:
             code = self.p.wait(patience)
         except subprocess.TimeoutExpired:
             raise Failed(f"{self.name} does not end") from None
-        equal(code, 0, f"exit code of {self.name}")
+        equal(code, 0, f"exit code of {self.name}\n{self.said()[-900:]}")
         equal(trace(self.p.pid, self.prefix), [], "left behind")
         with open(self.json) as f:
             got = json.load(f)

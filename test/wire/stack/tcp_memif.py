@@ -9,50 +9,13 @@ import os
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../interop/stack"))
-import lab
 import tcplab
-from lab import Agent, PROGRAMS, Space, Testpmd, check, equal, main, need_tun
+import wires
+from lab import Agent, check, equal, main
+from wires import HERE, THERE, Cable, Memif
 
-HERE, THERE = "10.98.0.2", "10.98.0.1"
-MAC = {HERE: "02:98:00:00:00:02", THERE: "02:98:00:00:00:01"}
 SECONDS = 2
 MANY = 100
-
-
-class Memif:
-    """Two ends in one namespace."""
-
-    def __init__(self, name):
-        self.space, self.name = Space(), name
-
-    def at(self, addr):
-        """(namespace, EAL arguments, environment)"""
-        role, core = ("server", 0) if addr == HERE else ("client", 1 % os.cpu_count())
-        path = os.path.join(lab.scratch, self.name)
-        return (self.space,
-                f"-l {core} --no-pci --vdev=net_memif0,role={role},id=0,socket={path},"
-                f"socket-abstract=no,rsize=11,mac={MAC[addr]}",
-                {"DPVMA_PORTS": f"net_memif0={addr}/24", "DPVMA_QUEUES": "1"})
-
-
-class Cable:
-    """Two namespaces, a NIC in each, the kernels beside them."""
-
-    def __init__(self, name):
-        need_tun()
-        self.cable = f"dpvma-test-{os.getpid()}-{name}"
-        self.spaces = {}
-        for addr in (HERE, THERE):
-            space = self.spaces[addr] = Space()
-            space.ip("tuntap", "add", "nic0", "mode", "tap")
-            space.ip("link", "set", "nic0", "address", MAC[addr], "up")
-            space.ip("addr", "add", f"{addr}/24", "dev", "nic0")
-
-    def at(self, addr):
-        core = 0 if addr == HERE else 1 % os.cpu_count()
-        return (self.spaces[addr], f"-a 0000:03:00.0 -l {core}",
-                {"LD_PRELOAD": PROGRAMS["connectx"], "CONNECTX_NETDEV": "nic0",
-                 "CONNECTX_WIRE": f"shm:{self.cable}", "DPVMA_QUEUES": "1"})
 
 
 def agent(wire, addr):
@@ -76,22 +39,12 @@ def cases(wire):
         one.end()
 
 
-def pair(wire, mode, *options, passive=(), active=()):
-    """dpvma-testpmd at both ends; (passive's, active's result)."""
-    def begin(addr, *more):
-        space, eal, env = wire.at(addr)
-        return Testpmd(space, eal, f"--mode={mode}", "--check", *options, *more, ready=False,
-                       **env)
-
-    waits = begin(HERE, "--duration=60", "--linger=20", *passive)
-    lab.wait_for(lambda: "READY" in waits.said(), "READY")
-    goes = begin(THERE, f"--peer={HERE}", f"--duration={SECONDS}", *active)
-    results = goes.result(), waits.result()
+def pair(wire, mode, *options, active=()):
+    """dpvma-testpmd at both ends, every byte checked; (passive's, active's result)."""
+    results = wires.pair(wire, mode, "--check", *options, active=active, seconds=SECONDS)
     for result in results:
-        one = result["modes"][0]
-        equal((one["bad_payload"], one["failed"]), (0, 0), f"{mode}: bytes, connections")
-        check(one["packets"] > 100, f"{mode}: {one}")
-    return results[::-1]
+        check(result["modes"][0]["packets"] > 100, f"{mode}: {result['modes'][0]}")
+    return results
 
 
 def streams(wire):
