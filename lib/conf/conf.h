@@ -84,6 +84,12 @@ enum conf_tcp_ctl {
 	CONF_TCP_CTL_NO_WAKE = 2,
 };
 
+/** DPVMA_SPREAD. */
+enum conf_spread {
+	CONF_SPREAD_HASH = 0,
+	CONF_SPREAD_ARRIVAL = 1,
+};
+
 /** VMA_TCP_TIMESTAMP_OPTION. */
 enum conf_tcp_ts {
 	CONF_TCP_TS_OFF = 0,

@@ -327,6 +327,10 @@ CONF_INT(nap_usec, DPVMA_NAP_USEC, 50, 1, 10000, "us", 0,
 	"Nap of a thread that sleeps on a port without receive interrupts.")
 CONF_INT(handover, DPVMA_HANDOVER, 4096, 64, 1 << 20, "packets", CONF_F_POW2,
 	"Room for packets that one ring received for another.")
+CONF_ENUM(spread, DPVMA_SPREAD, conf_spread, CONF_SPREAD_HASH, conf_words_spread, 0,
+	"Which ring takes a connection, or a peer's datagrams, of sockets that share an address and port "
+	"over several rings (SO_REUSEPORT), where the port takes no rules. By arrival where the peer's "
+	"queues lead to ours one by one.")
 CONF_INT(ephemeral_first, DPVMA_EPHEMERAL_FIRST, 32768, 1, UINT16_MAX, "port", 0,
 	"First port number given to sockets that are not bound.")
 CONF_INT(ephemeral_last, DPVMA_EPHEMERAL_LAST, 60999, 1, UINT16_MAX, "port", 0,

@@ -55,6 +55,11 @@ static const struct conf_word conf_words_hw_ts[] = {
 	{ 0, NULL, NULL },
 };
 
+static const struct conf_word conf_words_spread[] = {
+	{ CONF_SPREAD_HASH, "hash", "one by a hash of addresses and ports" },
+	{ CONF_SPREAD_ARRIVAL, "arrival", "the ring that receives it" },
+	{ 0, NULL, NULL },
+};
 static const struct conf_word conf_words_tcp_cc[] = {
 	{ CONF_TCP_CC_RENO, "0", "Reno" },
 	{ CONF_TCP_CC_CUBIC, "1", "CUBIC" },

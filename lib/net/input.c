@@ -98,7 +98,37 @@ struct run {
 	uint16_t first, n;
 };
 
-/* Flows of other rings, of cyclic readers, of nobody. */
+static __rte_always_inline bool
+flow_is_any(const struct flow *f)
+{
+	return (f->key.local.d[0] | f->key.local.d[1]) == 0;
+}
+
+static void
+drop_not_ours(struct ring *ring, struct rte_mbuf **pkts, uint16_t n)
+{
+	COUNT_N(ring, drop_not_ours, n);
+	rte_pktmbuf_free_bulk(pkts, n);
+}
+
+/* Several rings have that key, and it is not the device that has chosen this one. */
+static __rte_noinline void
+deliver_spread(struct ring *ring, const struct run *r, struct rte_mbuf **pkts)
+{
+	struct flow *f = ring_spread_flow(r->flow, r->key);
+	struct ring *to = __atomic_load_n(&f->ring, __ATOMIC_ACQUIRE);
+
+	if (to != ring) {
+		COUNT_N(ring, spread_soft, r->n);
+		ring_give(ring, to, pkts, r->n);
+	} else if (flow_is_any(f) && !any_takes(ring, r->key)) {
+		drop_not_ours(ring, pkts, r->n);
+	} else {
+		f->sink->deliver(f->sink, ring, pkts, r->n);
+	}
+}
+
+/* Flows of other rings, of several, of cyclic readers, of nobody. */
 static __rte_noinline void
 deliver_elsewhere(struct ring *ring, const struct run *r, struct rte_mbuf **pkts)
 {
@@ -107,6 +137,8 @@ deliver_elsewhere(struct ring *ring, const struct run *r, struct rte_mbuf **pkts
 	if (r->flow == NULL) {
 		for (i = 0; i < r->n; i++)
 			net_no_flow(ring, pkts[i], r->key);
+	} else if (r->flow->spread != NULL) {
+		deliver_spread(ring, r, pkts);
 	} else if (r->flow->ring != ring) {
 		ring_give(ring, r->flow->ring, pkts, r->n);
 	} else {
@@ -114,12 +146,6 @@ deliver_elsewhere(struct ring *ring, const struct run *r, struct rte_mbuf **pkts
 		COUNT_N(ring, drop_no_socket, r->n);
 		rte_pktmbuf_free_bulk(pkts, r->n);
 	}
-}
-
-static __rte_always_inline bool
-flow_is_any(const struct flow *f)
-{
-	return (f->key.local.d[0] | f->key.local.d[1]) == 0;
 }
 
 /* The flow of each run: by the device's mark, where it tells the truth, or by the table. */
@@ -157,7 +183,7 @@ find_flows(struct ring *ring, struct rte_mbuf *const *pkts, struct run *runs, ui
 static __rte_always_inline bool
 is_here(const struct ring *ring, const struct flow *f)
 {
-	return f != NULL && f->ring == ring && (f->flags & FLOW_CYCLIC) == 0;
+	return f != NULL && f->ring == ring && (f->flags & FLOW_ELSEWHERE) == 0;
 }
 
 /* A run may follow one of that sink: the connections of an engine are one sink's, each a flow. */
@@ -189,8 +215,7 @@ deliver(struct ring *ring, struct rte_mbuf **pkts, struct run *runs, uint16_t n)
 		}
 		sink = r->flow->sink;
 		if (unlikely(!joins(ring, sink, r))) {
-			COUNT_N(ring, drop_not_ours, r->n);
-			rte_pktmbuf_free_bulk(&pkts[r->first], r->n);
+			drop_not_ours(ring, &pkts[r->first], r->n);
 			continue;
 		}
 		for (; j < n && joins(ring, sink, &runs[j]); j++)

@@ -19,15 +19,15 @@
 #define REFUSALS_MS 1000 /* between two lines about them */
 
 /* The rings of a port that restarts are locked already. */
-static void
-lock_unless_restarting(struct ring_port *rp, struct ring *ring)
+void
+flow_ring_lock(struct ring_port *rp, struct ring *ring)
 {
 	if (!rp->restarting)
 		ring_rx_lock(ring);
 }
 
-static void
-unlock_unless_restarting(struct ring_port *rp, struct ring *ring)
+void
+flow_ring_unlock(struct ring_port *rp, struct ring *ring)
 {
 	if (!rp->restarting)
 		ring_rx_unlock(ring);
@@ -38,9 +38,9 @@ learn(struct ring_port *rp, struct ring *ring, struct flow *flow)
 {
 	int ret;
 
-	lock_unless_restarting(rp, ring);
+	flow_ring_lock(rp, ring);
 	ret = flow_table_add(ring->flows, flow);
-	unlock_unless_restarting(rp, ring);
+	flow_ring_unlock(rp, ring);
 	return ret;
 }
 
@@ -75,9 +75,9 @@ flow_handover(struct ring *ring)
 				ring->port->name, conf()->handover, rte_strerror(rte_errno));
 		return -ENOMEM;
 	}
-	lock_unless_restarting(rp, ring);
+	flow_ring_lock(rp, ring);
 	__atomic_store_n(&ring->handover, r, __ATOMIC_RELEASE);
-	unlock_unless_restarting(rp, ring);
+	flow_ring_unlock(rp, ring);
 	return 0;
 }
 
@@ -95,7 +95,8 @@ flow_teach(struct ring_ctl *ctl)
 	ctl->ring.by_mark = rp->by_mark;
 	ctl->ring.by_mark_n = rp->by_mark_n;
 	TAILQ_FOREACH (f, &rp->flows, next) {
-		if (ret == 0 && !f->flow.in_device && f->flow.key.lport != 0) {
+		if (ret == 0 && (!f->flow.in_device || f->flow.spread != NULL) &&
+				f->flow.key.lport != 0) {
 			ret = flow_table_add(ctl->ring.flows, &f->flow);
 			f->wide = taught = true;
 		}
@@ -109,38 +110,38 @@ flow_teach(struct ring_ctl *ctl)
 }
 
 /* Rules are asked for, possible, and the address is one that a rule can name. */
-static bool
-wants_rule(const struct ring_port *rp, const struct flow *flow)
+bool
+flow_wants_rule(const struct ring_port *rp, const struct flow *flow)
 {
 	return (flow->flags & FLOW_RULE) != 0 && (rp->port->caps.flow || rp->port->caps.isolated) &&
 			(flow->key.local.d[0] | flow->key.local.d[1]) != 0;
 }
 
 /* @p gauge is what the owner's count of rules changes by, @p refused of those refused. */
-static void
-count_rule(struct ring_port *rp, struct ring *ring, int gauge, unsigned int refused)
+void
+flow_count_rule(struct ring_port *rp, struct ring *ring, int gauge, unsigned int refused)
 {
-	lock_unless_restarting(rp, ring);
+	flow_ring_lock(rp, ring);
 	STAT_ADD(&ring->stats, RING, rules, (uint64_t)(int64_t)gauge);
 	STAT_ADD(&ring->stats, RING, rules_refused, refused);
-	unlock_unless_restarting(rp, ring);
+	flow_ring_unlock(rp, ring);
 }
 
 static void
 count_made(struct ring_port *rp, const struct flow *flow)
 {
-	lock_unless_restarting(rp, flow->ring);
+	flow_ring_lock(rp, flow->ring);
 	STAT_INC(&flow->ring->stats, RING, rules);
 	STAT_ADD(&flow->ring->stats, RING, rules_extra, (flow->flags & FLOW_EXTRA) != 0);
-	unlock_unless_restarting(rp, flow->ring);
+	flow_ring_unlock(rp, flow->ring);
 }
 
 /*
  * Out of line: where software steers it is said once a port; where the flow is lost by it, now and
  * then, since a device whose rules ran out refuses thousands a second.
  */
-static void
-tell_refusal(struct ring_port *rp, const struct flow *flow, const char *why)
+void
+flow_tell_refusal(struct ring_port *rp, const struct flow *flow, const char *why)
 {
 	char local[IP_ADDR_STRLEN];
 	uint64_t now = clock_ms();
@@ -169,7 +170,7 @@ note_refusal(struct ring_port *rp, struct flow_ctl *f, const char *why)
 	snprintf(text, sizeof(text), "the device refused the rule: %.32s", why);
 	free(f->refused);
 	f->refused = strdup(text);
-	tell_refusal(rp, &f->flow, why);
+	flow_tell_refusal(rp, &f->flow, why);
 }
 
 /* 0 when a rule steers it, or when it need not. */
@@ -180,11 +181,11 @@ steer(struct ring_port *rp, struct flow_ctl *f)
 	char why[128];
 	int ret;
 
-	if (!wants_rule(rp, &f->flow))
+	if (!flow_wants_rule(rp, &f->flow))
 		return 0;
 	ret = rule_create(rp, f, f->flow.ring->queue, why, sizeof(why), &rule);
 	if (ret != 0) {
-		count_rule(rp, f->flow.ring, 0, 1);
+		flow_count_rule(rp, f->flow.ring, 0, 1);
 		note_refusal(rp, f, why);
 		return rp->port->caps.isolated || (f->flow.flags & FLOW_EXTRA) != 0 ? -ENOSPC : 0;
 	}
@@ -201,9 +202,9 @@ plain_comes(struct ring_port *rp, struct flow_ctl *f)
 {
 	if ((f->flow.flags & FLOW_CYCLIC) != 0)
 		return;
-	lock_unless_restarting(rp, f->flow.ring);
+	flow_ring_lock(rp, f->flow.ring);
 	f->flow.ring->plain_flows++;
-	unlock_unless_restarting(rp, f->flow.ring);
+	flow_ring_unlock(rp, f->flow.ring);
 	f->plain = true;
 }
 
@@ -229,16 +230,33 @@ normalise(const struct flow_key *key, struct flow_key *k)
 	return 0;
 }
 
+/* First the tables, then the rule: its first packet must find the flow. */
+static int
+begin(struct ring_port *rp, struct flow_ctl *f)
+{
+	bool ports = f->flow.key.lport != 0;
+	int ret = flow_table_add(rp->all, &f->flow);
+
+	if (ret == 0 && ports)
+		ret = learn(rp, f->flow.ring, &f->flow);
+	if (ret == 0)
+		ret = steer(rp, f);
+	if (ret == 0 && !f->flow.in_device && ports)
+		ret = learn_all(rp, &f->flow);
+	return ret;
+}
+
 static int
 add(struct ring_port *rp, struct ring *ring, const struct flow_key *k, struct sink *sink,
 		unsigned int flags, struct flow **flow)
 {
 	void *p;
+	struct flow *other = flow_table_find(rp->all, k);
 	struct flow_ctl *f;
 	uint32_t mark;
 	int ret;
 
-	if (flow_table_find(rp->all, k) != NULL)
+	if (other != NULL && !spread_takes(other, ring, flags))
 		return -EEXIST;
 	if (posix_memalign(&p, RTE_CACHE_LINE_SIZE, sizeof(*f)) != 0)
 		return -ENOMEM;
@@ -253,16 +271,8 @@ add(struct ring_port *rp, struct ring *ring, const struct flow_key *k, struct si
 	};
 	__atomic_store_n(&rp->by_mark[mark], &f->flow, __ATOMIC_RELEASE);
 	TAILQ_INSERT_TAIL(&rp->flows, f, next);
-	ret = flow_table_add(rp->all, &f->flow);
-	/* First the tables, then the rule: its first packet must find the flow. */
-	if (ret == 0 && k->lport != 0)
-		ret = learn(rp, ring, &f->flow);
-	if (ret == 0) {
-		plain_comes(rp, f);
-		ret = steer(rp, f);
-	}
-	if (ret == 0 && !f->flow.in_device && k->lport != 0)
-		ret = learn_all(rp, &f->flow);
+	plain_comes(rp, f);
+	ret = (flags & FLOW_SPREAD) != 0 ? spread_join(rp, f, other) : begin(rp, f);
 	if (ret != 0) {
 		flows_forget(rp, &f, 1);
 		return ret;
@@ -278,6 +288,8 @@ ring_flow_add(struct ring *ring, const struct flow_key *key, struct sink *sink, 
 	struct flow_key k;
 	int ret = normalise(key, &k);
 
+	if (ret == 0 && (flags & FLOW_SPREAD) != 0 && ((flags & FLOW_CYCLIC) != 0 || k.lport == 0))
+		ret = -EINVAL;
 	if (ret != 0)
 		return ret;
 	table_lock();
@@ -333,10 +345,13 @@ move(struct ring_port *rp, struct flow_ctl *f, struct ring *to)
 	char why[128];
 	int ret;
 
+	if (f->flow.spread != NULL && !spread_takes(&f->flow, to, FLOW_SPREAD))
+		return -EEXIST;
 	ret = flow_handover(to);
-	if (ret == 0 && f->flow.key.lport != 0)
+	/* every ring knows somebody of a spread */
+	if (ret == 0 && f->flow.key.lport != 0 && f->flow.spread == NULL)
 		ret = learn(rp, to, &f->flow);
-	if (ret == 0 && f->flow.key.lport != 0)
+	if (ret == 0 && f->flow.key.lport != 0 && f->flow.spread == NULL)
 		ret = learn(rp, from, &f->flow);
 	if (ret != 0)
 		return ret;
@@ -346,21 +361,24 @@ move(struct ring_port *rp, struct flow_ctl *f, struct ring *to)
 	__atomic_store_n(&f->flow.ring, to, __ATOMIC_RELEASE);
 	to->plain_flows += f->plain;
 	STAT_INC(&to->stats, RING, migrations);
-	if (f->flow.in_device) {
+	if (f->flow.in_device && f->flow.spread == NULL) {
 		STAT_ADD(&from->stats, RING, rules, UINT64_MAX);
 		STAT_INC(&to->stats, RING, rules);
 	}
 	ring_rx_unlock(second);
 	ring_rx_unlock(first);
-	if (!f->flow.in_device || move_rule(rp, f, to->queue, why, sizeof(why)) == 0) {
+	if (f->flow.spread != NULL)
+		ret = spread_moved(rp, f);
+	if (f->flow.spread != NULL || !f->flow.in_device ||
+			move_rule(rp, f, to->queue, why, sizeof(why)) == 0) {
 		ring_rx_lock(from);
 		if (f->plain)
 			plain_gone(from);
 		ring_rx_unlock(from);
-		return 0;
+		return ret;
 	}
 	/* The rule may lead to the old ring for as long as that lives: it goes on counting it. */
-	count_rule(rp, to, f->flow.rule == NULL ? -1 : 0, 1);
+	flow_count_rule(rp, to, f->flow.rule == NULL ? -1 : 0, 1);
 	note_refusal(rp, f, why);
 	if (f->flow.rule == NULL) {
 		f->flow.in_device = false;
@@ -396,6 +414,7 @@ flow_port_down(struct ring_port *rp)
 		rule_destroy(rp, f->flow.rule);
 		f->flow.rule = NULL;
 	}
+	spread_down(rp);
 }
 
 void
@@ -407,13 +426,16 @@ flow_port_up(struct ring_port *rp)
 	TAILQ_FOREACH (f, &rp->flows, next) {
 		bool had = f->flow.in_device, refused;
 
+		if (f->flow.spread != NULL)
+			continue;
 		f->flow.in_device = false;
 		if (had)
-			count_rule(rp, f->flow.ring, -1, 0);
+			flow_count_rule(rp, f->flow.ring, -1, 0);
 		refused = steer(rp, f) != 0 && (f->flow.flags & FLOW_EXTRA) == 0;
 		if (refused || (!f->flow.in_device && learn_all(rp, &f->flow) != 0))
 			lost++;
 	}
+	lost += spread_up(rp);
 	if (lost > 0)
 		LOG_ERROR("%s: %u flows receive nothing more after the restart of the port: close "
 			  "and "
@@ -426,6 +448,7 @@ flow_port_free(struct ring_port *rp)
 {
 	struct flow_ctl *f;
 
+	spread_port_free(rp);
 	while ((f = TAILQ_FIRST(&rp->flows)) != NULL)
 		flows_forget(rp, &f, 1);
 	free(rp->by_mark);

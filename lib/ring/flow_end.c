@@ -29,7 +29,7 @@ forget_at(struct ring *ring, struct flow_ctl *const *flows, unsigned int n)
 			flow_table_del(ring->flows, &f->flow);
 		if (f->flow.ring != ring)
 			continue;
-		if (f->flow.in_device)
+		if (f->flow.in_device && f->flow.spread == NULL)
 			STAT_ADD(&ring->stats, RING, rules, UINT64_MAX);
 		if (f->plain)
 			plain_gone(ring);
@@ -47,6 +47,8 @@ flows_forget(struct ring_port *rp, struct flow_ctl *const *flows, unsigned int n
 
 		if (f->flow.rule != NULL)
 			rule_destroy(rp, f->flow.rule);
+		if (f->flow.spread != NULL)
+			spread_leave(rp, f);
 		TAILQ_REMOVE(&rp->flows, f, next);
 		flow_table_del(rp->all, &f->flow);
 		__atomic_store_n(&rp->by_mark[f->flow.mark], NULL, __ATOMIC_RELEASE);
@@ -54,6 +56,8 @@ flows_forget(struct ring_port *rp, struct flow_ctl *const *flows, unsigned int n
 	TAILQ_FOREACH (ctl, &rp->rings, next)
 		forget_at(&ctl->ring, flows, n);
 	for (unsigned int i = 0; i < n; i++) {
+		if (flows[i]->flow.spread != NULL)
+			spread_free(rp, flows[i]);
 		mark_put(rp, flows[i]->flow.mark);
 		free(flows[i]->refused);
 		free(flows[i]);

@@ -34,8 +34,8 @@ pattern_text(const struct flow_key *k, char *buf, size_t len)
 	return RTE_MIN((size_t)n, len - 1);
 }
 
-static const char *
-why_software(const struct ring_port *rp, const struct flow_ctl *f)
+const char *
+flow_why_software(const struct ring_port *rp, const struct flow_ctl *f)
 {
 	if (no_addr(&f->flow.key.local))
 		return "no rule can name any address";
@@ -57,6 +57,10 @@ ring_flow_text(struct flow *flow, char *buf, size_t len)
 	table_lock();
 	rp = ring_ctl(flow->ring)->owner;
 	at = pattern_text(&flow->key, buf, len);
+	if (flow->spread != NULL && spread_text(rp, flow_ctl(flow), buf + at, len - at) > 0) {
+		table_unlock();
+		return;
+	}
 	if (flow->in_device && rp->port->caps.flow_mark && flow->key.lport != 0)
 		snprintf(buf + at, len - at, ": rule in the device, mark %u, to queue %u",
 				flow->mark, flow_ctl(flow)->rule_queue);
@@ -65,6 +69,6 @@ ring_flow_text(struct flow *flow, char *buf, size_t len)
 				flow_ctl(flow)->rule_queue);
 	else
 		snprintf(buf + at, len - at, ": software steers to ring %u, as %s",
-				flow->ring->index, why_software(rp, flow_ctl(flow)));
+				flow->ring->index, flow_why_software(rp, flow_ctl(flow)));
 	table_unlock();
 }

@@ -172,6 +172,17 @@ struct sink {
 
 #define FLOW_RULE 0x1	/**< steer in the device when it can; on an isolated port it must */
 #define FLOW_CYCLIC 0x2 /**< belongs to the ring's cyclic reader, not to the sink */
+/**
+ * One of several flows of this key, each on another ring of the port: connections are spread over
+ * them by a hash of addresses and ports, and stay where they are as far as can be when one comes or
+ * goes. Alone it is as any flow. Not for a key without ports, nor with FLOW_CYCLIC.
+ */
+#define FLOW_SPREAD 0x4
+/** Internal, with FLOW_SPREAD: what reaches the ring may be for another, ring_spread_flow() says.
+ */
+#define FLOW_SOFT 0x8
+/** Of a flow of this very ring: its packets are not simply for its sink. */
+#define FLOW_ELSEWHERE (FLOW_CYCLIC | FLOW_SOFT)
 /** With FLOW_RULE: a wider flow brings its packets as well, so without a rule there is no flow. */
 #define FLOW_EXTRA 0x10
 
@@ -183,7 +194,8 @@ struct flow {
 	uint32_t mark;	   /**< index in the port's table, given to the device as MARK */
 	uint16_t flags;
 	bool in_device;	       /**< a rule steers it */
-	struct rte_flow *rule; /**< NULL as well while the port restarts */
+	struct rte_flow *rule; /**< NULL as well while the port restarts, and with FLOW_SPREAD */
+	struct spread *spread; /**< what it shares with others of its key; NULL: alone for good */
 };
 
 /**
@@ -192,8 +204,10 @@ struct flow {
  * Local address "any" is a software entry that matches last and makes no rule.
  *
  * @return 0, -EINVAL (not UDP or TCP, a remote address with local any, FLOW_VLAN_ANY with another),
- *         -EEXIST (the key is taken on this port), -ENOMEM, -ENOSPC (table full; on an isolated
- *         port, or with FLOW_EXTRA, the device refused the rule, which is counted)
+ *         -EEXIST (the key is taken on this port; with FLOW_SPREAD by a flow without it, or by one
+ *         of this ring), -ENOMEM, -ENOSPC (table full, or as many flows of the key as there are
+ *         buckets; on an isolated port, or with FLOW_EXTRA, the device refused the rule, which is
+ *         counted)
  */
 int ring_flow_add(struct ring *ring, const struct flow_key *key, struct sink *sink,
 		unsigned int flags, struct flow **flow);
@@ -204,8 +218,9 @@ void ring_flow_del_many(struct flow *const *flows, unsigned int n);
 /**
  * Move to another ring of the same port without losing a packet that is on its way: the old ring
  * hands over what still waits in its queue.
- * @return 0, -EXDEV (another port), -ENOMEM. A rule that the device will not move stays where it
- *         is, is counted (rules_refused), and the old ring hands the packets over.
+ * @return 0, -EXDEV (another port), -EEXIST (that ring has another flow of this key), -ENOMEM. A
+ * rule that the device will not move stays where it is, is counted (rules_refused), and the old
+ * ring hands the packets over.
  */
 int ring_flow_move(struct flow *flow, struct ring *to);
 /** Put another sink behind the flow (a second socket joined the group, the last but one left). */
@@ -225,6 +240,12 @@ void ring_flow_text(struct flow *flow, char *buf, size_t len);
  */
 void ring_flow_lookup(struct ring *ring, const struct flow_key *const *keys, struct flow **flows,
 		uint16_t n);
+/**
+ * Data path, rx_lock of any ring of the port held: the flow that has this packet, by the hash of
+ * its key.
+ * @param flow any with FLOW_SPREAD of that key
+ */
+struct flow *ring_spread_flow(const struct flow *flow, const struct flow_key *key);
 /** Data path: the flow the device marked; the caller compares the key, a late packet may be stale.
  */
 static inline struct flow *ring_flow_of_mark(const struct ring *ring, uint32_t mark);

@@ -9,6 +9,7 @@
 
 #include <sys/queue.h>
 
+#include <rte_flow.h>
 #include <rte_mempool.h>
 
 #include "ring/ring.h"
@@ -19,6 +20,7 @@
 enum flow_tier { FLOW_5TUPLE, FLOW_3TUPLE, FLOW_ANY, FLOW_ANY_VLAN, FLOW_TIERS };
 
 struct flow_table;
+struct spread;
 
 /** NULL: no memory. */
 struct flow_table *flow_table_create(void);
@@ -82,6 +84,7 @@ struct ring_port {
 	TAILQ_HEAD(ring_list, ring_ctl) rings;
 	unsigned int rings_n;
 	TAILQ_HEAD(flow_list, flow_ctl) flows;
+	TAILQ_HEAD(, spread) spreads;
 	struct flow_table *all; /**< every flow of the port, for -EEXIST */
 	struct flow **by_mark;	/**< what the rings read; by_mark_n entries, 0 unused */
 	uint32_t by_mark_n;
@@ -98,10 +101,12 @@ struct ring_port {
 struct flow_ctl {
 	struct flow flow;
 	TAILQ_ENTRY(flow_ctl) next;
-	uint16_t rule_queue; /**< where the rule in the device leads */
-	bool plain;	     /**< counted in plain_flows of its ring */
-	bool wide;	     /**< other rings than its own may know it */
-	char *refused;	     /**< why the device took no rule, the last time; NULL */
+	uint16_t rule_queue;	      /**< where the rule in the device leads */
+	bool plain;		      /**< counted in plain_flows of its ring */
+	bool wide;		      /**< other rings than its own may know it */
+	uint16_t buckets;	      /**< of its spread that lead to it */
+	char *refused;		      /**< why the device took no rule, the last time; NULL */
+	TAILQ_ENTRY(flow_ctl) member; /**< of its spread, in the order they came */
 };
 
 static inline struct ring_ctl *
@@ -212,6 +217,44 @@ void flow_port_up(struct ring_port *rp);
 /** Other rings may receive for this one: give it a handover ring. 0 or -ENOMEM (logged). */
 int flow_handover(struct ring *ring);
 void flow_port_free(struct ring_port *rp);
+/** The rx_lock, which is held already while a port restarts. */
+void flow_ring_lock(struct ring_port *rp, struct ring *ring);
+void flow_ring_unlock(struct ring_port *rp, struct ring *ring);
+/** Rules are asked for, possible, and the address is one that a rule can name. */
+bool flow_wants_rule(const struct ring_port *rp, const struct flow *flow);
+/** @p gauge is what the owner's count of rules changes by, @p refused of those refused. */
+void flow_count_rule(struct ring_port *rp, struct ring *ring, int gauge, unsigned int refused);
+/** Said for each flow where it is lost by that, else once a port. */
+void flow_tell_refusal(struct ring_port *rp, const struct flow *flow, const char *why);
+/** Why no rule steers it. */
+const char *flow_why_software(const struct ring_port *rp, const struct flow_ctl *f);
+/** @} */
+
+/** @name Flows of one key on several rings (spread.c) */
+/** @{ */
+/** A power of two: the queues that one RSS action names. */
+#define SPREAD_BUCKETS 128
+/** Whether a flow of that ring and those flags may join @p other. */
+bool spread_takes(const struct flow *other, const struct ring *ring, unsigned int flags);
+/**
+ * @param f has its mark, and is in no table
+ * @param other a flow of that key, NULL: this is the first
+ * @return 0, -ENOMEM, -ENOSPC, or on an isolated port the device's refusal; spread_leave() undoes
+ *         what was done in any case
+ */
+int spread_join(struct ring_port *rp, struct flow_ctl *f, struct flow *other);
+void spread_leave(struct ring_port *rp, struct flow_ctl *f);
+/** After it left, and after every ring's rx_lock was held. */
+void spread_free(struct ring_port *rp, struct flow_ctl *f);
+/** Its ring is another one. 0, -ENOMEM, or as spread_join() */
+int spread_moved(struct ring_port *rp, struct flow_ctl *f);
+/** A port restarts. */
+void spread_down(struct ring_port *rp);
+/** @return flows that receive nothing more */
+unsigned int spread_up(struct ring_port *rp);
+void spread_port_free(struct ring_port *rp);
+/** What steers it, for ring_flow_text(); 0: as a flow alone. */
+size_t spread_text(const struct ring_port *rp, const struct flow_ctl *f, char *buf, size_t len);
 /** @} */
 
 /** @name Flows that end (flow_end.c) */
@@ -234,6 +277,10 @@ void mark_put(struct ring_port *rp, uint32_t mark);
 /** @{ */
 /** @return 0, or the device's refusal as a negative errno with @p why filled in */
 int rule_create(struct ring_port *rp, struct flow_ctl *ctl, uint16_t queue, char *why, size_t len,
+		struct rte_flow **rule);
+/** The same to several queues, without a mark. */
+int rule_create_rss(struct ring_port *rp, struct flow_ctl *ctl,
+		const struct rte_flow_action_rss *rss, char *why, size_t len,
 		struct rte_flow **rule);
 void rule_destroy(struct ring_port *rp, struct rte_flow *rule);
 /** @} */

@@ -142,9 +142,10 @@ priority_of(const struct flow_key *k)
 	return (k->remote.d[0] | k->remote.d[1]) != 0 ? 0 : 1;
 }
 
+/* @param rss where to, NULL: to the queue, with a mark */
 static struct rte_flow *
 create(struct ring_port *rp, const struct flow_ctl *f, uint32_t priority, uint16_t queue,
-		struct rte_flow_error *err)
+		const struct rte_flow_action_rss *rss, struct rte_flow_error *err)
 {
 	struct rte_flow_attr attr = { .ingress = 1, .priority = priority };
 	struct rte_flow_action_mark mark = { .id = f->flow.mark };
@@ -155,27 +156,33 @@ create(struct ring_port *rp, const struct flow_ctl *f, uint32_t priority, uint16
 
 	pattern_of(&p, &f->flow.key);
 	/* A rule without ports stands for several flows: software finds which. */
-	if (rp->port->caps.flow_mark && f->flow.key.lport != 0)
+	if (rss == NULL && rp->port->caps.flow_mark && f->flow.key.lport != 0)
 		actions[n++] = (struct rte_flow_action){ .type = RTE_FLOW_ACTION_TYPE_MARK,
 			.conf = &mark };
-	actions[n++] = (struct rte_flow_action){ .type = RTE_FLOW_ACTION_TYPE_QUEUE, .conf = &q };
+	if (rss != NULL)
+		actions[n++] = (struct rte_flow_action){ .type = RTE_FLOW_ACTION_TYPE_RSS,
+			.conf = rss };
+	else
+		actions[n++] = (struct rte_flow_action){ .type = RTE_FLOW_ACTION_TYPE_QUEUE,
+			.conf = &q };
 	actions[n++] = (struct rte_flow_action){ .type = RTE_FLOW_ACTION_TYPE_END };
 	memset(err, 0, sizeof(*err));
 	return rte_flow_create(rp->port->id, &attr, p.items, actions, err);
 }
 
-int
-rule_create(struct ring_port *rp, struct flow_ctl *f, uint16_t queue, char *why, size_t len,
+static int
+create_anyhow(struct ring_port *rp, struct flow_ctl *f, uint16_t queue,
+		const struct rte_flow_action_rss *rss, char *why, size_t len,
 		struct rte_flow **rule)
 {
 	uint32_t priority = rp->flat_priority ? 0 : priority_of(&f->flow.key);
 	struct rte_flow_error err;
 	int ret;
 
-	*rule = create(rp, f, priority, queue, &err);
+	*rule = create(rp, f, priority, queue, rss, &err);
 	ret = *rule == NULL ? rte_errno : 0;
 	if (ret != 0 && ret != EEXIST && priority != 0) {
-		*rule = create(rp, f, 0, queue, &err);
+		*rule = create(rp, f, 0, queue, rss, &err);
 		if (*rule != NULL)
 			rp->flat_priority = true;
 		ret = *rule == NULL ? rte_errno : 0;
@@ -184,6 +191,20 @@ rule_create(struct ring_port *rp, struct flow_ctl *f, uint16_t queue, char *why,
 		return 0;
 	snprintf(why, len, "%s", err.message != NULL ? err.message : rte_strerror(ret));
 	return ret > 0 ? -ret : -EIO;
+}
+
+int
+rule_create(struct ring_port *rp, struct flow_ctl *f, uint16_t queue, char *why, size_t len,
+		struct rte_flow **rule)
+{
+	return create_anyhow(rp, f, queue, NULL, why, len, rule);
+}
+
+int
+rule_create_rss(struct ring_port *rp, struct flow_ctl *f, const struct rte_flow_action_rss *rss,
+		char *why, size_t len, struct rte_flow **rule)
+{
+	return create_anyhow(rp, f, 0, rss, why, len, rule);
 }
 
 void

@@ -57,6 +57,7 @@ table_port(struct port *port)
 	}
 	TAILQ_INIT(&rp->rings);
 	TAILQ_INIT(&rp->flows);
+	TAILQ_INIT(&rp->spreads);
 	ports[port->index] = rp;
 	return rp;
 }

@@ -53,7 +53,9 @@
 	X(drop_icmp, "ICMP and IGMP messages that are malformed or have a wrong checksum")         \
 	X(drop_arp, "ARP messages that are malformed or claim an address of ours")                 \
 	X(drop_no_listener, "TCP segments for a port on which nobody listens")                     \
-	X(resets_out, "RSTs sent for such segments where no kernel answers for the port")
+	X(resets_out, "RSTs sent for such segments where no kernel answers for the port")          \
+	X(spread_refused, "RSS rules the device refused, so that software spreads")                \
+	X(spread_soft, "packets led to another ring of several for their key (DPVMA_SPREAD)")
 
 /** What a socket counts. */
 #define SOCK_COUNTERS(X)                                                                           \

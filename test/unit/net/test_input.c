@@ -601,6 +601,46 @@ elsewhere(void **state)
 	assert_int_equal(RX(drop_no_socket), 1);
 }
 
+/* Several rings have the key: software chooses, where the device has not. */
+static void
+spread(void **state)
+{
+	struct receiver *r0 = receiver(&ring0, OUR, 2000, 0, 0, 0);
+	struct receiver *r1 = receiver(&ring1, OUR, 2001, 0, 0, 0); /* the same in another table */
+	struct spread s = { { &r0->flow, &r1->flow } };
+	struct rte_mbuf *m;
+
+	(void)state;
+	r0->flow.spread = r1->flow.spread = &s;
+	r0->flow.flags = FLOW_SPREAD;
+	/* the device spreads: what arrives stays */
+	frame_udp_to(&f, PEER, 1001, OUR, 2000, 0, 10, 1);
+	input_one(&f);
+	assert_int_equal(r0->n, 1);
+	assert_int_equal(given, 0);
+	/* software spreads */
+	r0->flow.flags |= FLOW_SOFT;
+	input_one(&f);
+	assert_int_equal(r0->n, 1);
+	assert_int_equal(given, 1);
+	assert_int_equal(RX(spread_soft), 1);
+	m = given_packet();
+	assert_non_null(m);
+	rte_pktmbuf_free(m);
+	frame_udp_to(&f, PEER, 1002, OUR, 2000, 0, 10, 7);
+	input_one(&f);
+	assert_int_equal(r0->n, 2);
+	assert_int_equal(r0->payload[1], 7);
+	assert_int_equal(given, 1);
+	/* a ring that has none of its own found another's: it may be given to a third */
+	s.of_rport[1] = &r0->flow;
+	frame_udp_to(&f, PEER, 1003, OUR, 2001, 0, 10, 8);
+	input_one(&f);
+	assert_int_equal(r0->n, 3);
+	assert_int_equal(r0->payload[2], 8);
+	assert_int_equal(RX(spread_soft), 1);
+}
+
 static uint16_t
 intake(struct ring *ring, void *reader)
 {
@@ -737,7 +777,7 @@ main(void)
 	const struct CMUnitTest tests[] = { T(plain), T(vlan), T(padding), T(truncated),
 		T(segments), T(damaged), T(link_damage), T(checksums), T(unfinished_checksum),
 		T(options), T(tiers), T(any_multicast), T(runs), T(runs_of_a_sink), T(marks),
-		T(in_a_row), T(elsewhere), T(readers), T(locked), T(parse), T(tcp),
+		T(in_a_row), T(elsewhere), T(spread), T(readers), T(locked), T(parse), T(tcp),
 		T(readdressed) };
 
 	return cmocka_run_group_tests(tests, world_start, world_stop);

@@ -72,6 +72,14 @@ ring_flow_lookup(struct ring *ring, const struct flow_key *const *keys, struct f
 	}
 }
 
+struct flow *
+ring_spread_flow(const struct flow *flow, const struct flow_key *key)
+{
+	const struct spread *s = flow->spread;
+
+	return s->of_rport[rte_be_to_cpu_16(key->rport) & 1];
+}
+
 void
 ring_give(struct ring *from, struct ring *to, struct rte_mbuf **pkts, uint16_t n)
 {

@@ -69,6 +69,10 @@ struct receiver {
 /* local 0: any */
 struct receiver *receiver(struct ring *ring, uint32_t local, uint16_t lport, uint32_t remote,
 		uint16_t rport, uint16_t vlan);
+/* Flows of one key on several rings: even and odd numbers of the peer's. */
+struct spread {
+	struct flow *of_rport[2];
+};
 extern unsigned int lookups; /* keys looked up in the flow table */
 extern unsigned int given;   /* packets given to other rings; they wait in it */
 struct rte_mbuf *given_packet(void);

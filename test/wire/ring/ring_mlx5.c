@@ -31,7 +31,7 @@
 #define WAIT_MS 5000
 
 /* What the device is made to refuse. */
-static enum { NOTHING, EVERYTHING, PRIORITIES, TWINS } refuses;
+static enum { NOTHING, EVERYTHING, PRIORITIES, TWINS, RSS } refuses;
 static unsigned int rules_there; /* of those that were created meanwhile */
 
 struct rte_flow *__real_rte_flow_create(uint16_t port_id, const struct rte_flow_attr *attr,
@@ -60,7 +60,9 @@ __wrap_rte_flow_create(uint16_t port_id, const struct rte_flow_attr *attr,
 {
 	struct rte_flow *flow;
 
-	if (refuses == EVERYTHING || (refuses == PRIORITIES && attr->priority != 0) ||
+	if (refuses == EVERYTHING ||
+			(refuses == RSS && actions[0].type == RTE_FLOW_ACTION_TYPE_RSS) ||
+			(refuses == PRIORITIES && attr->priority != 0) ||
 			(refuses == TWINS && rules_there > 0)) {
 		rte_flow_error_set(error, refuses == TWINS ? EEXIST : ENOSPC,
 				RTE_FLOW_ERROR_TYPE_UNSPECIFIED, NULL, "no room for a rule");
@@ -576,6 +578,145 @@ test_restart(void **state)
 		ring_release(more[--n]);
 }
 
+static struct flow *
+join(struct ring *ring)
+{
+	struct flow_key k = key(LOCAL, 5000, 0, 0);
+	struct flow *f = NULL;
+
+	assert_int_equal(ring_flow_add(ring, &k, &none.sink, FLOW_RULE | FLOW_SPREAD, &f), 0);
+	return f;
+}
+
+/* The device's queue of each of many peers is that of the flow which software has for it. */
+static void
+expect_spread(const struct flow *any, unsigned int rings)
+{
+	struct flow_key k = key(LOCAL, 5000, 0, 0);
+	unsigned int got[2] = { 0, 0 };
+
+	for (uint16_t i = 0; i < 64; i++) {
+		struct flow *f;
+
+		k.remote = ip_from_v4(i % 2 ? PEER : OTHER);
+		k.rport = rte_cpu_to_be_16(4000 + i);
+		f = ring_spread_flow(any, &k);
+		send_one(ip_v4(&k.remote), 4000 + i, LOCAL, 5000, 64, i);
+		expect(f->ring, rings == 1 ? f : NULL, i);
+		got[f->ring == b]++;
+	}
+	assert_true(rings == 1 ? got[0] == 64 || got[1] == 64 : got[0] > 16 && got[1] > 16);
+}
+
+/* Two flows of one key: RSS in the device, by the very hash that software has. */
+static void
+test_spread(void **state)
+{
+	struct flow *f, *g;
+	char text[RING_FLOW_TEXT];
+
+	(void)state;
+	f = join(a);
+	expect_spread(f, 1);
+	g = join(b);
+	assert_int_equal(STAT_GET(&a->stats, RING, spread_refused), 0);
+	assert_int_equal((f->flags | g->flags) & FLOW_SOFT, 0);
+	assert_true(f->in_device && g->in_device);
+	assert_int_equal(rules_there, 1);
+	ring_flow_text(g, text, sizeof(text));
+	assert_non_null(strstr(text, "one of 2, RSS in the device, 64 of 128 buckets"));
+	expect_spread(f, 2);
+	/* the first goes, and comes back; a device that takes no two rules of one pattern */
+	ring_flow_del(f);
+	assert_int_equal(rules_there, 1);
+	assert_int_equal(STAT_GET(&a->stats, RING, rules), 0);
+	assert_int_equal(STAT_GET(&b->stats, RING, rules), 1);
+	expect_spread(g, 1);
+	refuses = TWINS;
+	f = join(a);
+	refuses = NOTHING;
+	assert_int_equal(rules_there, 1);
+	expect_spread(g, 2);
+	ring_flow_del(f);
+	ring_flow_del(g);
+	assert_int_equal(rules_there, 0);
+	assert_int_equal(STAT_GET(&b->stats, RING, rules), 0);
+}
+
+/* The device has no RSS for us: all goes to the first, and software spreads. */
+static void
+test_spread_refused(void **state)
+{
+	struct flow *f, *g;
+	char text[RING_FLOW_TEXT];
+
+	(void)state;
+	f = join(a);
+	refuses = RSS;
+	g = join(b);
+	assert_int_equal(STAT_GET(&a->stats, RING, spread_refused), 1);
+	assert_true((f->flags & FLOW_SOFT) != 0 && (g->flags & FLOW_SOFT) != 0);
+	assert_int_equal(rules_there, 1);
+	ring_flow_text(g, text, sizeof(text));
+	assert_non_null(strstr(text, "software spreads, as the device refused RSS"));
+	for (uint16_t i = 0; i < 8; i++) {
+		send_one(PEER, 4000 + i, LOCAL, 5000, 64, i);
+		expect(a, f, i);
+	}
+	/* the rule follows the first */
+	ring_flow_del(f);
+	expect_spread(g, 1);
+	f = join(a);
+	refuses = NOTHING;
+	/* the next time that somebody comes or goes it is asked again */
+	ring_flow_del(f);
+	f = join(a);
+	assert_int_equal((f->flags | g->flags) & FLOW_SOFT, 0);
+	expect_spread(f, 2);
+	/* nothing at all on an isolated port: the caller's to know, and the others stay */
+	ring_flow_del(f);
+	refuses = EVERYTHING;
+	struct flow_key k = key(LOCAL, 5000, 0, 0);
+	assert_int_equal(ring_flow_add(a, &k, &none.sink, FLOW_RULE | FLOW_SPREAD, &f), 0);
+	assert_true((f->flags & FLOW_SOFT) != 0);
+	refuses = NOTHING;
+	send_one(PEER, 4000, LOCAL, 5000, 64, 1);
+	expect(b, g, 1);
+	ring_flow_del(g);
+	ring_flow_del(f);
+	assert_int_equal(rules_there, 0);
+	assert_int_equal(STAT_GET(&a->stats, RING, rules), 0);
+	assert_int_equal(STAT_GET(&b->stats, RING, rules), 0);
+	last_line[0] = '\0';
+}
+
+/* A restart of the port puts it back. */
+static void
+test_spread_restart(void **state)
+{
+	struct flow *f = join(a), *g = join(b);
+	unsigned int before = port->n_queues, n = 0;
+	struct ring *more[16];
+	struct ring_alloc s;
+
+	(void)state;
+	ring_alloc_init(&s, RING_RX, 400);
+	s.logic = CONF_RING_PER_SOCKET;
+	while (n < RTE_DIM(more) && port->n_queues == before) {
+		assert_int_equal(ring_acquire(port, RING_RX, &s, NULL, &more[n]), 0);
+		s.sock++;
+		n++;
+	}
+	assert_true(port->n_queues > before);
+	assert_int_equal(rules_there, 1);
+	assert_int_equal(STAT_GET(&a->stats, RING, rules), 1);
+	expect_spread(f, 2);
+	ring_flow_del(f);
+	ring_flow_del(g);
+	while (n > 0)
+		ring_release(more[--n]);
+}
+
 static bool
 readable(struct ring *ring, int ms)
 {
@@ -696,7 +837,10 @@ main(void)
 		cmocka_unit_test(test_multicast),
 		cmocka_unit_test(test_move),
 		cmocka_unit_test(test_many),
+		cmocka_unit_test(test_spread),
+		cmocka_unit_test(test_spread_refused),
 		cmocka_unit_test(test_restart),
+		cmocka_unit_test(test_spread_restart),
 		cmocka_unit_test(test_sleep),
 		cmocka_unit_test(test_cyclic),
 		cmocka_unit_test(test_priorities),
