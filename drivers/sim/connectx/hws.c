@@ -67,7 +67,8 @@ cx_hws_modify_ft(struct mlx5dv_devx_obj *o, const void *in)
 	if ((what & ~(MODIFY_FT_MISS | MODIFY_FT_RTC)) != 0)
 		return -1;
 	if (what & MODIFY_FT_MISS) {
-		if (action != FT_MISS_DEFAULT && (action != FT_MISS_TABLE || miss == 0))
+		if (action != FT_MISS_DEFAULT &&
+				(action != FT_MISS_TABLE || miss == 0 || miss == o->id))
 			return -1;
 		if (!refer(&o->ft->miss, o->dev, action == FT_MISS_TABLE ? miss : 0, CX_FT))
 			return -1;

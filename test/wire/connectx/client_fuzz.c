@@ -32,7 +32,7 @@ static struct mlx5dv_devx_obj *kept[KEPT];
 static void
 valid_blob(struct blob *b, const struct set *s)
 {
-	switch (below(7)) {
+	switch (below(9)) {
 	case 0:
 		blob_cq(b, s, below(2) ? AT_RX_CQ : AT_TX_CQ, DB_RX_CQ);
 		break;
@@ -51,6 +51,10 @@ valid_blob(struct blob *b, const struct set *s)
 	case 5:
 		blob_tir(b, s->rqt);
 		break;
+	case 6:
+	case 7:
+		blob_steering(b, below(4));
+		break;
 	default:
 		memset(b, 0, sizeof(*b));
 		b->in_len = 16;
@@ -65,7 +69,8 @@ random_blob(struct blob *b, const struct set *s)
 	static const uint16_t op[] = { OP_CREATE_CQ, OP_CREATE_RQ, OP_CREATE_RMP, OP_CREATE_SQ,
 		OP_CREATE_RQT, OP_CREATE_TIR, OP_CREATE_TIS, OP_ALLOC_TD, OP_MODIFY_RQ,
 		OP_MODIFY_SQ, OP_MODIFY_TIR, OP_MODIFY_RQT, OP_QUERY_FLOW_COUNTER,
-		OP_QUERY_Q_COUNTER, OP_QUERY_HCA_CAP };
+		OP_QUERY_Q_COUNTER, OP_QUERY_HCA_CAP, OP_CREATE_FLOW_TABLE, OP_MODIFY_FLOW_TABLE,
+		OP_CREATE_GENERAL_OBJECT, OP_MODIFY_GENERAL_OBJECT };
 	uint32_t i, n;
 
 	valid_blob(b, s);

@@ -18,6 +18,8 @@ main(int argc, char **argv)
 		test_busy();
 	} else if (strcmp(name, "rings") == 0) {
 		test_rings();
+	} else if (strcmp(name, "hws") == 0) {
+		test_hws();
 	} else if (strcmp(name, "symmetric") == 0) {
 		test_symmetric();
 	} else if (strcmp(name, "fuzz-commands") == 0) {
@@ -27,11 +29,11 @@ main(int argc, char **argv)
 		for (seed = 1; seed <= SEEDS; seed++)
 			fuzz_rings(seed, 100);
 	} else {
-		printf("cases: commands busy rings symmetric fuzz-commands fuzz-rings\n");
+		printf("cases: commands busy rings hws symmetric fuzz-commands fuzz-rings\n");
 		return 2;
 	}
 	st = stats();
-	if (strncmp(name, "fuzz", 4) != 0 && strcmp(name, "rings") != 0)
+	if (strncmp(name, "fuzz", 4) != 0 && strcmp(name, "rings") != 0 && strcmp(name, "hws") != 0)
 		CHECK(st.bad_lkey == 0 && st.bad_doorbell == 0 && st.rx_errors == 0 &&
 						st.tx_errors == 0,
 				"errors in a case without any");

@@ -92,6 +92,8 @@ void blob_sq(struct blob *b, const struct set *s);
 void blob_rqt(struct blob *b, const struct mlx5dv_devx_obj *rq);
 void blob_tir(struct blob *b, const struct mlx5dv_devx_obj *rqt);
 void blob_state(struct blob *b, unsigned int op, uint32_t state);
+/* which: 0 to 3, objects of hardware steering that need no others */
+void blob_steering(struct blob *b, unsigned int which);
 void queue_state(struct mlx5dv_devx_obj *o, uint32_t state);
 void set_make(struct set *s);
 void set_free(struct set *s);
@@ -110,6 +112,7 @@ void test_commands(void);
 void test_busy(void);
 void test_rings(void);
 void test_symmetric(void);
+void test_hws(void);
 void fuzz_commands(uint64_t seed, unsigned int rounds);
 void fuzz_rings(uint64_t seed, unsigned int rounds);
 
