@@ -94,6 +94,7 @@ enum cx_type {
 	CX_STC,
 	CX_STE,
 	CX_DEFINER,
+	CX_TYPES, /* one more than the last */
 };
 
 /* state of an RQ or SQ, as commands name it; 0 is reset */

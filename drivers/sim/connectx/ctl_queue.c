@@ -39,6 +39,11 @@ static const struct {
 	{ CX_MKEY, "MKEY" },
 	{ CX_Q_COUNTER, "Q_COUNTER" },
 	{ CX_FLOW_COUNTER, "FLOW_COUNTER" },
+	{ CX_FT, "FLOW_TABLE" },
+	{ CX_RTC, "RTC" },
+	{ CX_STC, "STC" },
+	{ CX_STE, "STE" },
+	{ CX_DEFINER, "DEFINER" },
 };
 
 #define N_KINDS (sizeof(kinds) / sizeof(kinds[0]))
@@ -269,7 +274,7 @@ show_table(FILE *out, const char *name, const struct cx_table *t)
 void
 cx_ctl_objects(FILE *out, struct cx_dev *d)
 {
-	unsigned int n[CX_FLOW_COUNTER + 1] = { 0 };
+	unsigned int n[CX_TYPES] = { 0 };
 	struct cx_table objs, mrs, umems;
 	uint32_t from, id;
 	size_t i;

@@ -5,6 +5,7 @@
  * are what bounds the time that the device waits.
  */
 #include "ctl.h"
+#include "hws.h"
 #include <arpa/inet.h>
 
 #define MATCHERS 1024 /* shown of one NIC: the verbs path makes one for each rule */
@@ -52,6 +53,7 @@ struct rule {
 
 struct matcher {
 	uint32_t level, n_rules, mask[CX_MATCH_WORDS];
+	uint32_t rtc; /* number of one, 0: of the other tables */
 	uint16_t priority;
 	uint64_t hits;
 	size_t first, end; /* of its rules in the list */
@@ -106,6 +108,48 @@ copy_matcher(struct copy *c, const struct mlx5dv_dr_matcher *m)
 	to->end = c->n_r;
 }
 
+static void
+copy_ste(struct rule *to, struct cx_ste *s)
+{
+	const struct mlx5dv_devx_obj *ft = NULL;
+	struct cx_pkt p = { 0 };
+
+	memset(to, 0, sizeof(*to));
+	cx_hws_value(s, to->key);
+	to->verdict = cx_hws_outcome(s, &p, &ft);
+	to->tag = p.tag;
+	to->tagged = p.tag != 0;
+	if (to->verdict == CX_STEER_FT)
+		to->tir = ft != NULL ? ft->id : 0;
+	else
+		to->tir = p.tir != NULL ? p.tir->id : 0;
+	to->hits = s->hits;
+}
+
+/* An RTC of hardware steering is shown as a matcher. */
+static void
+copy_rtc(struct copy *c, const struct mlx5dv_devx_obj *o)
+{
+	const struct cx_rtc *r = o->rtc;
+	struct matcher *to;
+	struct cx_ste *s;
+	uint32_t i;
+
+	if (c->n_m == MATCHERS) {
+		c->more = true;
+		return;
+	}
+	to = &c->m[c->n_m++];
+	*to = (struct matcher){
+		.rtc = o->id, .n_rules = r->n_stes, .hits = r->hits, .first = c->n_r
+	};
+	cx_hws_mask(r, to->mask);
+	for (i = 0; i < 1u << r->log_rows && c->n_r < c->limit && r->n_stes > 0; i++)
+		for (s = r->row[i]; s != NULL && c->n_r < c->limit; s = s->next)
+			copy_ste(&c->r[c->n_r++], s);
+	to->end = c->n_r;
+}
+
 /* The receive domains: in the others nothing is modelled. */
 static void
 copy_all(struct cx_dev *dev, struct copy *c)
@@ -113,8 +157,15 @@ copy_all(struct cx_dev *dev, struct copy *c)
 	const struct mlx5dv_dr_domain *d;
 	const struct mlx5dv_dr_matcher *m;
 	const struct mlx5dv_dr_table *t;
+	const struct mlx5dv_devx_obj *o;
+	uint32_t i;
 
 	cx_lock(dev);
+	for (i = 0; i < dev->objs.n_slots && !c->more; i++) {
+		o = cx_obj_get(dev, i, CX_RTC);
+		if (o != NULL && !o->rtc->by_offset)
+			copy_rtc(c, o);
+	}
 	for (d = dev->domains; d != NULL; d = d->next)
 		for (t = d->type == MLX5DV_DR_DOMAIN_TYPE_NIC_RX ? d->tables : NULL; t != NULL;
 				t = t->next)
@@ -233,7 +284,10 @@ show(FILE *out, const struct copy *c)
 	size_t i;
 
 	for (m = c->m; m < c->m + c->n_m; m++) {
-		fprintf(out, "  level %u, priority %u, mask{", m->level, m->priority);
+		if (m->rtc != 0)
+			fprintf(out, "  RTC %#x, mask{", m->rtc);
+		else
+			fprintf(out, "  level %u, priority %u, mask{", m->level, m->priority);
 		put_match(out, m->mask, NULL);
 		fprintf(out, " }: rules %u, hits %lu\n", m->n_rules, m->hits);
 		for (i = m->first; i < m->end; i++) {

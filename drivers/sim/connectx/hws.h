@@ -110,5 +110,10 @@ uint8_t cx_hws_write(struct cx_dev *d, const uint8_t *entry, uint32_t len, bool 
 bool cx_hws_modelled(uint32_t at, uint8_t mask);
 /* What becomes of a frame that came to the flow table: CX_STEER_. */
 int cx_hws_steer(struct cx_dev *d, struct cx_pkt *p, const struct mlx5dv_devx_obj *ft);
+/* What an entry makes of a frame: CX_STEER_, with tag and TIR in p, or the next flow table. */
+int cx_hws_outcome(struct cx_ste *s, struct cx_pkt *p, const struct mlx5dv_devx_obj **ft);
+/* What an RTC's frames are compared under, or with (s), in the match layout of prm.h. */
+void cx_hws_mask(const struct cx_rtc *r, uint32_t match[CX_MATCH_WORDS]);
+void cx_hws_value(const struct cx_ste *s, uint32_t match[CX_MATCH_WORDS]);
 
 #endif

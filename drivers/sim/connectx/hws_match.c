@@ -257,3 +257,107 @@ cx_hws_steer(struct cx_dev *d, struct cx_pkt *p, const struct mlx5dv_devx_obj *f
 	}
 	return CX_STEER_MISS;
 }
+
+int
+cx_hws_outcome(struct cx_ste *s, struct cx_pkt *p, const struct mlx5dv_devx_obj **ft)
+{
+	struct way w = { .ste = s };
+	unsigned int step;
+	int verdict = CX_STEER_DROP;
+
+	for (step = 0; step < MAX_STEPS && w.ste != NULL; step++) {
+		verdict = carry_out(p, w.ste, &w);
+		if (verdict != CX_STEER_NEXT)
+			w.ste = NULL;
+	}
+	*ft = w.ft;
+	return verdict == CX_STEER_NEXT ? CX_STEER_FT : verdict;
+}
+
+/* The other way round than put_headers(); ports of what is not UDP are TCP's. A mask has all bits
+ * of a type or none. */
+static void
+to_match(const uint8_t *h, bool mask, bool udp, uint8_t *m)
+{
+	static const struct {
+		uint16_t from, to, n;
+	} same[] = {
+		{ AT_DMAC, M_DMAC, 6 },
+		{ AT_ETHERTYPE, M_ETHERTYPE, 2 },
+		{ AT_VLAN, M_VLAN, 2 },
+		{ AT_SMAC, M_SMAC, 6 },
+		{ AT_TOS, M_TOS, 1 },
+		{ AT_TTL, M_TTL, 1 },
+		{ AT_PROTO, M_PROTO, 1 },
+		{ AT_TCP_FLAGS, M_TCP_FLAGS, 1 },
+		{ AT_SRC_IPV6, M_SRC, 16 },
+		{ AT_DST_IPV6, M_DST, 16 },
+	};
+	static const uint8_t version[] = { 0, 4, 6, 15 },
+			     proto[] = { 0, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMP };
+	uint8_t types = h[AT_TYPES] | h[AT_SRC_TYPES] >> 2;
+	size_t i;
+
+	for (i = 0; i < sizeof(same) / sizeof(same[0]); i++)
+		memcpy(m + same[i].to, h + same[i].from, same[i].n);
+	for (i = 0; i < 4; i++) {
+		m[M_SRC + M_IPV4 + i] |= h[AT_SRC_IPV4 + i];
+		m[M_DST + M_IPV4 + i] |= h[AT_DST_IPV4 + i];
+	}
+	memcpy(m + (udp ? M_UDP_PORTS : M_TCP_PORTS), h + AT_PORTS, 4);
+	m[M_FLAGS] = version[types >> 4 & 3] << 1;
+	if ((types & 3) != 0)
+		m[M_FLAGS] |= mask || (types & 3) == TYPE_CVLAN ? M_CVLAN : 0;
+	if (h[AT_FRAGMENT] != 0 || h[AT_SRC_TYPES] & SRC_FRAGMENT || h[AT_L4_BITS] & L4_FRAGMENT)
+		m[M_FLAGS] |= M_FRAGMENT;
+	if ((types >> 2 & 3) != 0)
+		m[M_PROTO] = mask ? 0xff : proto[types >> 2 & 3];
+}
+
+static void
+spread(const struct cx_rtc *r, const struct cx_ste *s, uint8_t *h)
+{
+	const struct cx_definer *f = r->definer->definer;
+	uint32_t i;
+
+	memset(h, 0, LAYOUT_BYTES);
+	for (i = 0; i < f->n; i++)
+		h[f->pick[i].from] = s != NULL ? ((const uint8_t *)s->tag)[f->pick[i].to]
+					       : f->pick[i].mask;
+}
+
+static bool
+is_udp(const struct cx_ste *s)
+{
+	uint8_t h[LAYOUT_BYTES];
+
+	if (s == NULL)
+		return true;
+	spread(s->rtc, s, h);
+	return ((h[AT_TYPES] | h[AT_SRC_TYPES] >> 2) >> 2 & 3) != TYPE_TCP;
+}
+
+/* Where the ports of a mask are is told by the first rule: the driver has a table for each kind. */
+void
+cx_hws_mask(const struct cx_rtc *r, uint32_t match[CX_MATCH_WORDS])
+{
+	const struct cx_ste *first = NULL;
+	uint8_t h[LAYOUT_BYTES];
+	uint32_t i;
+
+	for (i = 0; r->n_stes > 0 && first == NULL && i < 1u << r->log_rows; i++)
+		first = r->row[i];
+	memset(match, 0, CX_MATCH_BYTES);
+	spread(r, NULL, h);
+	to_match(h, true, is_udp(first), (uint8_t *)match);
+}
+
+void
+cx_hws_value(const struct cx_ste *s, uint32_t match[CX_MATCH_WORDS])
+{
+	uint8_t h[LAYOUT_BYTES];
+
+	memset(match, 0, CX_MATCH_BYTES);
+	spread(s->rtc, s, h);
+	to_match(h, false, is_udp(s), (uint8_t *)match);
+}

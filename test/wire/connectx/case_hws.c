@@ -105,6 +105,26 @@ counter(const char *name)
 	return ctl_number(ctl_ask("stats"), name);
 }
 
+/* The first and the last rule as the control socket shows them. */
+static void
+expect_shown(unsigned int n)
+{
+	char request[32], line[128];
+	const char *text;
+	unsigned int i;
+
+	snprintf(request, sizeof(request), "rules %u", n + 100);
+	text = ctl_ask(request);
+	for (i = 0; i < n; i += n - 1) {
+		snprintf(line, sizeof(line), " udp_dport=%u dst=10.99.0.2 -> TIR ", FIRST_PORT + i);
+		CHECK(strstr(text, line) != NULL, "no%sin: %.400s", line, text);
+	}
+	snprintf(line, sizeof(line), " }: rules %u, hits ", n);
+	CHECK(strstr(text, line) != NULL, "no%sin: %.400s", line, text);
+	CHECK(strstr(text, " -> flow table ") != NULL, "no jump in: %.400s", text);
+	CHECK(ctl_number(ctl_ask("objects"), "RTC") >= 1, "%s", ctl_ask("objects"));
+}
+
 static double
 per_second(unsigned int n, uint64_t since)
 {
@@ -163,6 +183,8 @@ case_hws(const struct test_case *c)
 	CHECK((counter("hws_refused") > 0) == c->b, "%lu refused", counter("hws_refused"));
 	for (i = 0; i < c->a; i += step)
 		expect_rule(i);
+	if (c->b == 0)
+		expect_shown(c->a);
 	expect_kernel(c->a, IPPROTO_UDP, "another port");
 	expect_kernel(0, IPPROTO_TCP, "another protocol");
 
