@@ -58,12 +58,25 @@ deliver(struct sink *sink, struct ring *ring, struct rte_mbuf **pkts, uint16_t n
 	engine_leave(e);
 }
 
+/*
+ * Whoever has the engine just now is followed by another turn soon. The internal thread must not
+ * wait here: the one that it waits for may be a poller that lost its core to it.
+ */
+static bool
+engine_try(struct stream_engine *e)
+{
+	if (!e->lockless && !rte_spinlock_trylock(&e->lock))
+		return false;
+	ring_thread();
+	tcp_clock(e->tcp, clock_ns());
+	return true;
+}
+
 uint64_t
 engine_run(struct stream_engine *e, uint64_t now)
 {
-	if (__atomic_load_n(&e->due, __ATOMIC_RELAXED) > now)
-		return e->due;
-	engine_enter(e);
+	if (__atomic_load_n(&e->due, __ATOMIC_RELAXED) > now || !engine_try(e))
+		return __atomic_load_n(&e->due, __ATOMIC_RELAXED);
 	tcp_timers(e->tcp);
 	engine_leave(e);
 	return __atomic_load_n(&e->due, __ATOMIC_RELAXED);

@@ -92,7 +92,7 @@ void engine_put(struct stream_engine *engine);
 void engine_foreach(void (*cb)(struct stream_engine *engine, void *ctx), void *ctx);
 /** Timers when they are due. Cheap when they are not. */
 void engine_timers(struct stream_engine *engine);
-/** Timers by this clock. @return the next */
+/** Timers by this clock, unless another thread is in the engine. @return the next */
 uint64_t engine_run(struct stream_engine *engine, uint64_t now);
 /** All engines go, with what connections they have. */
 void engines_free(void);
