@@ -176,7 +176,8 @@ CONF_INT(rx_prefetch_bytes_before_poll, VMA_RX_PREFETCH_BYTES_BEFORE_POLL, 0, 32
 CONF_INT(rx_cq_drain_rate_nsec, VMA_RX_CQ_DRAIN_RATE_NSEC, 0, 0, INT_MAX, "ns", 0,
 	"Poll the ring at this rate although the socket has data waiting; 0: only when it has none.")
 CONF_BOOL(rx_poll_on_tx_tcp, VMA_RX_POLL_ON_TX_TCP, 0, 0,
-	"Poll the receive ring in TCP sends, for acknowledgements.")
+	"Poll the receive ring in each TCP send, for acknowledgements; 0: in one after which nobody has "
+	"polled it for 20 us.")
 CONF_INT(gro_streams_max, VMA_GRO_STREAMS_MAX, 32, 0, INT_MAX, "streams", CONF_F_CLAMP,
 	"TCP streams whose segments are put together in one poll; 0: none. 0 with VMA_SOCKETXTREME.")
 CONF_BOOL(tcp_3t_rules, VMA_TCP_3T_RULES, 0, 0,

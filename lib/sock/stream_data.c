@@ -380,6 +380,7 @@ stream_sock_sendmsg(struct sock *s, const struct msghdr *msg, int flags)
 		ret = send_noted(s, msg, flags);
 	else if (likely(ret == 0))
 		ret = send_all(s, msg, flags);
+	stream_attend(s->stream);
 	if (likely(ret >= 0))
 		return ret;
 	if (ret == -EAGAIN)

@@ -458,6 +458,16 @@ stream_poll(struct stream *s)
 	return got;
 }
 
+void
+stream_attend(struct stream *s)
+{
+	struct stream_engine *e = s->engine;
+
+	if (likely(e != NULL && rte_rdtsc() < __atomic_load_n(&e->check_tsc, __ATOMIC_RELAXED)))
+		return;
+	stream_poll(s);
+}
+
 uint64_t
 stream_due(struct stream *s)
 {

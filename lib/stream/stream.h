@@ -238,6 +238,11 @@ void stream_stage_settle(struct stream *s, struct rte_mbuf *passed, size_t read)
 /** @{ */
 /** A turn of the rings that the socket receives from, and the timers of their engines. */
 unsigned int stream_poll(struct stream *s);
+/**
+ * The same, if nobody has taken one for a 20 us: for who only sends, whose
+ * acknowledgements would wait until the send buffer is full, and its data go out of the caches.
+ */
+void stream_attend(struct stream *s);
 /** The timers of all engines, for who polls rings himself. Cheap as often as one likes. */
 void stream_turn(void);
 /** When a sleeper should take a turn at the latest, ns of clock_ns(); UINT64_MAX: no need. */
