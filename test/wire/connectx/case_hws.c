@@ -171,6 +171,7 @@ case_hws(const struct test_case *c)
 	struct rte_flow_template_table *rules;
 	struct rte_flow *jump;
 
+	flowq.queue = c->b; /* either of the two does */
 	port_start(&pc);
 	wire = peer_open(WIRE);
 	netdev = peer_open(NETDEV);

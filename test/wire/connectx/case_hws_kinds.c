@@ -17,7 +17,7 @@
 static const uint8_t src6[16] = { 0xfd, [15] = 1 }, dst6[16] = { 0xfd, [15] = 2 };
 static int wire, netdev;
 
-enum act { TO_QUEUE, TO_RSS, TO_DROP };
+enum act { TO_QUEUE, TO_RSS, TO_DROP, TO_GROUP /* and there to a queue */ };
 
 /* What is matched: everything that is not 0 in the segment, but its bytes and an IPv6 source, for
  * which the driver has no room beside the destination. */
@@ -70,6 +70,8 @@ static const struct kind {
 					.proto = IPPROTO_TCP },
 			.macs = true, .queue = 1 },
 	{ "RSS", { .dst = DST, .dport = DPORT + 8, .proto = IPPROTO_UDP }, .act = TO_RSS },
+	{ "jump", { .dst = DST, .dport = DPORT + 10, .proto = IPPROTO_UDP }, .act = TO_GROUP,
+			.queue = 1 },
 	{ "drop", { .dst = DST, .dport = DPORT + 9, .proto = IPPROTO_UDP }, .act = TO_DROP },
 };
 
@@ -168,10 +170,16 @@ make_rule(const struct kind *k)
 		{ .type = RTE_FLOW_ACTION_TYPE_DROP },
 		{ .type = RTE_FLOW_ACTION_TYPE_END },
 	};
+	const struct rte_flow_action_jump jump = { .group = FLOWQ_GROUP + 1 };
+	const struct rte_flow_action to_group[] = {
+		{ .type = RTE_FLOW_ACTION_TYPE_JUMP, .conf = &jump },
+		{ .type = RTE_FLOW_ACTION_TYPE_END },
+	};
 	const struct rte_flow_action *const of[] = {
 		[TO_QUEUE] = to_queue,
 		[TO_RSS] = to_rss,
 		[TO_DROP] = to_drop,
+		[TO_GROUP] = to_group,
 	};
 	uint64_t written = ctl_number(ctl_ask("stats"), "hws_written");
 	struct rte_flow_item item[PATTERN];
@@ -182,13 +190,18 @@ make_rule(const struct kind *k)
 	fill(&spec, k, false);
 	fill(&mask, k, true);
 	make_pattern(item, k, &spec, &mask);
+	if (k->act == TO_GROUP) {
+		t = flowq_table(jump.group, 0, 4, item, to_queue, to_queue);
+		CHECK(flowq_add(t, item, to_queue) != NULL, "%s: refused", k->name);
+	}
 	t = flowq_table(FLOWQ_GROUP, k - kinds, 4, item, of[k->act], of[k->act]);
 	f = flowq_add(t, item, of[k->act]);
 	CHECK(f != NULL, "%s: refused", k->name);
 	flowq_wait();
 	CHECK(flowq.failed == 0, "%s: failed", k->name);
 	written = ctl_number(ctl_ask("stats"), "hws_written") - written;
-	CHECK(written == (k->macs ? 2 : 1), "%s: %lu entries", k->name, written);
+	CHECK(written == (k->macs || k->act == TO_GROUP ? 2 : 1), "%s: %lu entries", k->name,
+			written);
 	return f;
 }
 

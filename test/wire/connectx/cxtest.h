@@ -127,6 +127,7 @@ void case_stride(const struct test_case *c);
 void case_flow(const struct test_case *c);
 void case_rules(const struct test_case *c);
 void case_hws(const struct test_case *c);
+void case_hws_full(const struct test_case *c);
 void case_hws_kinds(const struct test_case *c);
 void case_control(const struct test_case *c);
 void case_rss(const struct test_case *c);

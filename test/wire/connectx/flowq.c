@@ -2,7 +2,7 @@
 #include "flowq.h"
 
 #define QUEUE_SIZE 256
-#define QUEUE 0
+#define QUEUES 2
 #define PULL 64
 
 struct flowq flowq;
@@ -15,9 +15,9 @@ flowq_configure(void)
 {
 	const struct rte_flow_port_attr attr = { 0 };
 	const struct rte_flow_queue_attr queue = { .size = QUEUE_SIZE };
-	const struct rte_flow_queue_attr *queues[] = { &queue };
+	const struct rte_flow_queue_attr *queues[QUEUES] = { &queue, &queue };
 	struct rte_flow_error fe = { 0 };
-	int ret = rte_flow_configure(port_id, &attr, 1, queues, &fe);
+	int ret = rte_flow_configure(port_id, &attr, QUEUES, queues, &fe);
 
 	CHECK(ret == 0, "configure: %d, %s", ret, fe.message);
 }
@@ -51,7 +51,7 @@ pull(void)
 {
 	struct rte_flow_op_result res[PULL];
 	struct rte_flow_error fe = { 0 };
-	int i, n = rte_flow_pull(port_id, QUEUE, res, PULL, &fe);
+	int i, n = rte_flow_pull(port_id, flowq.queue, res, PULL, &fe);
 
 	CHECK(n >= 0, "pull: %d, %s", n, fe.message);
 	for (i = 0; i < n; i++) {
@@ -70,7 +70,7 @@ flowq_wait(void)
 	uint64_t end = rte_get_timer_cycles() + PATIENCE * rte_get_timer_hz();
 	struct rte_flow_error fe = { 0 };
 
-	CHECK(rte_flow_push(port_id, QUEUE, &fe) == 0, "push: %s", fe.message);
+	CHECK(rte_flow_push(port_id, flowq.queue, &fe) == 0, "push: %s", fe.message);
 	while (flowq.under_way > 0) {
 		pull();
 		CHECK(rte_get_timer_cycles() < end, "%u operations never end", flowq.under_way);
@@ -90,7 +90,7 @@ flowq_add(struct rte_flow_template_table *t, const struct rte_flow_item *pattern
 {
 	struct rte_flow_error fe = { 0 };
 	struct rte_flow *f = rte_flow_async_create(
-			port_id, QUEUE, &later, t, pattern, 0, actions, 0, &flowq, &fe);
+			port_id, flowq.queue, &later, t, pattern, 0, actions, 0, &flowq, &fe);
 
 	if (f != NULL)
 		enqueued();
@@ -101,7 +101,7 @@ void
 flowq_remove(struct rte_flow *f)
 {
 	struct rte_flow_error fe = { 0 };
-	int ret = rte_flow_async_destroy(port_id, QUEUE, &later, f, &flowq, &fe);
+	int ret = rte_flow_async_destroy(port_id, flowq.queue, &later, f, &flowq, &fe);
 
 	CHECK(ret == 0, "destroy: %d, %s", ret, fe.message);
 	enqueued();

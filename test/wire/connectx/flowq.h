@@ -11,10 +11,11 @@
 /* Operations that are under way, and how the others ended. */
 struct flowq {
 	unsigned int under_way, done, failed;
+	uint32_t queue; /* that they go through; change it when none is under way */
 };
 extern struct flowq flowq;
 
-/* For port_conf.before_start. */
+/* For port_conf.before_start: two queues. */
 void flowq_configure(void);
 /* Actions that have the same type in masks and no conf there are the rule's. */
 struct rte_flow_template_table *flowq_table(uint32_t group, uint32_t priority, uint32_t n,

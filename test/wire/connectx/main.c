@@ -99,6 +99,7 @@ static const struct test_case cases[] = {
 			.a = 20000,
 			.b = 1,
 			.before = before_quiet },
+	{ .name = "hws-full", .wire = "null", .devargs = "dv_flow_en=2", .run = case_hws_full },
 	{ .name = "hws-kinds",
 			.wire = "tap:" WIRE,
 			.devargs = "dv_flow_en=2",
