@@ -335,17 +335,23 @@ dpvma_accept(int fd, struct sockaddr *addr, socklen_t *len)
 
 /** @name Connecting */
 /** @{ */
-/* A number that the kernel knows to be free, tried until no connection of ours is in the way. */
+/*
+ * A number that the kernel knows to be free, tried until no connection of ours is in the way: one
+ * that brings answers to the right ring, where that depends on it, else the kernel's choice.
+ */
 static int
 connect_reserved(struct sock *s, const struct ip_addr *local, const struct ip_addr *peer,
 		uint16_t port_be)
 {
 	int ret = -EADDRINUSE, tries = 0;
-	uint16_t got;
+	uint16_t got, wish;
 
 	while (ret == -EADDRINUSE && tries++ < TRIES) {
-		got = 0;
+		wish = tries <= TRIES / 2 ? stream_number(s->stream, peer, port_be) : 0;
+		got = wish;
 		ret = reserve(s, local, &got);
+		if (ret == -EADDRINUSE && wish != 0)
+			continue;
 		/* none is left: those that we have may lead to other peers */
 		if (ret == -EADDRINUSE)
 			return stream_connect(s->stream, peer, port_be, 0);

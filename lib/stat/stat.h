@@ -55,7 +55,8 @@
 	X(drop_no_listener, "TCP segments for a port on which nobody listens")                     \
 	X(resets_out, "RSTs sent for such segments where no kernel answers for the port")          \
 	X(spread_refused, "RSS rules the device refused, so that software spreads")                \
-	X(spread_soft, "packets led to another ring of several for their key (DPVMA_SPREAD)")
+	X(spread_soft, "packets led to another ring of several for their key (DPVMA_SPREAD)")   \
+	X(source_port_misses, "connections whose answers the port's hash brings to another ring")
 
 /** What a socket counts. */
 #define SOCK_COUNTERS(X)                                                                           \

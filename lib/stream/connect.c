@@ -5,10 +5,8 @@
  */
 #include "stream/stream_priv.h"
 
-#define TRIES 64 /* numbers that one call looks at once those nobody has are gone */
-
-static int
-way_to(const struct stream *s, const struct ip_addr *peer, struct net_dst *d)
+int
+connect_way(const struct stream *s, const struct ip_addr *peer, struct net_dst *d)
 {
 	struct net_way way = { .dst = *peer,
 		.src = s->addr_bound ? s->local : ip_from_v4(0),
@@ -34,18 +32,12 @@ int
 stream_way(struct stream *s, const struct ip_addr *peer, struct ip_addr *local)
 {
 	struct net_dst d;
-	int ret = way_to(s, peer, &d);
+	int ret = connect_way(s, peer, &d);
 
 	if (ret == 0)
 		*local = d.src;
 	return ret;
 }
-
-struct candidate {
-	struct tcp_key key;
-	const struct stream_flow *flow; /**< of the last look, for the engine */
-	bool used;
-};
 
 /* Connections of that number, whichever engine has them. */
 static void
@@ -58,11 +50,9 @@ in_use(struct stream_engine *e, void *ctx)
 	engine_leave(e);
 }
 
-static bool
-is_free(uint16_t port_be, void *ctx)
+bool
+candidate_is_free(uint16_t port_be, struct candidate *c)
 {
-	struct candidate *c = ctx;
-
 	/* a number that nobody has has no connections either */
 	if (number_find(port_be) == NULL)
 		return true;
@@ -72,14 +62,23 @@ is_free(uint16_t port_be, void *ctx)
 	return !c->used;
 }
 
+static bool
+is_free(uint16_t port_be, void *ctx)
+{
+	return candidate_is_free(port_be, ctx);
+}
+
 static int
 choose_number(struct stream *s, const struct ip_addr *peer, uint16_t port_be,
-		const struct ip_addr *local, uint16_t *lport_be)
+		const struct net_dst *d, uint16_t *lport_be)
 {
+	const struct ip_addr *local = &d->src;
 	struct candidate c = { .key = { .local = *local, .remote = *peer, .rport = port_be } };
 
 	if (*lport_be == 0) {
-		*lport_be = number_choose(s, local, true, is_free, &c);
+		*lport_be = aim_number(s, peer, port_be, d);
+		if (*lport_be == 0)
+			*lport_be = number_choose(s, local, true, is_free, &c);
 		return *lport_be != 0 ? 0 : -EADDRNOTAVAIL;
 	}
 	return number_conflict(s, local, *lport_be, false) || !is_free(*lport_be, &c) ? -EADDRINUSE
@@ -132,6 +131,8 @@ connect_from(struct stream *s, const struct ip_addr *peer, uint16_t port_be,
 	if (ret != 0) {
 		flow_put(flow);
 		flow_reap();
+	} else {
+		aim_check(flow, &key);
 	}
 	return ret;
 }
@@ -145,12 +146,12 @@ connect_locked(struct stream *s, const struct ip_addr *peer, uint16_t port_be, u
 
 	if (s->phase != STREAM_IDLE)
 		return s->phase == STREAM_CONNECTING ? -EALREADY : -EISCONN;
-	ret = way_to(s, peer, &d);
+	ret = connect_way(s, peer, &d);
 	if (ret != 0)
 		return ret;
 	flow_reap();
 	if (fresh) {
-		ret = choose_number(s, peer, port_be, &d.src, &lport_be);
+		ret = choose_number(s, peer, port_be, &d, &lport_be);
 		if (ret == 0)
 			ret = number_enter(s, &d.src, lport_be);
 		if (ret != 0)
@@ -172,6 +173,7 @@ stream_connect(struct stream *s, const struct ip_addr *peer, uint16_t port_be, u
 
 	stream_control_lock();
 	ret = connect_locked(s, peer, port_be, lport_be);
+	aim_over(s);
 	stream_control_unlock();
 	return ret;
 }

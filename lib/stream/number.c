@@ -9,6 +9,8 @@
 
 #include "stream/stream_priv.h"
 
+#define FITS 256 /* numbers that are made to suit before any will do */
+
 static struct lport *lports[UINT16_MAX + 1];
 
 struct lport *
@@ -126,10 +128,42 @@ shareable(const struct stream *s, const struct lport *lp)
 {
 	const struct stream *other;
 
+	if (lp == NULL)
+		return true;
 	TAILQ_FOREACH (other, &lp->streams, same_port)
 		if (other != s && (other->port_bound || other->phase == STREAM_LISTENING))
 			return false;
 	return true;
+}
+
+/* Numbers that nobody has come first; then those that may be shared. */
+static bool
+may_take(const struct stream *s, const struct ip_addr *addr, bool share, uint16_t port_be,
+		unsigned int pass)
+{
+	if (pass == 0)
+		return lports[port_be] == NULL;
+	return share ? shareable(s, lports[port_be]) : !number_conflict(s, addr, port_be, false);
+}
+
+uint16_t
+number_fit(const struct stream *s, const struct ip_addr *addr, struct number_wish *wish)
+{
+	uint32_t first = (uint32_t)conf()->ephemeral_first, last = (uint32_t)conf()->ephemeral_last;
+	uint32_t n = last > first ? last - first + 1 : 1, start = (uint32_t)rte_rand_max(n);
+
+	for (unsigned int pass = 0; pass < 2; pass++) {
+		for (uint32_t i = 0; i < FITS; i++) {
+			uint16_t p = rte_cpu_to_be_16((uint16_t)(first + (start + i) % n));
+
+			if (!wish->fit(&p, wish->ctx) || rte_be_to_cpu_16(p) < first ||
+					rte_be_to_cpu_16(p) > last)
+				continue;
+			if (may_take(s, addr, true, p, pass) && wish->ok(p, wish->ctx))
+				return p;
+		}
+	}
+	return 0;
 }
 
 uint16_t
@@ -144,12 +178,7 @@ number_choose(const struct stream *s, const struct ip_addr *addr, bool share,
 		for (uint32_t i = 0; i < n; i++) {
 			uint16_t p = rte_cpu_to_be_16((uint16_t)(first + (start + i) % n));
 
-			if (pass == 0 ? lports[p] != NULL
-							: share
-							? !shareable(s, lports[p])
-							: number_conflict(s, addr, p, false))
-				continue;
-			if (ok == NULL || ok(p, ctx))
+			if (may_take(s, addr, share, p, pass) && (ok == NULL || ok(p, ctx)))
 				return p;
 		}
 	}

@@ -259,6 +259,7 @@ stream_close(struct stream *s, bool abort)
 		flow_put(s->flow);
 	if (s->reserved != NULL)
 		ring_release(s->reserved);
+	aim_over(s);
 	flow_reap();
 	stream_control_unlock();
 	free(s);

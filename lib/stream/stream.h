@@ -147,6 +147,12 @@ int stream_accept(struct stream *listener, struct stream *s);
  */
 int stream_way(struct stream *s, const struct ip_addr *peer, struct ip_addr *local);
 /**
+ * A local number by which answers of that peer arrive at the socket's ring, for who has to reserve
+ * it before stream_connect(). Free at the moment.
+ * @return network order; 0: any is as good (the port does not spread), or none was found
+ */
+uint16_t stream_number(struct stream *s, const struct ip_addr *peer, uint16_t port_be);
+/**
  * Send a SYN. An unbound socket is bound to what stream_way() gave.
  * @param lport_be number that the caller has reserved for it, network order; 0: choose
  * @return 0 (under way); -EISCONN, -EALREADY; -EADDRINUSE (the number: try another);

@@ -127,6 +127,14 @@ bool number_conflict(const struct stream *s, const struct ip_addr *addr, uint16_
 /** A number that conflicts with nobody, and that @p ok takes; 0: none. */
 uint16_t number_choose(const struct stream *s, const struct ip_addr *addr, bool share,
 		bool (*ok)(uint16_t port_be, void *ctx), void *ctx);
+/** What a number is to be besides free; both get the number in network order. */
+struct number_wish {
+	bool (*fit)(uint16_t *port_be, void *ctx); /**< makes it suit; false: it cannot */
+	bool (*ok)(uint16_t port_be, void *ctx);
+	void *ctx;
+};
+/** As number_choose() with @p share, after some tries only; 0: none of those. */
+uint16_t number_fit(const struct stream *s, const struct ip_addr *addr, struct number_wish *wish);
 /** Put the socket there. 0, -ENOMEM */
 int number_enter(struct stream *s, const struct ip_addr *addr, uint16_t port_be);
 void number_leave(struct stream *s);
@@ -233,6 +241,7 @@ struct stream {
 	TAILQ_ENTRY(stream) same_port;
 	struct ring_alloc alloc;
 	struct ring *reserved;	    /**< of stream_reserve(), NULL: none */
+	struct ring *aimed;	    /**< that answers are to come to, until the connect */
 	struct stream_flow **seats; /**< of a listener: flows that lead to its desks */
 	unsigned int n_seats, cap_seats;
 	int backlog;
@@ -270,6 +279,23 @@ void stream_event(void *ctx, void *owner, unsigned int events);
 /** The connection is this socket's from now on; engine locked. */
 void stream_own(struct stream *s, struct stream_engine *e, struct tcp_conn *conn,
 		struct stream_flow *flow);
+
+/** aim.c: the number for a connection whose answers arrive at its ring, which is kept in aimed; 0:
+ * any will do. Control lock */
+uint16_t aim_number(struct stream *s, const struct ip_addr *peer, uint16_t port_be,
+		const struct net_dst *d);
+/** aim.c: the ring that was kept is not needed any more. */
+void aim_over(struct stream *s);
+/** aim.c: count a connection whose segments come by another ring. */
+void aim_check(const struct stream_flow *flow, const struct tcp_key *key);
+/** connect.c: whether no connection has that number and peer. */
+struct candidate {
+	struct tcp_key key;
+	bool used;
+};
+bool candidate_is_free(uint16_t port_be, struct candidate *c);
+/** connect.c: how the peer is reached. As stream_way() */
+int connect_way(const struct stream *s, const struct ip_addr *peer, struct net_dst *d);
 
 /** listen.c: listeners on any address take up ports and addresses that came. Control lock held. */
 void listen_follow(void);
