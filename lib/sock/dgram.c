@@ -94,6 +94,30 @@ sock_autobind(struct sock *s)
 }
 
 /*
+ * A number that brings the peer's datagrams to the socket's ring, where the number decides that;
+ * else any. The ring is kept for the connect.
+ */
+static int
+autobind_for(struct sock *s, const struct ip_addr *peer, uint16_t port_be, struct ring **ring)
+{
+	struct ip_addr any = ip_from_v4(0);
+	int ret = -EADDRINUSE, tries = 0;
+	uint16_t number;
+
+	rte_spinlock_lock(&s->lock);
+	while (!s->bound && ret == -EADDRINUSE && tries++ < 4) {
+		if (*ring != NULL)
+			ring_release(*ring);
+		number = udp_number(s->udp, peer, port_be, ring);
+		if (number == 0)
+			break;
+		ret = bind_offloaded(s, &any, number);
+	}
+	rte_spinlock_unlock(&s->lock);
+	return ret == -EADDRINUSE ? sock_autobind(s) : ret;
+}
+
+/*
  * Where the peer is decides before a port number is taken: -EREMOTE when the way is the kernel's.
  * Everything else is said by udp_connect().
  */
@@ -144,6 +168,7 @@ connected(struct sock *s, const struct ip_addr *addr, uint16_t port_be)
 static int
 connect_offloaded(struct sock *s, const struct sockaddr *sa, socklen_t len)
 {
+	struct ring *ring = NULL;
 	struct ip_addr addr;
 	char text[IP_ADDR_STRLEN];
 	uint16_t port_be;
@@ -161,12 +186,14 @@ connect_offloaded(struct sock *s, const struct sockaddr *sa, socklen_t len)
 		return ret;
 	ret = ask_route(s, &addr);
 	if (ret == 0)
-		ret = sock_autobind(s);
+		ret = autobind_for(s, &addr, port_be, &ring);
 	/* that may have made it the kernel's */
-	if (ret == 0 && !s->offloaded && !s->sends)
-		return -EREMOTE;
-	if (ret == 0)
+	if (ret == 0 && (s->offloaded || s->sends))
 		ret = udp_connect(s->udp, &addr, port_be);
+	else if (ret == 0)
+		ret = -EREMOTE;
+	if (ring != NULL)
+		ring_release(ring);
 	if (ret == 0)
 		ret = connected(s, &addr, port_be);
 	if (ret != -EREMOTE || (!s->offloaded && !s->sends))

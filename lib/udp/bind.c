@@ -96,6 +96,12 @@ in_use(const struct udp_sock *s, const struct ip_addr *addr, uint16_t port_be)
 	return false;
 }
 
+bool
+bind_is_free(uint16_t port_be)
+{
+	return lports[port_be] == NULL;
+}
+
 /* A port that nobody has here, else one that may be shared; 0 for none. */
 static uint16_t
 choose(const struct udp_sock *s, const struct ip_addr *addr)

@@ -112,6 +112,15 @@ int udp_bind(struct udp_sock *sock, const struct ip_addr *addr, uint16_t *port_b
  *         socket is as it was when this fails.
  */
 int udp_connect(struct udp_sock *sock, const struct ip_addr *addr, uint16_t port_be);
+/**
+ * A number that nobody has here by which that peer's datagrams arrive at the ring of an unbound
+ * socket, to be bound to before udp_connect().
+ * @param[out] ring that it leads to, with a reference that the caller drops when the socket is
+ *             connected; NULL: none
+ * @return network order; 0: any is as good (the port does not spread), or none was found
+ */
+uint16_t udp_number(struct udp_sock *sock, const struct ip_addr *peer, uint16_t port_be,
+		struct ring **ring);
 void udp_local(const struct udp_sock *sock, struct ip_addr *addr, uint16_t *port_be);
 bool udp_peer(const struct udp_sock *sock, struct ip_addr *addr, uint16_t *port_be);
 

@@ -298,6 +298,8 @@ struct lport *lport_find(uint16_t port_be);
 void lport_foreach(void (*cb)(struct lport *lp));
 /** Leave the port number: on return nothing is delivered and no ring is polled. */
 void bind_leave(struct udp_sock *sock);
+/** Whether no socket here has the number. */
+bool bind_is_free(uint16_t port_be);
 /** Bind an unbound socket to any address and a free port. */
 int bind_auto(struct udp_sock *sock);
 /** The sockets bound to a multicast address. */

@@ -83,15 +83,25 @@ exchange_all(const int *fds, unsigned int seed)
 			exchange(fds[i], seed + i * ROUNDS + round);
 }
 
+/* Its ring is there, and nothing comes by it: the table of the port is as it will be. */
+static int
+take_ring(unsigned int thread)
+{
+	struct sockaddr_in local = { .sin_family = AF_INET,
+		.sin_port = htons((uint16_t)(FIXED + THREADS * 100 + thread)) };
+	int fd = dpvma_socket(AF_INET, SOCK_DGRAM, 0);
+
+	if (fd < 0 || dpvma_bind(fd, (struct sockaddr *)&local, sizeof(local)) != 0)
+		die("bind");
+	return fd;
+}
+
 static void *
 run(void *arg)
 {
 	unsigned int thread = (unsigned int)(size_t)arg;
-	int first, fds[EACH];
+	int first = take_ring(thread), fds[EACH];
 
-	/* the table of the port is as it will be when everyone has a ring */
-	first = open_one(thread, EACH);
-	exchange(first, thread);
 	pthread_barrier_wait(&barrier);
 	pthread_barrier_wait(&barrier);
 	for (unsigned int i = 0; i < EACH; i++)
@@ -100,6 +110,7 @@ run(void *arg)
 	pthread_barrier_wait(&barrier);
 	pthread_barrier_wait(&barrier);
 	exchange_all(fds, thread * 2000);
+	pthread_barrier_wait(&barrier);
 	pthread_barrier_wait(&barrier);
 	for (unsigned int i = 0; i < EACH; i++)
 		dpvma_close(fds[i]);
@@ -140,11 +151,12 @@ main(int argc, char **argv)
 	pthread_barrier_wait(&barrier);
 	tell();
 	/* a ring of this thread's */
-	fd = open_one(THREADS, 0);
+	fd = open_one(THREADS, THREADS);
 	exchange(fd, 1);
 	pthread_barrier_wait(&barrier);
 	pthread_barrier_wait(&barrier);
 	tell();
+	pthread_barrier_wait(&barrier);
 	for (unsigned int i = 0; i < THREADS; i++)
 		pthread_join(threads[i], NULL);
 	dpvma_close(fd);
