@@ -157,24 +157,7 @@ wants_mprq(const struct port *port, uint32_t *stride, uint32_t *strides)
 static int
 probe(struct port *port)
 {
-	struct rte_flow_error error = { 0 };
-
-	if (!port_may_use_rules()) {
-		/* its own rules take what is for the port's MAC, and what is for everyone */
-		port->kernel = KERNEL_BLIND;
-		LOG_DETAILS("port %s: not isolated (DPVMA_STEERING): frames for the kernel come to "
-			    "this program instead",
-				port->name);
-		return 0;
-	}
-	if (rte_flow_isolate(port->id, 1, &error) == 0) {
-		port->caps.isolated = true;
-		return 0;
-	}
-	port->kernel = KERNEL_BLIND;
-	LOG_WARNING("port %s cannot be isolated (%s): frames for the kernel come to this program "
-		    "instead",
-			port->name, error.message != NULL ? error.message : "no reason given");
+	port_isolate(port);
 	return 0;
 }
 

@@ -168,6 +168,7 @@ struct conf {
 struct conf_addr {
 	struct ip_addr addr;
 	uint8_t prefix;
+	uint16_t vlan_id; /**< 0: untagged */
 };
 
 /** A route of a port; the bits of net beyond the prefix are 0. */

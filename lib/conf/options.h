@@ -306,7 +306,7 @@ CONF_STR(eal_args, DPVMA_EAL_ARGS, CONF_ARGS_SIZE, "", 0,
 CONF_STR(config, DPVMA_CONFIG, CONF_PATH_MAX, "", CONF_F_PID,
 	"Configuration file; empty: none.")
 CONF_STR(ports, DPVMA_PORTS, CONF_ARGS_SIZE, "", 0,
-	"Addresses of ports: PORT=ADDR/LEN[,ADDR/LEN...][,gw=ADDR][,mtu=N][,neigh=ADDR@MAC]"
+	"Addresses of ports: PORT=ADDR/LEN[@VLAN][,ADDR/LEN...][,gw=ADDR][,mtu=N][,neigh=ADDR@MAC]"
 	"[,route=NET/LEN@GW][;PORT=...], PORT being the ethdev's name or PCI address.")
 CONF_INT(queues, DPVMA_QUEUES, 0, 0, 1024, "queue pairs", 0,
 	"Queue pairs that a port is configured with up front, the limit of its rings; 0: chosen.")

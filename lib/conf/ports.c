@@ -60,15 +60,34 @@ prefix_parse(char *text, const char *what, struct ip_addr *a, uint8_t *prefix, c
 	return 0;
 }
 
+/* The VLAN id behind an address, ADDR/LEN@ID, which is cut off. */
+static int
+vlan_parse(char *text, uint16_t *vlan_id, char *why)
+{
+	char *at = strchr(text, '@');
+	int id;
+
+	if (at == NULL)
+		return 0;
+	*at++ = '\0';
+	/* IEEE 802.1Q: 0 is no VLAN, 4095 is reserved */
+	if (conf_number_parse(at, &id) != 0 || id < 1 || id > 4094)
+		return wrong(why, "address %.50s has the VLAN %.20s, which is not in 1..4094", text,
+				at);
+	*vlan_id = (uint16_t)id;
+	return 0;
+}
+
 static int
 addr_set(struct conf_port *p, char *value, char *why)
 {
-	struct conf_addr a;
+	struct conf_addr a = { .vlan_id = 0 };
 	unsigned int i;
 
 	if (p->addrs_n == CONF_ADDRS_MAX)
 		return wrong(why, "more than %d addresses", CONF_ADDRS_MAX);
-	if (prefix_parse(value, "address", &a.addr, &a.prefix, why) != 0 ||
+	if (vlan_parse(value, &a.vlan_id, why) != 0 ||
+			prefix_parse(value, "address", &a.addr, &a.prefix, why) != 0 ||
 			host_parse(value, "address", &a.addr, why) != 0)
 		return -EINVAL;
 	for (i = 0; i < p->addrs_n; i++)

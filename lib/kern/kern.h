@@ -30,7 +30,9 @@ struct kern_link {
 	uint16_t mtu;
 	bool up;	  /**< administratively up and with carrier */
 	uint32_t lower;	  /**< ifindex of the device a VLAN lies on, else 0 */
+	uint32_t master;  /**< ifindex of the bond, bridge or VRF that it is a slave of, else 0 */
 	uint16_t vlan_id; /**< 0 when it is no VLAN */
+	bool bond;	  /**< it is a bond of others */
 };
 
 struct kern_addr {

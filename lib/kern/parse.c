@@ -91,11 +91,32 @@ to_mac(const struct nl_addr *a, struct rte_ether_addr *mac)
 		memcpy(mac->addr_bytes, nl_addr_get_binary_addr(a), sizeof(mac->addr_bytes));
 }
 
+/*
+ * A VLAN of 802.1Q, as the packets of ours are tagged; a service tag (802.1ad) is another tag. An
+ * old kernel tells no protocol and has 802.1Q alone.
+ */
+static bool
+is_vlan(struct rtnl_link *l, const struct kern_link *link)
+{
+	int protocol;
+
+	if (!rtnl_link_is_vlan(l))
+		return false;
+	protocol = rtnl_link_vlan_get_protocol(l);
+	if (protocol <= 0 || protocol == RTE_BE16(RTE_ETHER_TYPE_VLAN))
+		return true;
+	LOG_DEBUG("network device %s: its VLAN is of protocol 0x%04x and not of 802.1Q: its "
+		  "addresses are the kernel's alone",
+			link->name, rte_be_to_cpu_16((uint16_t)protocol));
+	return false;
+}
+
 static bool
 parse_link(struct rtnl_link *l, struct kern_link *link)
 {
 	unsigned int flags = rtnl_link_get_flags(l);
 	const char *name = rtnl_link_get_name(l);
+	const char *type = rtnl_link_get_type(l);
 
 	/* the bridge tells of its ports with messages of its own family */
 	if (rtnl_link_get_family(l) != AF_UNSPEC || name == NULL)
@@ -105,7 +126,9 @@ parse_link(struct rtnl_link *l, struct kern_link *link)
 	to_mac(rtnl_link_get_addr(l), &link->mac);
 	link->mtu = (uint16_t)RTE_MIN(rtnl_link_get_mtu(l), (unsigned int)UINT16_MAX);
 	link->up = (flags & IFF_UP) != 0 && (flags & FLAG_LOWER_UP) != 0;
-	if (rtnl_link_is_vlan(l)) {
+	link->master = (uint32_t)rtnl_link_get_master(l);
+	link->bond = type != NULL && strcmp(type, "bond") == 0;
+	if (is_vlan(l, link)) {
 		link->vlan_id = (uint16_t)rtnl_link_vlan_get_id(l);
 		link->lower = (uint32_t)rtnl_link_get_link(l);
 	}

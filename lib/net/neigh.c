@@ -378,6 +378,9 @@ step(struct neigh *n, struct ring *ring, uint64_t now)
 		}
 		if (n->tries > 0 && now < n->at_ms + RETRY_MS)
 			return;
+		/* before LACP has agreed nobody can answer */
+		if (n->tries >= BROADCAST_TRIES && n->port->needs_bursts && !n->port->up)
+			n->tries = 1;
 		if (n->tries >= BROADCAST_TRIES) {
 			if (n->errors >= conf()->neigh_num_err_retries) {
 				fail(n, ring);

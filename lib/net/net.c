@@ -13,6 +13,7 @@
 		    */
 #define BUSY_MS 10 /* as VMA_PROGRESS_ENGINE_INTERVAL is by default */
 #define SECOND_MS 1000
+#define ALIVE_MS 30 /* the bonding PMD wants 100 at most */
 
 struct net_port net_ports[PORT_MAX];
 uint16_t net_prefetch = RTE_CACHE_LINE_SIZE;
@@ -241,6 +242,24 @@ attend(struct ring *ring)
 	*seen = polls(ring);
 }
 
+/*
+ * A bond with LACP speaks it from its burst functions: also when the program sleeps, sends nothing,
+ * or has turned the attendance to rings off.
+ */
+static __rte_cold void
+keep_alive(struct ring *ring, uint64_t now)
+{
+	struct net_port *np = net_port_of(ring->port);
+
+	if (conf()->thread_mode == CONF_THREAD_SINGLE || now < np->alive_ms + ALIVE_MS)
+		return;
+	np->alive_ms = now;
+	if (polls(ring) == np->alive_polls)
+		net_poll(ring);
+	np->alive_polls = polls(ring);
+	ring_tx_warm(ring);
+}
+
 static void
 one_ring(struct ring *ring, void *ctx)
 {
@@ -251,6 +270,8 @@ one_ring(struct ring *ring, void *ctx)
 	if (turn->done[ring->port->index])
 		return;
 	turn->done[ring->port->index] = true;
+	if (unlikely(ring->port->needs_bursts))
+		keep_alive(ring, turn->now);
 	arp_announce(ring, turn->now);
 	neigh_timers(ring, turn->now);
 	igmp_timers(ring, turn->now);

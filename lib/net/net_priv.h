@@ -54,9 +54,10 @@ struct net_port {
 	uint32_t announced; /**< port->generation + 1 for which gratuitous ARP was sent */
 	uint32_t announce_again;
 	uint64_t announce_ms;
-	uint64_t conflict_ms;	 /**< when the last address conflict was logged */
-	struct net_limit errors; /**< ICMP errors that may be sent */
-	struct net_limit resets; /**< RSTs for segments without a flow */
+	uint64_t alive_ms, alive_polls; /**< of a port that needs bursts */
+	uint64_t conflict_ms;		/**< when the last address conflict was logged */
+	struct net_limit errors;	/**< ICMP errors that may be sent */
+	struct net_limit resets;	/**< RSTs for segments without a flow */
 };
 extern struct net_port net_ports[PORT_MAX];
 

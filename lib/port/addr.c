@@ -111,6 +111,48 @@ mtu_init(struct port *port)
 	}
 }
 
+/* The kernel's device of a VLAN on the port, 0: it has none. */
+static uint32_t
+vlan_device(const struct port *port, uint16_t vlan_id)
+{
+	struct if_nameindex *all = follows_kernel && port->ifindex != 0 ? if_nameindex() : NULL;
+	const struct kern_link *link;
+	uint32_t found = 0;
+	unsigned int i;
+
+	for (i = 0; all != NULL && all[i].if_index != 0 && found == 0; i++) {
+		link = kern_link_by_index(all[i].if_index);
+		if (link != NULL && link->lower == port->ifindex && link->vlan_id == vlan_id)
+			found = link->ifindex;
+	}
+	if_freenameindex(all);
+	return found;
+}
+
+/*
+ * Without a device of the VLAN the kernel neither asks for neighbours there nor answers, and where
+ * it gets ARP's frames nobody else can.
+ */
+static uint32_t
+device_of(const struct port *port, const struct conf_addr *a)
+{
+	char text[IP_ADDR_STRLEN];
+	uint32_t ifindex;
+
+	if (a->vlan_id == 0)
+		return port->kernel == KERNEL_PEER ? 0 : port->ifindex;
+	if (port->kernel != KERNEL_RESTS && port->kernel != KERNEL_COPIES)
+		return 0;
+	ifindex = vlan_device(port, a->vlan_id);
+	if (ifindex == 0)
+		LOG_WARNING("port %s: nobody answers ARP for %s in VLAN %u, as the kernel has no "
+			    "device of it: make one (ip link add link %s name %s.%u type vlan id "
+			    "%u), or give both ends the other's neigh=, and lo the address",
+				port->name, ip_format(&a->addr, text), a->vlan_id, port->netdev,
+				port->netdev, a->vlan_id, a->vlan_id);
+	return ifindex;
+}
+
 int
 port_addrs_init(struct port *port)
 {
@@ -123,7 +165,8 @@ port_addrs_init(struct port *port)
 			.addr = a->addr,
 			.prefix = a->prefix,
 			.broadcast = broadcast_of(&a->addr, a->prefix),
-			.ifindex = port->kernel == KERNEL_PEER ? 0 : port->ifindex,
+			.vlan_id = a->vlan_id,
+			.ifindex = device_of(port, a),
 		};
 
 		addr_add(port, &addr);

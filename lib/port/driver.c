@@ -35,3 +35,26 @@ port_driver_of_pci(uint16_t vendor, uint16_t device)
 			return driver;
 	return NULL;
 }
+
+void
+port_isolate(struct port *port)
+{
+	struct rte_flow_error error = { 0 };
+
+	if (!port_may_use_rules()) {
+		/* the PMD's own rules take what is for the port's MAC, and what is for everyone */
+		port->kernel = KERNEL_BLIND;
+		LOG_DETAILS("port %s: not isolated (DPVMA_STEERING): frames for the kernel come to "
+			    "this program instead",
+				port->name);
+		return;
+	}
+	if (rte_flow_isolate(port->id, 1, &error) == 0) {
+		port->caps.isolated = true;
+		return;
+	}
+	port->kernel = KERNEL_BLIND;
+	LOG_WARNING("port %s cannot be isolated (%s): frames for the kernel come to this program "
+		    "instead",
+			port->name, error.message != NULL ? error.message : "no reason given");
+}

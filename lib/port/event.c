@@ -65,6 +65,21 @@ port_events_fini(void)
 	event_fd = -1;
 }
 
+/* The link of a part is news of its port; what else befalls it is its driver's business. */
+static void
+watch_parts(struct port *port, bool on)
+{
+	uint16_t parts[RTE_MAX_ETHPORTS], n, i;
+
+	if (port->driver->parts == NULL)
+		return;
+	n = port->driver->parts(port->id, parts, RTE_MAX_ETHPORTS);
+	for (i = 0; i < n && on; i++)
+		rte_eth_dev_callback_register(parts[i], RTE_ETH_EVENT_INTR_LSC, on_event, port);
+	for (i = 0; i < n && !on; i++)
+		rte_eth_dev_callback_unregister(parts[i], RTE_ETH_EVENT_INTR_LSC, on_event, port);
+}
+
 int
 port_events_add(struct port *port)
 {
@@ -73,6 +88,7 @@ port_events_add(struct port *port)
 
 	for (i = 0; i < RTE_DIM(events_heeded) && ret == 0; i++)
 		ret = rte_eth_dev_callback_register(port->id, events_heeded[i], on_event, port);
+	watch_parts(port, true);
 	return ret;
 }
 
@@ -81,6 +97,7 @@ port_events_del(struct port *port)
 {
 	unsigned int i;
 
+	watch_parts(port, false);
 	for (i = 0; i < RTE_DIM(events_heeded); i++)
 		rte_eth_dev_callback_unregister(port->id, events_heeded[i], on_event, port);
 }
@@ -196,20 +213,23 @@ port_link_is_up(const struct port *port)
 
 	return port->started && !port->queues->netdev_down &&
 			rte_eth_link_get_nowait(port->id, &link) == 0 &&
-			link.link_status == RTE_ETH_LINK_UP;
+			link.link_status == RTE_ETH_LINK_UP &&
+			(port->driver->carries == NULL || port->driver->carries(port));
 }
 
 static void
-check_link(struct port *port)
+check_link(struct port *port, bool event)
 {
 	bool up = port_link_is_up(port);
+	bool moved = port->driver->moved != NULL && port->driver->moved(port);
 
-	if (up == port->up)
-		return;
-	port->up = up;
-	if (up)
+	if (up && (up != port->up || (event && port->driver->parts != NULL)))
 		port_fork_connected(port);
-	LOG_DEBUG("port %s: link %s", port->name, up ? "up" : "down");
+	if (up == port->up && !moved)
+		return;
+	if (up != port->up)
+		LOG_DEBUG("port %s: link %s", port->name, up ? "up" : "down");
+	port->up = up;
 	port_changed(port);
 }
 
@@ -267,6 +287,6 @@ port_poll(void)
 		else if (events & (1u << RTE_ETH_EVENT_INTR_RESET))
 			port_reset(port);
 		else if ((events & (1u << RTE_ETH_EVENT_INTR_LSC)) || look)
-			check_link(port);
+			check_link(port, (events & (1u << RTE_ETH_EVENT_INTR_LSC)) != 0);
 	}
 }

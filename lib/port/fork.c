@@ -383,7 +383,7 @@ own_if_memif(int fd, const char *target)
 void
 port_fork_connected(const struct port *port)
 {
-	if (strcmp(port->driver->name, "net_memif") != 0)
+	if (strcmp(port->driver->name, "net_memif") != 0 && port->driver->parts == NULL)
 		return;
 	take_lock();
 	if (is_watched()) {

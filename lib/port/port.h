@@ -55,6 +55,21 @@ struct port_driver {
 	void (*devargs)(const char *given, char *extra, size_t len);
 	/** Whether it drives this PCI device, so that EAL is told of it with these arguments. */
 	bool (*pci)(uint16_t vendor, uint16_t device);
+	/** Called for each of its ethdevs before any becomes a port: those that it is made of are
+	 * made its parts. 0, or a negative errno with one log line.
+	 */
+	int (*gather)(uint16_t id);
+	/** The ethdevs that it is made of, no ports of their own: how many were written to @p ids.
+	 */
+	uint16_t (*parts)(uint16_t id, uint16_t *ids, uint16_t n);
+	/** The kernel's network device, asked when dev_info has none; 0: none. */
+	uint32_t (*netdev)(uint16_t id);
+	/** Asked by port_poll(), and when a part has an event: whether frames for the port must
+	 * take another way from now on, which switches learn from an announcement.
+	 */
+	bool (*moved)(struct port *port);
+	/** Whether frames go through already when the link is up; in port_poll(), too. */
+	bool (*carries)(const struct port *port);
 	/** Called once, right after the port was found and before it is configured: isolation etc.
 	 */
 	int (*probe)(struct port *port);
@@ -80,6 +95,9 @@ struct port_driver {
 	TAILQ_ENTRY(port_driver) next;
 };
 void port_driver_register(struct port_driver *driver);
+/** For a driver's probe(): leave to the kernel what no rule takes; KERNEL_BLIND where that cannot
+ * be. */
+void port_isolate(struct port *port);
 #define PORT_DRIVER_REGISTER(drv)                                                                  \
 	static void __attribute__((constructor, used)) register_##drv(void)                        \
 	{                                                                                          \
@@ -138,6 +156,7 @@ struct port {
 	bool ip_rx_checksum; /**< the device checks IPv4 header checksums */
 	bool l4_rx_checksum; /**< the device checks UDP and TCP checksums */
 	bool trusts_sender;  /**< unchecked checksums are taken as good */
+	bool needs_bursts;   /**< wants both burst functions called every 100 ms, traffic or not */
 	enum port_kernel kernel;
 	struct port_caps caps;
 	struct port_addr addrs[PORT_ADDRS_MAX];

@@ -45,7 +45,8 @@ struct port_queues {
 	struct rte_mempool *trial_pool; /**< of the trial, until every queue has another */
 	bool probed;			/**< rules and interrupts were tried */
 	bool broken;			/**< a restart failed: nothing more until the next init */
-	uint16_t n;			/**< pairs configured */
+	uint16_t behind; /**< receive queues of parts behind each, with buffers for all of them */
+	uint16_t n;	 /**< pairs configured */
 	uint16_t n_owned;
 	uint16_t default_rx_desc, default_tx_desc; /**< 0 until the first start */
 	struct rte_mempool *default_pool;	   /**< of ordinary rings: spares get it */

@@ -155,22 +155,23 @@ trial_queue(struct port *port)
 	struct port_queue_conf want = { .tx_desc = TRIAL_DESC };
 	uint32_t desc = 0;
 	char name[RTE_MEMPOOL_NAMESIZE];
-	uint32_t room;
+	uint32_t room, posted;
 
 	if (port->driver->striding_desc != NULL)
 		desc = port->driver->striding_desc(port);
 	desc = RTE_MAX(desc, (uint32_t)TRIAL_DESC);
 	want.rx_desc = (uint16_t)RTE_MIN(desc, (uint32_t)UINT16_MAX);
 	port_desc(port, &want, &qs->q[0].rx_desc, &qs->q[0].tx_desc);
+	posted = (uint32_t)qs->q[0].rx_desc * qs->behind;
 	room = RTE_MAX((uint32_t)port->mtu + 64, 2048u) + RTE_PKTMBUF_HEADROOM;
 	snprintf(name, sizeof(name), "dpvma_trial_%u", port->id);
 	/* a program that started EAL itself may come here a second time */
 	qs->trial_pool = rte_mempool_lookup(name);
-	if (qs->trial_pool != NULL && qs->trial_pool->size < (uint32_t)qs->q[0].rx_desc + 64)
+	if (qs->trial_pool != NULL && qs->trial_pool->size < posted + 64)
 		return -EEXIST;
 	if (qs->trial_pool == NULL)
-		qs->trial_pool = rte_pktmbuf_pool_create(name, (uint32_t)qs->q[0].rx_desc + 64, 0,
-				0, (uint16_t)RTE_MIN(room, (uint32_t)UINT16_MAX), port->socket_id);
+		qs->trial_pool = rte_pktmbuf_pool_create(name, posted + 64, 0, 0,
+				(uint16_t)RTE_MIN(room, (uint32_t)UINT16_MAX), port->socket_id);
 	if (qs->trial_pool == NULL)
 		return -rte_errno;
 	qs->q[0].pool = qs->trial_pool;

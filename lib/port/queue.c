@@ -55,7 +55,7 @@ pool_budget(const struct port *port, const struct rte_mempool *pool)
 
 	for (i = 0; port->started && i < qs->n; i++)
 		if (qs->q[i].pool == pool)
-			n += qs->q[i].rx_desc;
+			n += (uint32_t)qs->q[i].rx_desc * qs->behind;
 	return RTE_MIN(n, pool->size);
 }
 
@@ -67,7 +67,7 @@ static uint16_t
 affordable(const struct port *port, struct rte_mempool *pool, uint16_t desc, uint16_t want)
 {
 	uint64_t bytes = (uint64_t)pool->size * rte_pktmbuf_data_room_size(pool);
-	uint32_t budget = pool_budget(port, pool);
+	uint32_t budget = pool_budget(port, pool) / port->queues->behind;
 	uint16_t n = want, by_bytes;
 
 	while (n > 1 && (uint64_t)n * desc > budget / 2)
@@ -100,7 +100,7 @@ choose_defaults(struct port *port, const struct port_queue_conf *want)
 	uint16_t rx, tx;
 
 	port_desc(port, &plain, &rx, &tx);
-	budget = pool_budget(port, want->pool);
+	budget = pool_budget(port, want->pool) / qs->behind;
 	if (rx > budget / 2 && !conf_is_set("VMA_RX_WRE")) {
 		qs->default_rx_desc = (uint16_t)RTE_MAX(rte_align32prevpow2(budget / 2), 64u);
 		LOG_DEBUG("port %s: %u receive descriptors instead of %u (VMA_RX_WRE), as the pool "
@@ -166,7 +166,7 @@ posted_in(const struct port *port, const struct rte_mempool *pool)
 
 		for (i = 0; (ports[p] == port || ports[p]->started) && i < qs->n; i++)
 			if (qs->q[i].pool == pool)
-				posted += qs->q[i].rx_desc;
+				posted += (uint32_t)qs->q[i].rx_desc * qs->behind;
 	}
 	return posted;
 }
@@ -467,7 +467,7 @@ take_by_restart(struct port *port, int spare, const struct port_queue_conf *want
 	}
 	if (want->pool == qs->default_pool && is_ordinary(want) &&
 			(uint32_t)(qs->n_owned + 1) * qs->default_rx_desc >
-					pool_budget(port, want->pool)) {
+					pool_budget(port, want->pool) / qs->behind) {
 		LOG_DEBUG("port %s: no buffers for one more queue of %u descriptors (VMA_RX_WRE): "
 			  "VMA_RX_BUFS=%d is too few",
 				port->name, qs->default_rx_desc, conf()->rx_bufs);

@@ -77,30 +77,85 @@ fail:
 	return NULL;
 }
 
+static const struct port_driver *
+driver_of(uint16_t id)
+{
+	struct rte_eth_dev_info info;
+
+	return port_driver_find(rte_eth_dev_info_get(id, &info) == 0 ? info.driver_name : NULL);
+}
+
+static uint16_t
+parts_of(uint16_t id, uint16_t *parts)
+{
+	const struct port_driver *driver = driver_of(id);
+
+	return driver->parts != NULL ? driver->parts(id, parts, RTE_MAX_ETHPORTS) : 0;
+}
+
+/* Whether an ethdev is a part of another, whose name is written to @p whole. */
+static bool
+is_part(uint16_t id, char *whole)
+{
+	uint16_t parts[RTE_MAX_ETHPORTS], n, i, other;
+
+	RTE_ETH_FOREACH_DEV (other) {
+		n = parts_of(other, parts);
+		for (i = 0; i < n; i++)
+			if (parts[i] == id)
+				return rte_eth_dev_get_name_by_port(other, whole) == 0;
+	}
+	return false;
+}
+
+static int
+gather_all(void)
+{
+	const struct port_driver *driver;
+	uint16_t id;
+	int ret = 0;
+
+	RTE_ETH_FOREACH_DEV (id) {
+		driver = driver_of(id);
+		if (ret == 0 && driver->gather != NULL)
+			ret = driver->gather(id);
+	}
+	return ret;
+}
+
 /* 1: taken, 0: not one of ours, or a negative errno. */
 static int
 take_port(uint16_t id)
 {
 	struct rte_eth_dev_owner owner = { .id = ports_owner, .name = "dpvma" };
 	struct port *port = port_new(id);
+	char whole[RTE_ETH_NAME_MAX_LEN];
+	uint16_t parts[RTE_MAX_ETHPORTS];
 	struct port_queues *qs;
-	int ret;
+	int ret = 0;
 
 	if (port == NULL)
 		return -ENOMEM;
 	qs = port->queues;
 	rte_eth_dev_get_name_by_port(id, port->name);
+	if (is_part(id, whole)) {
+		LOG_DEBUG("port %s is a slave of %s", port->name, whole);
+		goto out;
+	}
 	port->socket_id = rte_eth_dev_socket_id(id);
 	ret = port_probe_info(port);
 	if (ret != 0)
 		goto out;
+	port->driver = port_driver_find(qs->info.driver_name);
+	qs->behind = RTE_MAX(parts_of(id, parts), (uint16_t)1);
 	port->ifindex = qs->info.if_index;
+	if (port->ifindex == 0 && port->driver->netdev != NULL)
+		port->ifindex = port->driver->netdev(id);
 	if (port->ifindex == 0 || if_indextoname(port->ifindex, port->netdev) == NULL)
 		port->ifindex = 0;
 	port->conf = conf_of(port);
 	if (conf_ports_n() > 0 && port->conf == NULL)
 		goto out;
-	port->driver = port_driver_find(qs->info.driver_name);
 	port->kernel = port->ifindex != 0 ? port->driver->kernel : KERNEL_NONE;
 	port->trusts_sender = port->driver->trusts_sender;
 	rte_eth_macaddr_get(id, &port->mac);
@@ -159,12 +214,29 @@ find_all(void)
 	return 0;
 }
 
+static bool
+is_named(uint16_t id, const char *want)
+{
+	char name[RTE_ETH_NAME_MAX_LEN], netdev[IF_NAMESIZE];
+	struct rte_eth_dev_info info;
+
+	if (rte_eth_dev_get_name_by_port(id, name) == 0 && same_name(name, want))
+		return true;
+	if (rte_eth_dev_info_get(id, &info) != 0)
+		return false;
+	if (info.device != NULL && same_name(rte_dev_name(info.device), want))
+		return true;
+	if (info.if_index == 0 && driver_of(id)->netdev != NULL)
+		info.if_index = driver_of(id)->netdev(id);
+	return info.if_index != 0 && if_indextoname(info.if_index, netdev) != NULL &&
+			strcmp(netdev, want) == 0;
+}
+
 /* Before any port is touched: everything in the configuration must be there. */
 static int
 check_configured(void)
 {
-	char name[RTE_ETH_NAME_MAX_LEN], netdev[IF_NAMESIZE], existing[512];
-	struct rte_eth_dev_info info;
+	char whole[RTE_ETH_NAME_MAX_LEN], existing[512];
 	unsigned int i;
 	bool found;
 	uint16_t id;
@@ -174,14 +246,15 @@ check_configured(void)
 
 		found = false;
 		RTE_ETH_FOREACH_DEV (id) {
-			if (rte_eth_dev_get_name_by_port(id, name) == 0)
-				found |= same_name(name, want);
-			if (rte_eth_dev_info_get(id, &info) != 0)
-				continue;
-			if (info.device != NULL)
-				found |= same_name(rte_dev_name(info.device), want);
-			if (info.if_index != 0 && if_indextoname(info.if_index, netdev) != NULL)
-				found |= strcmp(netdev, want) == 0;
+			bool this = is_named(id, want);
+
+			if (this && is_part(id, whole)) {
+				LOG_ERROR("DPVMA_PORTS names port %s, which is a slave of %s: give "
+					  "%s the addresses",
+						want, whole, whole);
+				return -EINVAL;
+			}
+			found |= this;
 		}
 		if (!found) {
 			list_ethdevs(existing, sizeof(existing));
@@ -207,14 +280,15 @@ ports_init(void)
 			  "network card or DPVMA_EAL_ARGS='--vdev=net_af_packet0,iface=eth1'");
 		return -ENODEV;
 	}
-	ret = check_configured();
-	if (ret != 0)
-		return ret;
-	ret = port_events_init();
+	ret = port_kern_start();
+	if (ret == 0)
+		ret = gather_all();
+	if (ret == 0)
+		ret = check_configured();
+	if (ret == 0)
+		ret = port_events_init();
 	if (ret == 0)
 		ret = rte_eth_dev_owner_new(&ports_owner);
-	if (ret == 0)
-		ret = port_kern_start();
 	if (ret == 0)
 		ret = find_all();
 	if (ret == 0 && n_ports == 0)
@@ -226,6 +300,31 @@ ports_init(void)
 		return ret;
 	}
 	return (int)n_ports;
+}
+
+/* Its parts are nobody's any more then. */
+static void
+close_whole(uint16_t id)
+{
+	uint16_t parts[RTE_MAX_ETHPORTS], n = parts_of(id, parts), i;
+
+	rte_eth_dev_close(id);
+	for (i = 0; i < n; i++)
+		rte_eth_dev_close(parts[i]);
+}
+
+/*
+ * Those that are no ports of ours have their parts, too. EAL would close the parts first, and the
+ * alarms of the whole look at them.
+ */
+static void
+close_wholes(void)
+{
+	uint16_t parts[RTE_MAX_ETHPORTS], id;
+
+	RTE_ETH_FOREACH_DEV (id)
+		if (parts_of(id, parts) > 0)
+			close_whole(id);
 }
 
 void
@@ -246,12 +345,14 @@ ports_fini(void)
 		rte_eth_dev_owner_unset(port->id, ports_owner);
 		/* what the program gave EAL stays the program's; ours goes */
 		if (port_eal_is_ours()) {
-			rte_eth_dev_close(port->id);
+			close_whole(port->id);
 			rte_mempool_free(port->queues->trial_pool);
 		}
 		ports[--n_ports] = NULL;
 		port_free(port);
 	}
+	if (port_eal_is_ours())
+		close_wholes();
 	port_kern_stop();
 	port_events_fini();
 }

@@ -202,9 +202,10 @@ port_up(struct ring_port *rp)
 	if (rp->port->started) {
 		flow_port_up(rp);
 		table_update_spare(rp);
-		TAILQ_FOREACH (ctl, &rp->rings, next)
-			sleep_restart(ctl);
 	}
+	/* a port that is gone has no interrupts any more */
+	TAILQ_FOREACH (ctl, &rp->rings, next)
+		sleep_restart(ctl);
 	rp->restarting = false;
 	TAILQ_FOREACH (ctl, &rp->rings, next) {
 		if (!ctl->ring.lockless)

@@ -96,6 +96,24 @@ test_full(void **state)
 	assert_int_equal(conf_port_find("a")->mtu, 68);
 }
 
+static void
+test_vlan(void **state)
+{
+	const struct conf_port *p;
+
+	(void)state;
+	assert_int_equal(load_ports("p=10.0.0.1/24,10.1.0.1/16@1,10.2.0.1/30@4094,gw=10.1.0.2"), 0);
+	assert_int_equal(said_n, 0);
+	p = conf_port_find("p");
+	assert_int_equal(p->addrs_n, 3);
+	assert_int_equal(p->addrs[0].vlan_id, 0);
+	assert_int_equal(p->addrs[1].vlan_id, 1);
+	assert_int_equal(p->addrs[1].prefix, 16);
+	assert_ip(&p->addrs[1].addr, "10.1.0.1");
+	assert_int_equal(p->addrs[2].vlan_id, 4094);
+	assert_int_equal(p->addrs[2].prefix, 30);
+}
+
 static const struct {
 	const char *value;
 	const char *line;
@@ -112,6 +130,12 @@ static const struct {
 	{ "p=10.0.0/24", "address 10.0.0 is neither an IPv4 nor an IPv6 address" },
 	{ "p=10.0.0.256/24", "address 10.0.0.256 is neither" },
 	{ "p=host/24", "address host is neither" },
+	{ "p=10.0.0.1/24@0", "address 10.0.0.1/24 has the VLAN 0, which is not in 1..4094" },
+	{ "p=10.0.0.1/24@4095", "has the VLAN 4095, which is not in 1..4094" },
+	{ "p=10.0.0.1/24@", "has the VLAN , which is not in 1..4094" },
+	{ "p=10.0.0.1/24@nic0.7", "has the VLAN nic0.7, which is not in 1..4094" },
+	{ "p=10.0.0.1@7", "address 10.0.0.1 has no prefix length" },
+	{ "p=10.0.0.1/24,10.0.0.1/24@7", "address 10.0.0.1 is given twice" },
 	{ "p=10.0.0.1/33", "has the prefix length 33, which is not in 0..32" },
 	{ "p=10.0.0.1/-1", "has the prefix length -1, which is not in 0..32" },
 	{ "p=10.0.0.1/", "has the prefix length , which is not in 0..32" },
@@ -266,6 +290,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_full),
+		cmocka_unit_test(test_vlan),
 		cmocka_unit_test(test_mistakes),
 		cmocka_unit_test(test_twice),
 		cmocka_unit_test(test_limits),

@@ -5,67 +5,30 @@
  */
 #include <errno.h>
 
-#include "kern/kern.h"
-#include "port_test.h"
+#include "fake_kern.h"
 
 #define DEVICE 5
 #define VLAN 6
 
-static struct kern_link links[] = {
+static const struct kern_link links[] = {
 	{ .ifindex = DEVICE, .name = "d0", .mtu = 1500, .up = true },
 	{ .ifindex = VLAN, .name = "d0.7", .mtu = 1500, .up = true, .lower = DEVICE, .vlan_id = 7 },
 	{ .ifindex = 9, .name = "x0", .mtu = 1500, .up = true },
 };
-static struct kern_events port_room;
-
-int
-kern_start(void)
-{
-	return 0;
-}
-
-void
-kern_stop(void)
-{
-}
-
-int
-kern_subscribe(const struct kern_events *events)
-{
-	port_room = *events;
-	return 0;
-}
-
-void
-kern_unsubscribe(void *ctx)
-{
-	assert_ptr_equal(ctx, port_room.ctx);
-	port_room = (struct kern_events){ 0 };
-}
-
-const struct kern_link *
-kern_link_by_index(uint32_t ifindex)
-{
-	unsigned int i;
-
-	for (i = 0; i < RTE_DIM(links); i++)
-		if (links[i].ifindex == ifindex)
-			return &links[i];
-	return NULL;
-}
 
 static struct port *port;
 
 static void
 init(const char *ports)
 {
+	memcpy(fake_links, links, sizeof(links));
 	test_conf(ports, NULL);
 	assert_int_equal(ports_init(), 1);
 	port = port_get(0);
 	/* as if the PMD had named a device */
 	port->ifindex = DEVICE;
 	port->kernel = KERNEL_COPIES;
-	links[0].mac = port->mac;
+	fake_links[0].mac = port->mac;
 }
 
 static void
@@ -74,7 +37,7 @@ tell_addr(uint32_t ifindex, const char *text, bool gone)
 	struct kern_addr a = { .ifindex = ifindex, .prefix = 24 };
 
 	assert_int_equal(ip_parse(text, &a.addr), 0);
-	port_room.addr(&a, gone, port_room.ctx);
+	fake_events.addr(&a, gone, fake_events.ctx);
 }
 
 static const struct port_addr *
@@ -107,12 +70,12 @@ test_vlan(void **state)
 	tell_addr(VLAN, "192.0.2.7", true);
 	assert_null(have("192.0.2.7"));
 	/* with the device go its addresses, not those of the port */
-	port_room.link(&links[1], true, port_room.ctx);
+	fake_events.link(&fake_links[1], true, fake_events.ctx);
 	assert_null(have("198.51.100.7"));
 	assert_non_null(have("192.0.2.1"));
 	assert_int_equal(port->ifindex, DEVICE);
 	ports_fini();
-	assert_null(port_room.addr);
+	assert_null(fake_events.addr);
 }
 
 static void

@@ -8,12 +8,12 @@ import glob
 import json
 import os
 import re
-import socket
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../interop/stack"))
 from lab import (PROGRAMS, Agent, Failed, Space, Testpmd, check, equal, main, need_tun, pattern,
                  wait_for)
+from midstream import ask
 
 PORT = 5000
 PACKETS = 30000
@@ -170,15 +170,6 @@ def killed():
     equal(files(), [f"/dev/shm/connectx-{os.geteuid()}-{others[0].cable}"], "after the next start")
     one.end()
     equal(files(), [], "left behind")
-
-
-def ask(agent, line):
-    """The answer of the model's control socket."""
-    path, = glob.glob(f"/tmp/connectx-{agent.pid}-*/ctl")
-    with socket.socket(socket.AF_UNIX) as s:
-        s.connect(path)
-        s.sendall(line.encode() + b"\n")
-        return b"".join(iter(lambda: s.recv(65536), b"")).decode()
 
 
 def unplugged():

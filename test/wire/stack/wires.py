@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """
-The wires between two ends that are both ours, and dpvma-testpmd at both.
+The wires between two ends that are both ours, one or a bond of two, and dpvma-testpmd at both.
 """
 import os
 
@@ -8,43 +8,68 @@ import lab
 from lab import PROGRAMS, Space, Testpmd, equal, need_tun
 
 HERE, THERE = "10.98.0.2", "10.98.0.1"
-MAC = {HERE: "02:98:00:00:00:02", THERE: "02:98:00:00:00:01"}
+BOND = "net_bonding0"
+
+
+def mac(addr, link=0):
+    return f"02:98:00:0{link}:00:0{addr[-1]}"
+
+
+def core(addr):
+    return 0 if addr == HERE else 1 % os.cpu_count()
 
 
 class Memif:
-    """Two ends in one namespace."""
+    """Two ends in one namespace; bond: of two memifs, the PMD's arguments but for its slaves."""
 
-    def __init__(self, name):
-        self.space, self.name = Space(), name
+    def __init__(self, name, bond=None):
+        self.space, self.name, self.bond = Space(), name, bond
 
     def at(self, addr):
         """(namespace, EAL arguments, environment)"""
-        role, core = ("server", 0) if addr == HERE else ("client", 1 % os.cpu_count())
+        role = "server" if addr == HERE else "client"
+        links = 1 if self.bond is None else 2
         path = os.path.join(lab.scratch, self.name)
-        return (self.space,
-                f"-l {core} --no-pci --vdev=net_memif0,role={role},id=0,socket={path},"
-                f"socket-abstract=no,rsize=11,mac={MAC[addr]}",
-                {"DPVMA_PORTS": f"net_memif0={addr}/24", "DPVMA_QUEUES": "1"})
+        vdevs = [f"--vdev=net_memif{i},role={role},id={i},socket={path},socket-abstract=no,rsize=11,"
+                 f"mac={mac(addr, i)}" for i in range(links)]
+        port = "net_memif0"
+        if self.bond is not None:
+            vdevs.append(f"--vdev={BOND},{self.bond},slave=net_memif0,slave=net_memif1")
+            port = BOND
+        return (self.space, f"-l {core(addr)} --no-pci {' '.join(vdevs)}",
+                {"DPVMA_PORTS": f"{port}={addr}/24", "DPVMA_QUEUES": "1"})
 
 
 class Cable:
-    """Two namespaces, a NIC in each, the kernels beside them."""
+    """
+    Two namespaces, a NIC in each, the kernels beside them. With a bond two NICs in each, two cables,
+    and no kernel's address.
+    """
 
-    def __init__(self, name):
+    def __init__(self, name, bond=None, devargs=""):
         need_tun()
+        self.bond, self.devargs = bond, devargs
         self.cable = f"dpvma-test-{os.getpid()}-{name}"
         self.spaces = {}
         for addr in (HERE, THERE):
             space = self.spaces[addr] = Space()
-            space.ip("tuntap", "add", "nic0", "mode", "tap")
-            space.ip("link", "set", "nic0", "address", MAC[addr], "up")
-            space.ip("addr", "add", f"{addr}/24", "dev", "nic0")
+            for i in range(1 if bond is None else 2):
+                space.ip("tuntap", "add", f"nic{i}", "mode", "tap")
+                space.ip("link", "set", f"nic{i}", "address", mac(addr, i), "up")
+            if bond is None:
+                space.ip("addr", "add", f"{addr}/24", "dev", "nic0")
 
     def at(self, addr):
-        core = 0 if addr == HERE else 1 % os.cpu_count()
-        return (self.spaces[addr], f"-a 0000:03:00.0 -l {core}",
-                {"LD_PRELOAD": PROGRAMS["connectx"], "CONNECTX_NETDEV": "nic0",
-                 "CONNECTX_WIRE": f"shm:{self.cable}", "DPVMA_QUEUES": "1"})
+        slaves = [f"0000:0{3 + i}:00.0" for i in range(1 if self.bond is None else 2)]
+        eal = f"-l {core(addr)}" + "".join(f" -a {s}{self.devargs}" for s in slaves)
+        env = {"LD_PRELOAD": PROGRAMS["connectx"], "DPVMA_QUEUES": "1"}
+        if self.bond is None:
+            env.update(CONNECTX_NETDEV="nic0", CONNECTX_WIRE=f"shm:{self.cable}")
+        else:
+            eal += f" --vdev={BOND},{self.bond}" + "".join(f",slave={s}" for s in slaves)
+            env.update(DPVMA_PORTS=f"{BOND}={addr}/24", CONNECTX_NICS=";".join(
+                f"wire=shm:{self.cable}{i} netdev=nic{i}" for i in range(2)))
+        return self.spaces[addr], eal, env
 
 
 class Veth:
@@ -60,7 +85,7 @@ class Veth:
             self.spaces[addr].ip("link", "set", dev, "up")
 
     def at(self, addr):
-        return self.spaces[addr], None, {"cpu": 0 if addr == HERE else 1 % os.cpu_count()}
+        return self.spaces[addr], None, {"cpu": core(addr)}
 
 
 def pair(wire, mode, *options, passive=(), active=(), seconds=1, other=None):
