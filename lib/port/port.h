@@ -110,13 +110,15 @@ struct port_caps {
 	uint16_t max_mtu;     /**< bytes of IP packet that the device takes and gives */
 	uint64_t rx_offloads; /**< RTE_ETH_RX_OFFLOAD_*, those that we enabled */
 	uint64_t tx_offloads;
-	bool flow;		  /**< a 5-tuple UDP rule could be created */
-	bool flow_mark;		  /**< with a MARK action */
-	bool isolated;		  /**< nothing arrives but what a rule takes */
-	bool rss;		  /**< without rules: a hash spreads packets by a table of ours */
-	bool rx_interrupt;	  /**< an Rx interrupt could be enabled and armed */
-	bool runtime_rx_queue;	  /**< a queue may be set up while the port runs */
-	bool striding;		  /**< receive queues stride: one buffer, many packets */
+	bool flow;	       /**< a 5-tuple UDP rule could be created */
+	bool flow_mark;	       /**< with a MARK action */
+	uint32_t flow_queue;   /**< rules that flow queue 0 takes at a time; 0: no such queue, rules
+				*   are made one by one */
+	bool isolated;	       /**< nothing arrives but what a rule takes */
+	bool rss;	       /**< without rules: a hash spreads packets by a table of ours */
+	bool rx_interrupt;     /**< an Rx interrupt could be enabled and armed */
+	bool runtime_rx_queue; /**< a queue may be set up while the port runs */
+	bool striding;	       /**< receive queues stride: one buffer, many packets */
 	uint32_t stride, strides; /**< bytes a stride, strides a buffer; 0 without striding */
 	bool hw_timestamp;	  /**< Rx timestamps by the device */
 	bool tx_scheduled;	  /**< frames may be given a time of CLOCK_REALTIME to leave at */

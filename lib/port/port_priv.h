@@ -92,6 +92,8 @@ int port_setup_rx(struct port *port, uint16_t queue);
 /** Whether the port is to spread by RSS, before it is configured: sets caps.rss. */
 void port_rss_decide(struct port *port);
 void port_rss_free(struct port *port);
+/** A queue for rules where the PMD has such (rules.c); between configuration and start. */
+void port_flow_queue(struct port *port);
 /** The steps of a start, without effect where caps.rss is not set: before the configuration, before
  * the start, and after it, when what the device has not kept is done without (said once).
  */

@@ -129,7 +129,9 @@ port_probe_running(struct port *port)
 		level = rte_log_get_global_level();
 		if (log_level_now < LOG_LEVEL_DEBUG)
 			rte_log_set_global_level(RTE_LOG_CRIT);
-		caps->flow_mark = port_may_use_rules() && try_rule(port, true, false) == 0;
+		/* mlx5 makes no rules one by one where it has queues for them */
+		caps->flow_mark = caps->flow_queue > 0 ||
+				(port_may_use_rules() && try_rule(port, true, false) == 0);
 		caps->flow = caps->flow_mark ||
 				(port_may_use_rules() && try_rule(port, false, false) == 0);
 		caps->rx_interrupt = try_interrupt(port);

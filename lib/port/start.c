@@ -185,6 +185,7 @@ configure_and_start(struct port *port, bool interrupts)
 	if (ret != 0)
 		return ret;
 	port_rss_prepare(port);
+	port_flow_queue(port);
 	ret = rte_eth_dev_start(port->id);
 	if (ret != 0)
 		LOG_DEBUG("port %s: start: %s", port->name, rte_strerror(-ret));

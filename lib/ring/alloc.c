@@ -583,6 +583,7 @@ void
 rings_forget(void)
 {
 	table_forget();
+	rules_under_way = 0;
 	fds_forget();
 	lend_forget();
 }

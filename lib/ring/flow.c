@@ -173,17 +173,33 @@ note_refusal(struct ring_port *rp, struct flow_ctl *f, const char *why)
 	flow_tell_refusal(rp, &f->flow, why);
 }
 
+void
+flow_refused(struct ring_port *rp, struct flow_ctl *f, const char *why)
+{
+	f->flow.rule = NULL;
+	if (f->forgotten)
+		return;
+	f->flow.in_device = false;
+	flow_count_rule(rp, f->flow.ring, -1, 1);
+	note_refusal(rp, f, why);
+	learn_all(rp, &f->flow);
+}
+
 /* 0 when a rule steers it, or when it need not. */
 static int
 steer(struct ring_port *rp, struct flow_ctl *f)
 {
 	struct rte_flow *rule;
 	char why[128];
+	bool wait;
 	int ret;
 
 	if (!flow_wants_rule(rp, &f->flow))
 		return 0;
-	ret = rule_create(rp, f, f->flow.ring->queue, why, sizeof(why), &rule);
+	/* of those that have another way in nobody waits for the device, nor in a restart for each
+	 */
+	wait = (f->flow.flags & FLOW_EXTRA) == 0 && !rp->restarting;
+	ret = rule_create(rp, f, f->flow.ring->queue, wait, why, sizeof(why), &rule);
 	if (ret != 0) {
 		flow_count_rule(rp, f->flow.ring, 0, 1);
 		note_refusal(rp, f, why);
@@ -316,22 +332,25 @@ static int
 move_rule(struct ring_port *rp, struct flow_ctl *f, uint16_t queue, char *why, size_t len)
 {
 	struct rte_flow *rule;
-	int ret = rule_create(rp, f, queue, why, len, &rule);
+	uint8_t table = f->table;
+	int ret = rule_create(rp, f, queue, true, why, len, &rule);
 
 	if (ret == 0) {
-		rule_destroy(rp, f->flow.rule);
+		rule_destroy(rp, f, f->flow.rule, table, false);
+		/* the old one may win where both are */
+		rule_settle(rp, true);
 		f->flow.rule = rule;
 		f->rule_queue = queue;
 		return 0;
 	}
 	if (ret != -EEXIST)
 		return ret;
-	rule_destroy(rp, f->flow.rule);
+	rule_destroy(rp, f, f->flow.rule, table, false);
 	f->flow.rule = NULL;
-	ret = rule_create(rp, f, queue, why, len, &f->flow.rule);
+	ret = rule_create(rp, f, queue, true, why, len, &f->flow.rule);
 	if (ret == 0)
 		f->rule_queue = queue;
-	else if (rule_create(rp, f, f->rule_queue, why, len, &f->flow.rule) != 0)
+	else if (rule_create(rp, f, f->rule_queue, true, why, len, &f->flow.rule) != 0)
 		f->flow.rule = NULL;
 	return ret;
 }
@@ -407,14 +426,16 @@ flow_port_down(struct ring_port *rp)
 {
 	struct flow_ctl *f;
 
+	rule_settle(rp, true);
 	TAILQ_FOREACH (f, &rp->flows, next) {
 		if (f->flow.rule == NULL)
 			continue;
 		/* Most PMDs drop their rules when they stop, and their handles with them. */
-		rule_destroy(rp, f->flow.rule);
+		rule_destroy(rp, f, f->flow.rule, f->table, false);
 		f->flow.rule = NULL;
 	}
 	spread_down(rp);
+	rule_close(rp);
 }
 
 void
@@ -436,6 +457,7 @@ flow_port_up(struct ring_port *rp)
 			lost++;
 	}
 	lost += spread_up(rp);
+	rule_settle(rp, true);
 	if (lost > 0)
 		LOG_ERROR("%s: %u flows receive nothing more after the restart of the port: close "
 			  "and "
@@ -451,6 +473,7 @@ flow_port_free(struct ring_port *rp)
 	spread_port_free(rp);
 	while ((f = TAILQ_FIRST(&rp->flows)) != NULL)
 		flows_forget(rp, &f, 1);
+	rule_close(rp);
 	free(rp->by_mark);
 	free(rp->mark_free);
 	flow_table_free(rp->all);

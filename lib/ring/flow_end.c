@@ -2,7 +2,8 @@
 /*
  * Flows that end, many at once: no ring knows them afterwards, and nobody is in the middle of
  * delivering to them. A ring's lock is taken once for all of a batch, whatever the ring knows of
- * them: who looks at a mark in this moment may have come by their address.
+ * them: who looks at a mark in this moment may have come by their address. A flow whose rule a
+ * queue of the device removes is freed, and its mark used again, when that is done.
  */
 #include <stdlib.h>
 
@@ -38,6 +39,15 @@ forget_at(struct ring *ring, struct flow_ctl *const *flows, unsigned int n)
 }
 
 void
+flow_free(struct ring_port *rp, struct flow_ctl *f)
+{
+	TAILQ_REMOVE(&rp->ending, f, next);
+	mark_put(rp, f->flow.mark);
+	free(f->refused);
+	free(f);
+}
+
+void
 flows_forget(struct ring_port *rp, struct flow_ctl *const *flows, unsigned int n)
 {
 	struct ring_ctl *ctl;
@@ -45,11 +55,12 @@ flows_forget(struct ring_port *rp, struct flow_ctl *const *flows, unsigned int n
 	for (unsigned int i = 0; i < n; i++) {
 		struct flow_ctl *f = flows[i];
 
-		if (f->flow.rule != NULL)
-			rule_destroy(rp, f->flow.rule);
 		if (f->flow.spread != NULL)
 			spread_leave(rp, f);
 		TAILQ_REMOVE(&rp->flows, f, next);
+		TAILQ_INSERT_TAIL(&rp->ending, f, next);
+		if (f->flow.rule != NULL)
+			rule_destroy(rp, f, f->flow.rule, f->table, true);
 		flow_table_del(rp->all, &f->flow);
 		__atomic_store_n(&rp->by_mark[f->flow.mark], NULL, __ATOMIC_RELEASE);
 	}
@@ -58,10 +69,11 @@ flows_forget(struct ring_port *rp, struct flow_ctl *const *flows, unsigned int n
 	for (unsigned int i = 0; i < n; i++) {
 		if (flows[i]->flow.spread != NULL)
 			spread_free(rp, flows[i]);
-		mark_put(rp, flows[i]->flow.mark);
-		free(flows[i]->refused);
-		free(flows[i]);
+		flows[i]->forgotten = true;
+		if (flows[i]->ops == 0)
+			flow_free(rp, flows[i]);
 	}
+	rule_settle(rp, false);
 }
 
 void
@@ -91,4 +103,21 @@ void
 ring_flow_del(struct flow *flow)
 {
 	ring_flow_del_many(&flow, 1);
+}
+
+static void
+settle(struct ring_port *rp)
+{
+	rule_settle(rp, false);
+}
+
+bool
+ring_flow_settle(void)
+{
+	if (__atomic_load_n(&rules_under_way, __ATOMIC_RELAXED) == 0)
+		return false;
+	table_lock();
+	table_foreach_port(settle);
+	table_unlock();
+	return __atomic_load_n(&rules_under_way, __ATOMIC_RELAXED) != 0;
 }

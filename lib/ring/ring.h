@@ -216,6 +216,12 @@ void ring_flow_del(struct flow *flow);
 /** The same with many, of whichever ports: each ring is locked once for dozens of them. */
 void ring_flow_del_many(struct flow *const *flows, unsigned int n);
 /**
+ * Where a port has a queue for rules: what was put off, and what became of it. Flows that were
+ * removed are freed, those with FLOW_EXTRA may lose their rule. Cheap when there is nothing.
+ * @return whether something is under way yet
+ */
+bool ring_flow_settle(void);
+/**
  * Move to another ring of the same port without losing a packet that is on its way: the old ring
  * hands over what still waits in its queue.
  * @return 0, -EXDEV (another port), -EEXIST (that ring has another flow of this key), -ENOMEM. A

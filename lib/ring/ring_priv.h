@@ -85,6 +85,9 @@ struct ring_port {
 	unsigned int rings_n;
 	TAILQ_HEAD(flow_list, flow_ctl) flows;
 	TAILQ_HEAD(, spread) spreads;
+	struct flow_list ending; /**< forgotten, but their rules are not gone yet */
+	unsigned int stuck;	 /**< of these, not posted yet */
+	struct rule_queue *queue;
 	struct flow_table *all; /**< every flow of the port, for -EEXIST */
 	struct flow **by_mark;	/**< what the rings read; by_mark_n entries, 0 unused */
 	uint32_t by_mark_n;
@@ -101,11 +104,19 @@ struct ring_port {
 struct flow_ctl {
 	struct flow flow;
 	TAILQ_ENTRY(flow_ctl) next;
-	uint16_t rule_queue;	      /**< where the rule in the device leads */
-	bool plain;		      /**< counted in plain_flows of its ring */
-	bool wide;		      /**< other rings than its own may know it */
-	uint16_t buckets;	      /**< of its spread that lead to it */
+	uint16_t rule_queue; /**< where the rule in the device leads */
+	bool plain;	     /**< counted in plain_flows of its ring */
+	bool wide;	     /**< other rings than its own may know it */
+	/* where rules are made by a queue (rule_queue.c) */
+	uint8_t table;		      /**< of its kind's, the rule's */
+	uint8_t ops;		      /**< under way that name this flow */
+	bool creating;		      /**< one of these makes its rule */
+	bool waited;		      /**< somebody waits for it */
+	bool failed;		      /**< how it ended */
+	bool stuck;		      /**< its rule is to be removed when there is room for that */
+	bool forgotten;		      /**< no ring knows it: freed when nothing is under way */
 	char *refused;		      /**< why the device took no rule, the last time; NULL */
+	uint16_t buckets;	      /**< of its spread that lead to it */
 	TAILQ_ENTRY(flow_ctl) member; /**< of its spread, in the order they came */
 };
 
@@ -132,6 +143,7 @@ void table_forget(void);
 struct ring_port *table_port(struct port *port);
 /** The same, NULL when no ring was ever made there. */
 struct ring_port *table_port_peek(const struct port *port);
+void table_foreach_port(void (*cb)(struct ring_port *rp));
 int table_insert(struct ring_ctl *ctl);
 void table_remove(struct ring_ctl *ctl);
 /** Drop a pin; the last one of a ring without users destroys it. */
@@ -255,12 +267,16 @@ unsigned int spread_up(struct ring_port *rp);
 void spread_port_free(struct ring_port *rp);
 /** What steers it, for ring_flow_text(); 0: as a flow alone. */
 size_t spread_text(const struct ring_port *rp, const struct flow_ctl *f, char *buf, size_t len);
+/** The device has refused a rule after all that nobody waited for. */
+void flow_refused(struct ring_port *rp, struct flow_ctl *f, const char *why);
 /** @} */
 
 /** @name Flows that end (flow_end.c) */
 /** @{ */
-/** They are freed. */
+/** They are freed, when their rules are gone. */
 void flows_forget(struct ring_port *rp, struct flow_ctl *const *flows, unsigned int n);
+/** Nothing is under way for it, and no ring knows it. */
+void flow_free(struct ring_port *rp, struct flow_ctl *f);
 /** rx_lock held, no rule leads here any more; the queue may have packets yet. */
 void plain_gone(struct ring *ring);
 /** @} */
@@ -275,14 +291,29 @@ void mark_put(struct ring_port *rp, uint32_t mark);
 
 /** @name Rules in the device (rule.c) */
 /** @{ */
-/** @return 0, or the device's refusal as a negative errno with @p why filled in */
-int rule_create(struct ring_port *rp, struct flow_ctl *ctl, uint16_t queue, char *why, size_t len,
-		struct rte_flow **rule);
-/** The same to several queues, without a mark. */
-int rule_create_rss(struct ring_port *rp, struct flow_ctl *ctl,
-		const struct rte_flow_action_rss *rss, char *why, size_t len,
-		struct rte_flow **rule);
-void rule_destroy(struct ring_port *rp, struct rte_flow *rule);
+/**
+ * @param wait until it is there; else, where the port has a queue for rules, flow_refused() tells
+ * if it will not be
+ * @return 0, or the device's refusal as a negative errno with @p why filled in
+ */
+int rule_create(struct ring_port *rp, struct flow_ctl *f, uint16_t queue, bool wait, char *why,
+		size_t len, struct rte_flow **rule);
+/** The same to several queues, without a mark. Where a queue makes rules: -ENOTSUP */
+int rule_create_rss(struct ring_port *rp, struct flow_ctl *f, const struct rte_flow_action_rss *rss,
+		char *why, size_t len, struct rte_flow **rule);
+/**
+ * @param table flow_ctl.table when it was made
+ * @param ends the flow ends with it and is in the list of those that end: flow_free() does not come
+ * before the device is done
+ */
+void rule_destroy(struct ring_port *rp, struct flow_ctl *f, struct rte_flow *rule, uint8_t table,
+		bool ends);
+/** Send what was put off, and look at what is done; wait for @p all, one second at most. */
+void rule_settle(struct ring_port *rp, bool all);
+/** Every rule is gone, and so is what was made for them. */
+void rule_close(struct ring_port *rp);
+/** Operations of all ports that are under way. */
+extern uint32_t rules_under_way;
 /** @} */
 
 /** @name Sleeping and time */

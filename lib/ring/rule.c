@@ -1,30 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * One flow as one rte_flow rule: what identifies it is matched exactly, the packet is marked with
- * the flow's number where the device can, and goes to the ring's queue. When a rule is wanted is
- * flow.c's.
+ * the flow's number where the device can, and goes to the ring's queue. Made one by one, or by a
+ * queue where the port has one (rule_queue.c). When a rule is wanted is flow.c's.
  */
 #include <errno.h>
 
 #include <rte_errno.h>
-#include <rte_flow.h>
 
-#include "ring/ring_priv.h"
-
-/* The items of one rule, with what they point at. */
-struct pattern {
-	struct rte_flow_item items[5];
-	unsigned int n;
-	struct rte_flow_item_eth eth, eth_mask;
-	struct rte_flow_item_vlan vlan, vlan_mask;
-	struct rte_flow_item_ipv4 ip4, ip4_mask;
-	struct rte_flow_item_ipv6 ip6, ip6_mask;
-	struct rte_flow_item_udp udp, udp_mask;
-	struct rte_flow_item_tcp tcp, tcp_mask;
-};
+#include "ring/rule_priv.h"
 
 static void
-item(struct pattern *p, enum rte_flow_item_type type, const void *spec, const void *mask)
+item(struct rule_pattern *p, enum rte_flow_item_type type, const void *spec, const void *mask)
 {
 	p->items[p->n++] = (struct rte_flow_item){ .type = type, .spec = spec, .mask = mask };
 }
@@ -49,9 +36,9 @@ multicast_mac(const struct ip_addr *group, uint8_t *mac)
 
 /* The destination address stands first in every version of the structure. */
 static void
-item_eth(struct pattern *p, const struct flow_key *k)
+item_eth(struct rule_pattern *p, const struct flow_key *k, bool any_mac)
 {
-	if (!ip_is_multicast(&k->local)) {
+	if (!ip_is_multicast(&k->local) || any_mac) {
 		item(p, RTE_FLOW_ITEM_TYPE_ETH, NULL, NULL);
 		return;
 	}
@@ -62,7 +49,7 @@ item_eth(struct pattern *p, const struct flow_key *k)
 
 /* The tag control stands first in every version of the structure; twelve bits of it are the id. */
 static void
-item_vlan(struct pattern *p, const struct flow_key *k)
+item_vlan(struct rule_pattern *p, const struct flow_key *k)
 {
 	uint16_t id = rte_cpu_to_be_16(k->vlan_id), mask = RTE_BE16(0x0fff);
 
@@ -72,7 +59,7 @@ item_vlan(struct pattern *p, const struct flow_key *k)
 }
 
 static void
-item_ip(struct pattern *p, const struct flow_key *k, bool connected)
+item_ip(struct rule_pattern *p, const struct flow_key *k, bool connected)
 {
 	if (ip_is_v4(&k->local)) {
 		p->ip4.hdr.dst_addr = ip_v4(&k->local);
@@ -94,7 +81,7 @@ item_ip(struct pattern *p, const struct flow_key *k, bool connected)
 }
 
 static void
-item_l4(struct pattern *p, const struct flow_key *k, bool connected)
+item_l4(struct rule_pattern *p, const struct flow_key *k, bool connected)
 {
 	if (k->proto == IPPROTO_UDP) {
 		p->udp.hdr.dst_port = k->lport;
@@ -116,14 +103,14 @@ item_l4(struct pattern *p, const struct flow_key *k, bool connected)
 }
 
 /* A multicast key without ports is a rule on the MAC address alone. */
-static void
-pattern_of(struct pattern *p, const struct flow_key *k)
+void
+rule_pattern(struct rule_pattern *p, const struct flow_key *k, bool any_mac)
 {
 	bool connected = (k->remote.d[0] | k->remote.d[1]) != 0;
 	bool l2_only = k->lport == 0 && ip_is_multicast(&k->local);
 
 	memset(p, 0, sizeof(*p));
-	item_eth(p, k);
+	item_eth(p, k, any_mac && !l2_only);
 	if (k->vlan_id != 0)
 		item_vlan(p, k);
 	if (!l2_only)
@@ -134,12 +121,18 @@ pattern_of(struct pattern *p, const struct flow_key *k)
 }
 
 /* The more specific rule first where two match one packet: 5-tuple, 3-tuple, without ports. */
-static uint32_t
-priority_of(const struct flow_key *k)
+uint32_t
+rule_priority(const struct flow_key *k)
 {
 	if (k->lport == 0)
 		return 2;
 	return (k->remote.d[0] | k->remote.d[1]) != 0 ? 0 : 1;
+}
+
+bool
+rule_marks(const struct ring_port *rp, const struct flow_key *k)
+{
+	return rp->port->caps.flow_mark && k->lport != 0;
 }
 
 /* @param rss where to, NULL: to the queue, with a mark */
@@ -151,12 +144,11 @@ create(struct ring_port *rp, const struct flow_ctl *f, uint32_t priority, uint16
 	struct rte_flow_action_mark mark = { .id = f->flow.mark };
 	struct rte_flow_action_queue q = { .index = queue };
 	struct rte_flow_action actions[3];
-	struct pattern p;
+	struct rule_pattern p;
 	unsigned int n = 0;
 
-	pattern_of(&p, &f->flow.key);
-	/* A rule without ports stands for several flows: software finds which. */
-	if (rss == NULL && rp->port->caps.flow_mark && f->flow.key.lport != 0)
+	rule_pattern(&p, &f->flow.key, false);
+	if (rss == NULL && rule_marks(rp, &f->flow.key))
 		actions[n++] = (struct rte_flow_action){ .type = RTE_FLOW_ACTION_TYPE_MARK,
 			.conf = &mark };
 	if (rss != NULL)
@@ -171,14 +163,15 @@ create(struct ring_port *rp, const struct flow_ctl *f, uint32_t priority, uint16
 }
 
 static int
-create_anyhow(struct ring_port *rp, struct flow_ctl *f, uint16_t queue,
-		const struct rte_flow_action_rss *rss, char *why, size_t len,
+create_now(struct ring_port *rp, struct flow_ctl *f, uint16_t queue,
+		const struct rte_flow_action_rss *rss, bool wait, char *why, size_t len,
 		struct rte_flow **rule)
 {
-	uint32_t priority = rp->flat_priority ? 0 : priority_of(&f->flow.key);
+	uint32_t priority = rp->flat_priority ? 0 : rule_priority(&f->flow.key);
 	struct rte_flow_error err;
 	int ret;
 
+	(void)wait;
 	*rule = create(rp, f, priority, queue, rss, &err);
 	ret = *rule == NULL ? rte_errno : 0;
 	if (ret != 0 && ret != EEXIST && priority != 0) {
@@ -193,27 +186,74 @@ create_anyhow(struct ring_port *rp, struct flow_ctl *f, uint16_t queue,
 	return ret > 0 ? -ret : -EIO;
 }
 
-int
-rule_create(struct ring_port *rp, struct flow_ctl *f, uint16_t queue, char *why, size_t len,
-		struct rte_flow **rule)
+static void
+destroy_now(struct ring_port *rp, struct flow_ctl *f, struct rte_flow *rule, uint8_t table,
+		bool ends)
 {
-	return create_anyhow(rp, f, queue, NULL, why, len, rule);
+	struct rte_flow_error err;
+
+	(void)f;
+	(void)table;
+	(void)ends;
+	memset(&err, 0, sizeof(err));
+	if (rte_flow_destroy(rp->port->id, rule, &err) != 0)
+		LOG_DEBUG("%s: a steering rule could not be removed: %s", rp->port->name,
+				err.message != NULL ? err.message : rte_strerror(rte_errno));
+}
+
+static void
+nothing_late(struct ring_port *rp, bool all)
+{
+	(void)rp;
+	(void)all;
+}
+
+static void
+nothing_open(struct ring_port *rp)
+{
+	(void)rp;
+}
+
+static const struct rule_ops one_by_one = {
+	.create = create_now, .destroy = destroy_now, .settle = nothing_late, .close = nothing_open
+};
+
+/* What the port had when it started last; what was made by a queue goes by it. */
+static const struct rule_ops *
+ops_of(const struct ring_port *rp)
+{
+	return rp->port->caps.flow_queue > 0 || rp->queue != NULL ? &rule_queue_ops : &one_by_one;
+}
+
+int
+rule_create(struct ring_port *rp, struct flow_ctl *f, uint16_t queue, bool wait, char *why,
+		size_t len, struct rte_flow **rule)
+{
+	return ops_of(rp)->create(rp, f, queue, NULL, wait, why, len, rule);
 }
 
 int
 rule_create_rss(struct ring_port *rp, struct flow_ctl *f, const struct rte_flow_action_rss *rss,
 		char *why, size_t len, struct rte_flow **rule)
 {
-	return create_anyhow(rp, f, 0, rss, why, len, rule);
+	return ops_of(rp)->create(rp, f, 0, rss, true, why, len, rule);
 }
 
 void
-rule_destroy(struct ring_port *rp, struct rte_flow *rule)
+rule_destroy(struct ring_port *rp, struct flow_ctl *f, struct rte_flow *rule, uint8_t table,
+		bool ends)
 {
-	struct rte_flow_error err;
+	ops_of(rp)->destroy(rp, f, rule, table, ends);
+}
 
-	memset(&err, 0, sizeof(err));
-	if (rte_flow_destroy(rp->port->id, rule, &err) != 0)
-		LOG_DEBUG("%s: a steering rule could not be removed: %s", rp->port->name,
-				err.message != NULL ? err.message : rte_strerror(rte_errno));
+void
+rule_settle(struct ring_port *rp, bool all)
+{
+	ops_of(rp)->settle(rp, all);
+}
+
+void
+rule_close(struct ring_port *rp)
+{
+	ops_of(rp)->close(rp);
 }

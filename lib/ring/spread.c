@@ -36,6 +36,7 @@ struct spread {
 	TAILQ_HEAD(, flow_ctl) members;	     /**< in the order they came */
 	unsigned int n;
 	struct rte_flow *rule;
+	uint8_t table;	      /**< of the rule: flow_ctl.table */
 	bool all;	      /**< it leads to all of them by the buckets, or: */
 	uint16_t to_queue;    /**< there */
 	uint32_t to_mark;     /**< with this mark */
@@ -240,26 +241,38 @@ make(struct ring_port *rp, struct spread *s, bool all, char *why, size_t len,
 	struct flow_ctl *first = first_of(s);
 
 	return all ? make_rss(rp, s, why, len, rule)
-		   : rule_create(rp, first, first->flow.ring->queue, why, len, rule);
+		   : rule_create(rp, first, first->flow.ring->queue, true, why, len, rule);
+}
+
+static void
+drop_rule(struct ring_port *rp, struct spread *s)
+{
+	if (s->rule != NULL)
+		rule_destroy(rp, first_of(s), s->rule, s->table, false);
+	s->rule = NULL;
 }
 
 /* The new rule before the old one goes, unless the device takes no two of one pattern. */
 static int
 remake(struct ring_port *rp, struct spread *s, bool all, char *why, size_t len)
 {
+	struct flow_ctl *first = first_of(s);
 	struct rte_flow *rule;
-	int ret = make(rp, s, all, why, len, &rule);
+	int ret;
 
+	first->table = s->rule != NULL ? s->table : UINT8_MAX;
+	ret = make(rp, s, all, why, len, &rule);
 	if (ret == -EEXIST && s->rule != NULL) {
-		rule_destroy(rp, s->rule);
-		s->rule = NULL;
+		drop_rule(rp, s);
 		ret = make(rp, s, all, why, len, &rule);
 	}
 	if (ret != 0)
 		return ret;
-	if (s->rule != NULL)
-		rule_destroy(rp, s->rule);
+	drop_rule(rp, s);
+	/* the old one may win where both are */
+	rule_settle(rp, true);
 	s->rule = rule;
+	s->table = first->table;
 	s->all = all;
 	s->to_queue = first_of(s)->flow.ring->queue;
 	s->to_mark = first_of(s)->flow.mark;
@@ -312,9 +325,8 @@ steer(struct ring_port *rp, struct spread *s)
 		return 0;
 	refused(rp, s, why, false);
 	/* it may lead to a queue that ends */
-	if (s->rule != NULL)
-		rule_destroy(rp, s->rule);
-	s->rule = NULL;
+	drop_rule(rp, s);
+	rule_settle(rp, false);
 	return ret;
 }
 
@@ -375,9 +387,7 @@ spread_leave(struct ring_port *rp, struct flow_ctl *f)
 	struct spread *s = f->flow.spread;
 
 	if (s->n == 1) {
-		if (s->rule != NULL)
-			rule_destroy(rp, s->rule);
-		s->rule = NULL;
+		drop_rule(rp, s);
 		recount(rp, s);
 		return;
 	}
@@ -416,9 +426,7 @@ spread_down(struct ring_port *rp)
 	struct spread *s;
 
 	TAILQ_FOREACH (s, &rp->spreads, next) {
-		if (s->rule != NULL)
-			rule_destroy(rp, s->rule);
-		s->rule = NULL;
+		drop_rule(rp, s);
 	}
 }
 
@@ -441,8 +449,7 @@ spread_port_free(struct ring_port *rp)
 	struct flow_ctl *f;
 
 	while ((s = TAILQ_FIRST(&rp->spreads)) != NULL) {
-		if (s->rule != NULL)
-			rule_destroy(rp, s->rule);
+		drop_rule(rp, s);
 		TAILQ_FOREACH (f, &s->members, member)
 			f->flow.spread = NULL;
 		TAILQ_REMOVE(&rp->spreads, s, next);

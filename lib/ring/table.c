@@ -58,8 +58,17 @@ table_port(struct port *port)
 	TAILQ_INIT(&rp->rings);
 	TAILQ_INIT(&rp->flows);
 	TAILQ_INIT(&rp->spreads);
+	TAILQ_INIT(&rp->ending);
 	ports[port->index] = rp;
 	return rp;
+}
+
+void
+table_foreach_port(void (*cb)(struct ring_port *rp))
+{
+	for (unsigned int i = 0; i < PORT_MAX; i++)
+		if (ports[i] != NULL)
+			cb(ports[i]);
 }
 
 /* A free index, the lowest. */

@@ -30,6 +30,7 @@ reason_word(enum sock_reason reason)
 		[REASON_LOOPBACK] = "loopback",
 		[REASON_ROUTE] = "route",
 		[REASON_DEVICE] = "device",
+		[REASON_STEERING] = "steering",
 		[REASON_IDLE] = "idle",
 	};
 

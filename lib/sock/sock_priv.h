@@ -73,7 +73,8 @@ enum sock_reason {
 	REASON_LOOPBACK,
 	REASON_ROUTE,
 	REASON_DEVICE,
-	REASON_IDLE, /**< nothing has decided yet */
+	REASON_STEERING, /**< the device took no rule for it */
+	REASON_IDLE,	 /**< nothing has decided yet */
 };
 
 /** SO_MAX_PACING_RATE as it was set. */

@@ -107,6 +107,24 @@ bind_offloaded(struct sock *s, const struct ip_addr *addr, uint16_t port_be)
 	return ret;
 }
 
+/*
+ * The device took no rule, and no other brings the packets: the kernel gets what no rule takes, so
+ * it is the kernel's socket from now on.
+ */
+static int
+without_rule(struct sock *s, const char *does, const struct ip_addr *addr)
+{
+	char text[IP_ADDR_STRLEN];
+	int ret = kernel_takes_over(s);
+
+	if (ret != 0)
+		return -ENOBUFS;
+	s->reason = REASON_STEERING;
+	sock_to_kernel(s, "%s %s: the device has no room for the steering rule", does,
+			ip_format(addr, text));
+	return -EREMOTE;
+}
+
 static int
 listen_offloaded(struct sock *s, int backlog)
 {
@@ -131,6 +149,10 @@ listen_offloaded(struct sock *s, int backlog)
 	ret = stream_listen(s->stream, backlog);
 	kernel_hears(s);
 	if (ret != 0) {
+		if (ret == -ENOSPC && stream_phase(s->stream) == STREAM_IDLE) {
+			stream_local(s->stream, &addr, &port_be);
+			return without_rule(s, "listening at", &addr);
+		}
 		if (stream_phase(s->stream) == STREAM_IDLE)
 			kernel_unlisten(s);
 		return ret;
@@ -390,6 +412,8 @@ begin(struct sock *s, const struct ip_addr *peer, uint16_t port_be)
 	} else {
 		ret = connect_reserved(s, &local, peer, port_be);
 	}
+	if (ret == -ENOSPC)
+		return without_rule(s, "connected to", peer);
 	if (ret == 0 && s->kernel_bound && kernel_sees(&local))
 		stream_guard(s->stream, s->fd);
 	return ret;

@@ -106,6 +106,23 @@ open_conn(struct stream *s, struct stream_flow *flow, const struct tcp_key *key)
 	return ret;
 }
 
+/* The device took no rule for it: a flow to its address and number brings its segments, too. */
+static struct stream_flow *
+shared(struct stream *s, const struct net_dst *d)
+{
+	struct flow_key key = {
+		.local = d->src, .lport = s->lp->port, .vlan_id = d->vlan_id, .proto = IPPROTO_TCP
+	};
+	struct stream_flow *f = flow_find(s->lp, d->port, &key);
+
+	if (f == NULL || !f->flow->in_device)
+		return NULL;
+	ring_rx_lock(f->ring);
+	STAT_INC(&f->ring->stats, RING, rules_shared);
+	ring_rx_unlock(f->ring);
+	return flow_hold(f);
+}
+
 /* A flow of its own, or with VMA_TCP_3T_RULES that of its address and number. */
 static int
 connect_from(struct stream *s, const struct ip_addr *peer, uint16_t port_be,
@@ -125,6 +142,8 @@ connect_from(struct stream *s, const struct ip_addr *peer, uint16_t port_be,
 		fk.rport = port_be;
 	}
 	ret = flow_get(s->lp, d->port, &fk, &s->alloc, &flow);
+	if (ret == -ENOSPC && (flow = shared(s, d)) != NULL)
+		ret = 0;
 	if (ret != 0)
 		return ret;
 	ret = open_conn(s, flow, &key);

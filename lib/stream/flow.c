@@ -27,8 +27,8 @@ flow_compare(const struct stream_flow *a, const struct stream_flow *b)
 
 RB_GENERATE(flow_tree, stream_flow, next, flow_compare)
 
-static struct stream_flow *
-find(struct lport *lp, struct port *port, const struct flow_key *key)
+struct stream_flow *
+flow_find(struct lport *lp, struct port *port, const struct flow_key *key)
 {
 	struct stream_flow like = { .port = port, .key = *key };
 
@@ -60,7 +60,7 @@ int
 flow_get(struct lport *lp, struct port *port, const struct flow_key *key, struct ring_alloc *alloc,
 		struct stream_flow **flow)
 {
-	struct stream_flow *f = find(lp, port, key);
+	struct stream_flow *f = flow_find(lp, port, key);
 	int ret;
 
 	if (f != NULL) {

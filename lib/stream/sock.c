@@ -11,8 +11,9 @@
 
 #include "stream/stream_priv.h"
 
-#define DRAIN_MS 200	/* what dpvma_exit() gives connections to say goodbye */
-#define PROGRESS_MS 100 /* longest time without a look at flows and ports */
+#define DRAIN_MS 200	  /* what dpvma_exit() gives connections to say goodbye */
+#define SETTLE_NS 1000000 /* to the next look at rules that are under way */
+#define PROGRESS_MS 100	  /* longest time without a look at flows and ports */
 
 static pthread_mutex_t control = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
 
@@ -599,6 +600,8 @@ stream_progress(uint64_t now)
 		stream_control_unlock();
 	}
 	due = own_due(now);
+	if (ring_flow_settle())
+		due = RTE_MIN(due, now + SETTLE_NS);
 	t.next = RTE_MIN(t.next, due);
 	return t.next;
 }

@@ -168,6 +168,8 @@ RB_PROTOTYPE(flow_tree, stream_flow, next, flow_compare)
 /** With one more reference, made when there is none of that key; control lock held. */
 int flow_get(struct lport *lp, struct port *port, const struct flow_key *key,
 		struct ring_alloc *alloc, struct stream_flow **flow);
+/** That of exactly this key, or NULL; control lock held. */
+struct stream_flow *flow_find(struct lport *lp, struct port *port, const struct flow_key *key);
 static inline struct stream_flow *
 flow_hold(struct stream_flow *flow)
 {

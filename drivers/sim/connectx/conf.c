@@ -58,6 +58,9 @@ static const struct var nic_vars[] = {
 			"1: compress completions on queues that allow it" },
 	{ "wait_on_time", "CONNECTX_WAIT_ON_TIME", NIC_UINT(wait_on_time), "0", 0, 1,
 			"1: send queues wait for a time (ConnectX-7), by a clock of real time" },
+	{ "rules", "CONNECTX_RULES", NIC_UINT(rules), "0", 0, 1u << 24,
+			"most rules with a mark that the NIC takes, without flow queues; 0: no "
+			"limit" },
 	{ "faults", "CONNECTX_FAULTS", NIC_TEXT(faults), "", 0, 0,
 			"script of faults, like rx.drop@packet:100,link=10ms@time:2s" },
 	{ "shape", "CONNECTX_SHAPE", NIC_TEXT(shape), "", 0, 0,

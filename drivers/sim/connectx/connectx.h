@@ -47,6 +47,7 @@ struct cx_nic_conf {
 	char wire[512];
 	unsigned int cqe_comp;
 	unsigned int wait_on_time;
+	unsigned int rules; /* most that mark packets, 0: no limit */
 	char faults[1024], shape[512];
 };
 
@@ -425,6 +426,7 @@ struct cx_dev {
 	struct mlx5dv_devx_obj *definers[256];	 /* the same */
 	struct mlx5dv_dr_domain *domains;
 	struct mlx5dv_dr_table *root;	     /* level 0 of the receive domain */
+	unsigned int tagged_rules;	     /* there are */
 	struct mlx5dv_dr_table *verbs_table; /* of ibv_create_flow() */
 	struct cx_cq *event_cqs, *flush_list;
 	struct cx_wire wire;

@@ -357,6 +357,7 @@ mlx5dv_dr_rule_create(struct mlx5dv_dr_matcher *m, struct mlx5dv_flow_match_para
 {
 	uint32_t v[CX_MATCH_WORDS] = { 0 };
 	struct mlx5dv_dr_rule *r = gone(m->table->domain) ? NULL : new_rule(m, n, action);
+	struct cx_dev *d;
 	uint32_t i;
 
 	if (r == NULL)
@@ -365,7 +366,16 @@ mlx5dv_dr_rule_create(struct mlx5dv_dr_matcher *m, struct mlx5dv_flow_match_para
 	for (i = 0; i < m->n_words; i++)
 		r->key[i] = v[m->idx[i]] & m->mask[m->idx[i]];
 	r->hash = cx_steer_hash(r->key, m->n_words);
-	cx_lock(m->table->domain->dev);
+	d = m->table->domain->dev;
+	cx_lock(d);
+	if (r->tagged && d->conf.rules != 0 && d->tagged_rules >= d->conf.rules) {
+		cx_unlock(d);
+		free_rule(r);
+		/* as rdma-core says when there is no memory left for steering entries */
+		errno = ENOMEM;
+		return NULL;
+	}
+	d->tagged_rules += r->tagged;
 	grow(m);
 	insert(m, r);
 	m->n_rules++;
@@ -392,6 +402,7 @@ mlx5dv_dr_rule_destroy(struct mlx5dv_dr_rule *r)
 		if (*p == r) {
 			*p = r->next;
 			m->n_rules--;
+			d->tagged_rules -= r->tagged;
 			break;
 		}
 	}

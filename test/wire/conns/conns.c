@@ -2,14 +2,18 @@
 /*
  * Connections that are opened, exchange a few bytes and are closed, many at a time:
  *
- *	conns serve ADDRESS PORT
+ *	conns serve ADDRESS PORT LISTENERS
  *	conns open ADDRESS PORT CONNECTIONS AT-ONCE
  *	conns hold ADDRESS PORT CONNECTIONS BYTES
+ *	conns share ADDRESS PORT BYTES
  *
+ * "serve" listens at as many numbers from PORT on.
  * "open" has AT-ONCE of them under way until CONNECTIONS are over, and prints how many a second;
  * the server ends each. "hold" has all of them open, says so, and sends the bytes through each when
- * a line comes in; the server sends them back. Each reads lines of its standard input: "rings"
- * prints the sums of the rings' counters, "restart" restarts the port, "quit" ends it.
+ * a line comes in; the server sends them back. "share" holds one whose own number has a listener,
+ * too. Each reads lines of its standard input: "rings" prints the sums of the rings' counters,
+ *"why" how many sockets are not ours and why the last one is not, "restart" restarts the port,
+ *"quit" ends it.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -35,9 +39,11 @@ static int epfd;
 static struct conn {
 	uint32_t in, out; /**< bytes received, and sent */
 	uint32_t number;
-	bool asked;
+	bool asked, listens;
 } * conns;
 static bool ended, go_on;
+static int *fds; /* those to be told of */
+static unsigned int fds_n;
 
 static void __attribute__((noreturn, format(printf, 1, 2))) die(const char *fmt, ...)
 {
@@ -111,6 +117,22 @@ restart(void)
 }
 
 static void
+explain(void)
+{
+	char last[256] = "", text[256];
+	unsigned int kernels = 0;
+
+	for (unsigned int i = 0; i < fds_n; i++) {
+		if (dpvma_explain(fds[i], text, sizeof(text)) == DPVMA_OFFLOADED)
+			continue;
+		kernels++;
+		memcpy(last, text, sizeof(last));
+	}
+	printf("why %u %s\n", kernels, last);
+	fflush(stdout);
+}
+
+static void
 command(void)
 {
 	struct pollfd in = { .fd = 0, .events = POLLIN };
@@ -124,17 +146,25 @@ command(void)
 		print_rings();
 	else if (strcmp(line, "restart\n") == 0)
 		restart();
+	else if (strcmp(line, "why\n") == 0)
+		explain();
 	else if (strcmp(line, "go\n") == 0)
 		go_on = true;
 }
 
 static int
-open_one(const struct sockaddr_in *to)
+new_socket(void)
 {
 	int fd = dpvma_socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
 
 	if (fd < 0 || fd >= FDS)
 		die("socket %d", fd);
+	return fd;
+}
+
+static int
+open_one(int fd, const struct sockaddr_in *to)
+{
 	conns[fd] = (struct conn){ 0 };
 	if (dpvma_connect(fd, (const struct sockaddr *)to, sizeof(*to)) != 0 &&
 			errno != EINPROGRESS)
@@ -185,23 +215,32 @@ give_back(int fd)
 }
 
 static void
-serve(const struct sockaddr_in *at)
+listen_at(int fd, const struct sockaddr_in *at)
+{
+	if (dpvma_bind(fd, (const struct sockaddr *)at, sizeof(*at)) != 0 ||
+			dpvma_listen(fd, 4096) != 0)
+		die("listen");
+}
+
+static void
+serve(struct sockaddr_in *at)
 {
 	struct epoll_event ev[EVENTS];
-	int l = dpvma_socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
 
-	if (dpvma_bind(l, (const struct sockaddr *)at, sizeof(*at)) != 0 ||
-			dpvma_listen(l, 4096) != 0)
-		die("listen");
-	watch(l, EPOLLIN);
+	for (unsigned int i = 0; i < fds_n; i++) {
+		listen_at(fds[i], at);
+		conns[fds[i]].listens = true;
+		watch(fds[i], EPOLLIN);
+		at->sin_port = htons(ntohs(at->sin_port) + 1);
+	}
 	printf("ready\n");
 	fflush(stdout);
 	while (!ended) {
 		int n = dpvma_epoll_wait(epfd, ev, EVENTS, 1);
 
 		for (int i = 0; i < n; i++) {
-			if (ev[i].data.fd == l)
-				take_all(l);
+			if (conns[ev[i].data.fd].listens)
+				take_all(ev[i].data.fd);
 			else
 				give_back(ev[i].data.fd);
 		}
@@ -253,7 +292,7 @@ open_many(const struct sockaddr_in *to, unsigned int all, unsigned int at_once)
 		int n;
 
 		while (begun < all && begun - over < at_once) {
-			open_one(to);
+			open_one(new_socket(), to);
 			begun++;
 		}
 		n = dpvma_epoll_wait(epfd, ev, EVENTS, 1);
@@ -318,10 +357,9 @@ hold(const struct sockaddr_in *to, unsigned int all, uint32_t bytes)
 {
 	unsigned int there = 0, over = 0;
 	struct epoll_event ev[EVENTS];
-	int *fds = calloc(all, sizeof(*fds));
 
 	for (unsigned int i = 0; i < all; i++) {
-		fds[i] = open_one(to);
+		open_one(fds[i], to);
 		conns[fds[i]].number = i;
 	}
 	while (there < all) {
@@ -357,24 +395,52 @@ hold(const struct sockaddr_in *to, unsigned int all, uint32_t bytes)
 	}
 	for (unsigned int i = 0; i < all; i++)
 		dpvma_close(fds[i]);
-	free(fds);
+}
+
+/* The last of the sockets listens at the number that the first connects from. */
+static void
+share(const struct sockaddr_in *to, uint32_t bytes)
+{
+	struct sockaddr_in own = { .sin_family = AF_INET, .sin_port = RTE_BE16(7777) };
+	int on = 1;
+
+	for (unsigned int i = 0; i < fds_n; i++)
+		if (dpvma_setsockopt(fds[i], SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) != 0)
+			die("SO_REUSEPORT");
+	listen_at(fds[1], &own);
+	if (dpvma_bind(fds[0], (struct sockaddr *)&own, sizeof(own)) != 0)
+		die("bind");
+	hold(to, 1, bytes);
 }
 /** @} */
+
+static void
+new_sockets(int n)
+{
+	fds_n = (unsigned int)n;
+	fds = calloc(fds_n, sizeof(*fds));
+	for (unsigned int i = 0; i < fds_n; i++)
+		fds[i] = new_socket();
+}
 
 int
 main(int argc, char **argv)
 {
 	struct sockaddr_in at = { .sin_family = AF_INET };
 
-	if (argc < 4 || inet_pton(AF_INET, argv[2], &at.sin_addr) != 1)
+	if (argc < 5 || inet_pton(AF_INET, argv[2], &at.sin_addr) != 1)
 		return 2;
 	at.sin_port = htons((uint16_t)atoi(argv[3]));
 	conns = calloc(FDS, sizeof(*conns));
 	if (conns == NULL || dpvma_init() != 0)
 		die("start");
 	epfd = dpvma_epoll_create1(0);
+	if (strcmp(argv[1], "open") != 0)
+		new_sockets(strcmp(argv[1], "share") == 0 ? 2 : atoi(argv[4]));
 	if (strcmp(argv[1], "serve") == 0)
 		serve(&at);
+	else if (strcmp(argv[1], "share") == 0)
+		share(&at, (uint32_t)atoi(argv[4]));
 	else if (argc == 6 && strcmp(argv[1], "open") == 0)
 		open_many(&at, (unsigned int)atoi(argv[4]), (unsigned int)atoi(argv[5]));
 	else if (argc == 6 && strcmp(argv[1], "hold") == 0)
@@ -383,6 +449,7 @@ main(int argc, char **argv)
 		return 2;
 	dpvma_exit();
 	free(conns);
+	free(fds);
 	printf("bye\n");
 	return 0;
 }
