@@ -334,7 +334,10 @@ steer(struct ring_port *rp, struct spread *s)
 static int
 lead(struct ring_port *rp, struct spread *s)
 {
-	bool software = conf()->spread == CONF_SPREAD_HASH;
+	/* A datagram may be any member's: what the port has spread by itself needs no other hash.
+	 */
+	bool software = conf()->spread == CONF_SPREAD_HASH &&
+			!(rp->port->caps.rss && first_of(s)->flow.key.proto == IPPROTO_UDP);
 	int ret = 0;
 
 	s->refused[0] = '\0';

@@ -98,6 +98,7 @@ cell_leave(struct udp_sock *s)
 	TAILQ_REMOVE(&s->cell->socks, s, same_cell);
 	s->cell->dirty = true;
 	s->cell = NULL;
+	seats_leave(s);
 }
 
 static void
@@ -232,5 +233,8 @@ cell_asks(const struct fan_entry *e, const struct cell *c, const struct port *po
 
 	if (c->kind == LOCAL_MULTICAST)
 		return e->member || (exact && e->sock->opt.mc_all);
-	return exact || (c->kind == LOCAL_UNICAST && (port->caps.flow || port->caps.isolated));
+	return exact ||
+			(c->kind == LOCAL_UNICAST &&
+					(port->caps.flow || port->caps.isolated ||
+							c->lp->any_spreads));
 }

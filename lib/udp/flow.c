@@ -7,6 +7,9 @@
 #include "conf/conf.h"
 #include "udp/flow_priv.h"
 
+/* Turns of a ring that loses its last flow of a group: more than its queue holds bursts. */
+#define DRAIN_MAX 1024
+
 static void
 drop_all(struct sink *sink, struct ring *ring, struct rte_mbuf **pkts, uint16_t n)
 {
@@ -65,6 +68,9 @@ flow_flags(const struct cell *c, const struct udp_sock *owner)
 		flags |= FLOW_RULE;
 	if (p != NULL && p->type == RING_PROFILE_CYCLIC)
 		flags |= FLOW_CYCLIC;
+	else if (c->kind == LOCAL_UNICAST && c->rport == 0 && owner->opt.reuse_port &&
+			owner->rx_alloc.logic >= CONF_RING_PER_SOCKET)
+		flags |= FLOW_SPREAD;
 	return flags;
 }
 
@@ -78,9 +84,10 @@ flow_ring_addr(const struct udp_flow *f)
 }
 
 static int
-flow_open(struct udp_flow *f, const struct cell *c, struct mc_group *group, struct sink *sink)
+flow_open(struct udp_flow *f, const struct cell *c, struct mc_group *group, struct ring *ring,
+		struct sink *sink)
 {
-	int rc;
+	int rc = 0;
 
 	f->flags = flow_flags(c, f->owner);
 	if (group != NULL && !(f->flags & FLOW_RULE) &&
@@ -89,10 +96,13 @@ flow_open(struct udp_flow *f, const struct cell *c, struct mc_group *group, stru
 		if (rc < 0)
 			return rc;
 	}
-	rc = ring_acquire(f->port, RING_RX, &f->owner->rx_alloc, flow_ring_addr(f), &f->ring);
+	f->ring = ring;
+	if (ring == NULL)
+		rc = ring_acquire(
+				f->port, RING_RX, &f->owner->rx_alloc, flow_ring_addr(f), &f->ring);
 	if (rc == 0) {
 		rc = ring_flow_add(f->ring, &f->key, sink, f->flags, &f->flow);
-		if (rc < 0)
+		if (rc < 0 && ring == NULL)
 			ring_release(f->ring);
 	}
 	if (rc < 0)
@@ -100,10 +110,21 @@ flow_open(struct udp_flow *f, const struct cell *c, struct mc_group *group, stru
 	return rc;
 }
 
+/* Nothing comes here any more, and what did is for those that are left. */
+static void
+drain(struct ring *ring)
+{
+	for (unsigned int i = 0; i < DRAIN_MAX && net_poll(ring) != 0; i++)
+		;
+}
+
 void
 flow_close(struct udp_flow *f)
 {
 	ring_flow_del(f->flow);
+	if (f->flow != NULL && leg_has_twin(f))
+		drain(f->ring);
+	seats_clear(f);
 	l2_put(f);
 	fan_free(f->fan);
 	if (f->old_ring != NULL)
@@ -111,6 +132,15 @@ flow_close(struct udp_flow *f)
 	ring_release(f->ring);
 	LIST_REMOVE(f, next);
 	free(f);
+}
+
+/* One that has all that this ring brings needs nobody who chooses. */
+static struct sink *
+fan_sink(struct fan *fan)
+{
+	if (fan->kind == LOCAL_UNICAST && fan->spread == 1 && fan->open == fan->n)
+		return &fan->e[0].sock->sink;
+	return &fan->sink;
 }
 
 /*
@@ -134,21 +164,23 @@ flow_sinks(struct udp_flow *f, const struct cell *c, const struct fan_entry *e, 
 	}
 	if (fan != NULL && fan->cap >= n) {
 		ring_rx_lock(f->ring);
-		fan_fill(fan, e, n);
+		fan_fill(fan, e, n, f);
 		ring_rx_unlock(f->ring);
-		*out = &fan->sink;
+		*out = fan_sink(fan);
+		if (f->flow != NULL && f->flow->sink != *out)
+			ring_flow_set_sink(f->flow, *out);
 		return 0;
 	}
 	fan = fan_create(f->port, c->kind, RTE_MAX(n * 2, 4u));
 	if (fan == NULL)
 		return -ENOMEM;
-	fan_fill(fan, e, n);
+	fan_fill(fan, e, n, f);
+	*out = fan_sink(fan);
 	old = f->fan;
 	if (f->flow != NULL)
-		ring_flow_set_sink(f->flow, &fan->sink);
+		ring_flow_set_sink(f->flow, *out);
 	f->fan = fan;
 	fan_free(old);
-	*out = &fan->sink;
 	return 0;
 }
 
@@ -174,24 +206,23 @@ flow_asker(const struct cell *c, const struct port *port, const struct fan_entry
 struct udp_flow *
 flow_at(const struct cell *c, const struct place *at)
 {
-	struct udp_flow *f;
+	struct udp_flow *f, *first = NULL;
 
 	LIST_FOREACH (f, &c->flows, next)
-		if (f->port == at->port && f->key.vlan_id == at->vlan_id)
-			return f;
-	return NULL;
+		if (flow_is_at(f, at))
+			first = f;
+	return first;
 }
 
-int
-flow_new(struct cell *c, const struct place *at, struct udp_sock *owner, const struct fan_entry *e,
-		uint32_t n)
+static struct udp_flow *
+flow_alloc(struct cell *c, const struct place *at, struct udp_sock *owner)
 {
 	struct udp_flow *f = calloc(1, sizeof(*f));
-	struct sink *sink;
-	int rc;
 
 	if (f == NULL)
-		return -ENOMEM;
+		return NULL;
+	f->cell = c;
+	LIST_INIT(&f->seats);
 	f->port = at->port;
 	f->owner = owner;
 	f->wanted = true;
@@ -201,14 +232,28 @@ flow_new(struct cell *c, const struct place *at, struct udp_sock *owner, const s
 		.rport = c->rport,
 		.vlan_id = at->vlan_id,
 		.proto = IPPROTO_UDP };
-	rc = flow_sinks(f, c, e, n, &sink);
+	return f;
+}
+
+int
+flow_new(struct cell *c, const struct place *at, struct udp_sock *owner, struct ring *ring,
+		const struct fan_entry *e, uint32_t n, struct udp_flow **out)
+{
+	struct udp_flow *f = flow_alloc(c, at, owner);
+	struct sink *sink;
+	int rc = f != NULL ? flow_sinks(f, c, e, n, &sink) : -ENOMEM;
+
 	if (rc == 0)
-		rc = flow_open(f, c, at->group, sink);
+		rc = flow_open(f, c, at->group, ring, sink);
 	if (rc < 0) {
-		fan_free(f->fan);
+		if (ring != NULL)
+			ring_release(ring);
+		if (f != NULL)
+			fan_free(f->fan);
 		free(f);
 		return rc;
 	}
 	LIST_INSERT_HEAD(&c->flows, f, next);
+	*out = f;
 	return 0;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What the files about cells and flows share: cell.c, flow.c, flows.c, rings.c. All of it with the
- * control lock held.
+ * What the files about cells and flows share: cell.c, flow.c, flows.c, legs.c, rings.c. All of it
+ * with the control lock held.
  */
 #ifndef DPVMA_UDP_FLOW_PRIV_H
 #define DPVMA_UDP_FLOW_PRIV_H
@@ -46,10 +46,20 @@ bool cell_asks(const struct fan_entry *e, const struct cell *c, const struct por
 unsigned int flow_flags(const struct cell *c, const struct udp_sock *owner);
 /** The address that the ring is for when rings are by address; NULL: none. */
 const struct ip_addr *flow_ring_addr(const struct udp_flow *f);
+/** The first that was made there. */
 struct udp_flow *flow_at(const struct cell *c, const struct place *at);
-/** Make it for those entries; the owner chooses the ring. */
-int flow_new(struct cell *c, const struct place *at, struct udp_sock *owner,
-		const struct fan_entry *e, uint32_t n);
+static inline bool
+flow_is_at(const struct udp_flow *f, const struct place *at)
+{
+	return f->port == at->port && f->key.vlan_id == at->vlan_id;
+}
+/**
+ * Make it for those entries.
+ * @param ring takes the reference, whatever comes of it; NULL: the owner's logic chooses one
+ */
+int flow_new(struct cell *c, const struct place *at, struct udp_sock *owner, struct ring *ring,
+		const struct fan_entry *e, uint32_t n, struct udp_flow **out);
+/** Where another leg is left, it gets what waits in the queue. */
 void flow_close(struct udp_flow *f);
 /** Put those behind the flow that are to be there. Needs no memory when somebody left. */
 int flow_sinks(struct udp_flow *f, const struct cell *c, const struct fan_entry *e, uint32_t n,
@@ -58,6 +68,46 @@ bool flow_among(const struct udp_sock *s, const struct fan_entry *e, uint32_t n)
 /** The socket that decides the ring of a new flow: the first that asks. */
 struct udp_sock *flow_asker(const struct cell *c, const struct port *port,
 		const struct fan_entry *e, uint32_t n);
+/** @} */
+
+/** @name Groups of SO_REUSEPORT over several rings (legs.c) */
+/** @{ */
+/** Whether sockets bound to any address share, and their logics may name different rings. */
+bool legs_any_spreads(const struct lport *lp);
+/**
+ * Give each socket that shares its leg, and make the legs that lack; those in use are wanted.
+ * @param e marked by fan_mark(); leg is set
+ * @param keep the flow that is there, which those without a leg share
+ */
+void legs_renew(struct cell *c, const struct place *at, struct fan_entry *e, uint32_t n,
+		struct udp_flow *keep, bool *changed);
+/** The leg whose datagrams it shares there, NULL: it has none. */
+struct udp_flow *leg_of(const struct udp_sock *s, const struct cell *c, const struct port *port,
+		uint16_t vlan_id);
+/** Whether it has one of any address on the port. */
+bool legs_on_port(const struct udp_sock *s, const struct port *port);
+/** Whether datagrams for the socket may come by this flow, of those of its key. */
+bool leg_serves(const struct udp_flow *f, const struct udp_sock *s);
+/** Whether there is another leg of the same key. */
+bool leg_has_twin(const struct udp_flow *f);
+/**
+ * A socket with a seat goes to another ring, that its logic names now, where others stay behind or
+ * are there already; then the cell has to be renewed.
+ * @param to with a reference, which is taken when true is returned
+ * @param[out] rc set when that ring could have no leg: it stays where it is
+ * @return false: it has its leg alone, and that may move
+ */
+bool seat_migrate(struct udp_seat *seat, struct ring *to, int *rc);
+/** The socket leaves its cell. */
+void seats_leave(struct udp_sock *s);
+/** The flow ends. */
+void seats_clear(struct udp_flow *f);
+/** @} */
+
+/** @name Renewal (flows.c) */
+/** @{ */
+/** The cell's flows, sinks and its sockets' rings as they have to be; nobody's success counts. */
+void flows_renew_cell(struct cell *c);
 /** @} */
 
 /** @name Rings of a socket (rings.c) */

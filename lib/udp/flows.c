@@ -15,16 +15,61 @@ struct outcome {
 	int err;
 };
 
+/* Those whose flow was lost when it was to be replaced. */
+static void
+close_broken(struct cell *c, const struct place *at)
+{
+	struct udp_flow *f, *after;
+
+	for (f = LIST_FIRST(&c->flows); f != NULL; f = after) {
+		after = LIST_NEXT(f, next);
+		if (flow_is_at(f, at) && f->flow == NULL)
+			flow_close(f);
+	}
+}
+
+/* The flow that is there, and its legs. Those that end change too, as their rest is handed over. */
+static int
+renew_there(struct cell *c, const struct place *at, struct fan_entry *e, uint32_t n,
+		struct udp_flow *keep, struct udp_sock *owner, bool *changed)
+{
+	struct udp_flow *f;
+	struct sink *sink;
+	int rc = 0, one;
+
+	legs_renew(c, at, e, n, keep, changed);
+	LIST_FOREACH (f, &c->flows, next) {
+		if (!flow_is_at(f, at))
+			continue;
+		if (!flow_among(f->owner, e, n))
+			f->owner = owner;
+		one = flow_sinks(f, c, e, n, &sink);
+		if (one < 0 && f->wanted)
+			rc = one;
+		*changed |= f != keep;
+	}
+	return rc;
+}
+
+static void
+forsake(struct cell *c, const struct place *at)
+{
+	struct udp_flow *f;
+
+	LIST_FOREACH (f, &c->flows, next)
+		if (flow_is_at(f, at))
+			f->wanted = false;
+}
+
 static void
 renew_place(struct cell *c, const struct place *at, struct outcome *o, bool *changed)
 {
 	struct fan_entry *e = c->lp->scratch;
 	uint32_t n = cell_candidates(c, at->port, at->vlan_id, e);
 	struct udp_sock *owner = flow_asker(c, at->port, e, n);
-	struct udp_flow *f = flow_at(c, at);
-	struct sink *sink;
+	struct udp_flow *f;
 	bool mine = false;
-	int rc;
+	int rc = 0;
 
 	if (owner == NULL)
 		return;
@@ -32,22 +77,19 @@ renew_place(struct cell *c, const struct place *at, struct outcome *o, bool *cha
 	if (o->sock != NULL && !(c->kind == LOCAL_ANY && at->port->caps.isolated))
 		for (uint32_t i = 0; i < n; i++)
 			mine |= e[i].sock == o->sock && cell_asks(&e[i], c, at->port);
-	if (f != NULL && f->flow == NULL) {
-		flow_close(f);
-		f = NULL;
+	close_broken(c, at);
+	fan_mark(e, n);
+	f = flow_at(c, at);
+	if (f == NULL) {
+		rc = flow_new(c, at, owner, NULL, e, n, &f);
+		*changed |= rc == 0;
 	}
-	if (f != NULL) {
-		f->wanted = true;
-		if (!flow_among(f->owner, e, n))
-			f->owner = owner;
-		rc = flow_sinks(f, c, e, n, &sink);
+	if (rc == 0) {
+		rc = renew_there(c, at, e, n, f, owner, changed);
 		/* Somebody left and nobody goes back: rather no flow than one to who is not there.
 		 */
 		if (rc < 0 && o->sock == NULL)
-			f->wanted = false;
-	} else {
-		rc = flow_new(c, at, owner, e, n);
-		*changed |= rc == 0;
+			forsake(c, at);
 	}
 	if (mine) {
 		o->asked++;
@@ -79,12 +121,18 @@ static void
 sweep_cell(struct cell *c)
 {
 	struct udp_flow *f, *after;
+	bool leg = false;
 
 	for (f = LIST_FIRST(&c->flows); f != NULL; f = after) {
 		after = LIST_NEXT(f, next);
-		if (!f->wanted)
-			flow_close(f);
+		if (f->wanted)
+			continue;
+		leg |= leg_has_twin(f);
+		flow_close(f);
 	}
+	/* Perhaps the device has refused to spread over those that are left: leg_serves(). */
+	if (leg)
+		rings_update_cell(c, NULL);
 	cell_put(c);
 }
 
@@ -106,7 +154,7 @@ cells_for_any(struct lport *lp)
 	for (unsigned int i = 0; i < n; i++) {
 		const struct port *port = port_get(i);
 
-		if (!port->caps.flow && !port->caps.isolated)
+		if (!port->caps.flow && !port->caps.isolated && !lp->any_spreads)
 			continue;
 		for (unsigned int k = 0; k < port->n_addrs; k++)
 			if (cell_get(lp, &port->addrs[k].addr, LOCAL_UNICAST, &cell_no_addr, 0) ==
@@ -128,6 +176,7 @@ renew_all(struct lport *lp, struct outcome *o)
 	struct udp_sock *s;
 	int rc = 0, one;
 
+	lp->any_spreads = legs_any_spreads(lp);
 	if (lp->any != NULL)
 		rc = cells_for_any(lp);
 	LIST_FOREACH (c, &lp->cells, same_port)
@@ -156,6 +205,14 @@ renew_one(struct cell *c, struct outcome *o)
 	if (!failed(o, rc))
 		sweep_cell(c);
 	return rc;
+}
+
+void
+flows_renew_cell(struct cell *c)
+{
+	struct outcome o = { 0 };
+
+	renew_one(c, &o);
 }
 
 int

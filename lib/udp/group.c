@@ -2,8 +2,8 @@
 /*
  * The fan: what is behind a flow that several sockets share. Unicast goes to one of them, chosen as
  * Linux does: the connected one whose peer it comes from, else the one bound to the address, bound
- * last; sockets with SO_REUSEPORT share by hash. Multicast and broadcast go to all that match, each
- * its own mbuf of one and the same data.
+ * last; sockets with SO_REUSEPORT share by hash, those of one ring what comes by it. Multicast and
+ * broadcast go to all that match, each its own mbuf of one and the same data.
  */
 #include <stdlib.h>
 
@@ -298,26 +298,63 @@ class_of(const struct udp_sock *s)
 }
 
 static bool
-shares(const struct udp_sock *a, const struct udp_sock *b)
+alike(const struct udp_sock *a, const struct udp_sock *b)
 {
 	return a->opt.reuse_port && b->opt.reuse_port && a->kind == b->kind &&
 			a->opt.bind_port == b->opt.bind_port;
 }
 
-void
-fan_fill(struct fan *fan, const struct fan_entry *entries, uint32_t n)
+uint32_t
+fan_mark(struct fan_entry *entries, uint32_t n)
 {
+	const struct udp_sock *top = NULL;
+	bool ended = false;
+	uint32_t marked = 0;
+
+	for (uint32_t i = 0; i < n; i++)
+		if (!entries[i].sock->connected &&
+				(top == NULL || class_of(entries[i].sock) <= class_of(top)))
+			top = entries[i].sock;
+	for (uint32_t i = n; i-- > 0;) {
+		struct fan_entry *e = &entries[i];
+
+		e->shares = false;
+		if (top == NULL || class_of(e->sock) != class_of(top))
+			continue;
+		ended |= !alike(top, e->sock);
+		e->shares = !ended;
+		marked += !ended;
+	}
+	return marked;
+}
+
+static bool
+is_own(const struct fan_entry *e, const struct udp_flow *leg)
+{
+	return e->shares && e->leg == leg;
+}
+
+void
+fan_fill(struct fan *fan, const struct fan_entry *entries, uint32_t n, const struct udp_flow *leg)
+{
+	uint32_t own;
+
+	/* Those that share are of the class that comes first. */
 	fan->n = 0;
+	for (uint32_t i = n; i-- > 0;)
+		if (is_own(&entries[i], leg))
+			fan->e[fan->n++] = entries[i];
+	own = fan->n;
 	for (unsigned int class = 0; class <= 4; class ++)
 		for (uint32_t i = n; i-- > 0;)
-			if (class_of(entries[i].sock) == class)
+			if (class_of(entries[i].sock) == class && !is_own(&entries[i], leg))
 				fan->e[fan->n++] = entries[i];
 	memset(fan->peers, 0, (fan->peers_mask + 1) * sizeof(*fan->peers));
 	fan->open = 0;
 	while (fan->open < n && !fan->e[fan->open].sock->connected)
 		fan->open++;
-	fan->spread = 0;
-	while (fan->spread < fan->open && shares(fan->e[0].sock, fan->e[fan->spread].sock))
+	fan->spread = own;
+	while (own == 0 && fan->spread < fan->open && fan->e[fan->spread].shares)
 		fan->spread++;
 	for (uint32_t j = fan->open; j < n; j++) {
 		const struct udp_sock *s = fan->e[j].sock;

@@ -34,7 +34,11 @@ rings_of_cell(const struct cell *c, const struct udp_sock *s, struct ring ***rin
 	int rc = 0;
 
 	LIST_FOREACH (f, &c->flows, next) {
-		if (!f->wanted || !cell_device_fits(s, f->port, f->key.vlan_id))
+		if (!f->wanted || !cell_device_fits(s, f->port, f->key.vlan_id) ||
+				!leg_serves(f, s))
+			continue;
+		/* Where rules alone bring packets, the flow without address brings none. */
+		if (c->kind == LOCAL_ANY && f->port->caps.isolated && legs_on_port(s, f->port))
 			continue;
 		if (rc == 0)
 			rc = rings_add(rings, n, cap, f->ring);
@@ -82,7 +86,8 @@ show_cell(const struct cell *c, const struct udp_sock *s, void (*cb)(struct flow
 	const struct udp_flow *f;
 
 	LIST_FOREACH (f, &c->flows, next)
-		if (f->flow != NULL && cell_device_fits(s, f->port, f->key.vlan_id))
+		if (f->flow != NULL && cell_device_fits(s, f->port, f->key.vlan_id) &&
+				leg_serves(f, s))
 			cb(f->flow, ctx);
 }
 
@@ -148,15 +153,14 @@ flow_replace(struct udp_flow *f, const struct cell *c, struct ring *to)
 	return rc;
 }
 
+/* The flow goes to the ring, whose reference is taken. */
 static int
-flow_migrate(struct udp_flow *f, const struct cell *c)
+flow_migrate(struct udp_flow *f, const struct cell *c, struct ring *to)
 {
-	struct ring *to, *from = f->ring;
-	int rc = ring_acquire(f->port, RING_RX, &f->owner->rx_alloc, flow_ring_addr(f), &to);
+	struct ring *from = f->ring;
+	int rc = 0;
 
-	if (rc < 0)
-		return rc;
-	if (flow_flags(c, f->owner) != f->flags)
+	if (((flow_flags(c, f->owner) ^ f->flags) & FLOW_CYCLIC) != 0)
 		rc = flow_replace(f, c, to);
 	else if (to != from)
 		rc = ring_flow_move(f->flow, to);
@@ -174,21 +178,54 @@ flow_migrate(struct udp_flow *f, const struct cell *c)
 	return 0;
 }
 
+static struct udp_seat *
+seat_on(struct udp_sock *s, const struct udp_flow *f)
+{
+	struct udp_seat *seat;
+
+	LIST_FOREACH (seat, &s->seats, of_sock)
+		if (seat->leg == f)
+			return seat;
+	return NULL;
+}
+
+/* What a socket's logic names for one of its flows: the flow goes there, or its seat. */
+static int
+migrate_one(struct udp_flow *f, const struct cell *c, struct udp_sock *s, bool *reseated)
+{
+	struct udp_seat *seat = seat_on(s, f);
+	struct ring *to;
+	int rc = ring_acquire(f->port, RING_RX, &s->rx_alloc, flow_ring_addr(f), &to);
+
+	if (rc < 0)
+		return rc;
+	if (seat != NULL && to != f->ring && seat_migrate(seat, to, &rc)) {
+		*reseated = true;
+		return rc;
+	}
+	return flow_migrate(f, c, to);
+}
+
 static int
 cell_migrate(struct cell *c, struct udp_sock *s, bool *moved)
 {
-	struct udp_flow *f;
+	struct udp_flow *f, *after;
+	bool reseated = false;
 	int rc = 0, one;
 
-	LIST_FOREACH (f, &c->flows, next) {
-		if (f->owner != s)
+	/* New legs come at the head. */
+	for (f = LIST_FIRST(&c->flows); f != NULL; f = after) {
+		after = LIST_NEXT(f, next);
+		if (f->owner != s && seat_on(s, f) == NULL)
 			continue;
-		one = flow_migrate(f, c);
+		one = migrate_one(f, c, s, &reseated);
 		*moved = true;
 		if (one < 0)
 			rc = one;
 	}
-	if (*moved)
+	if (reseated)
+		flows_renew_cell(c);
+	else if (*moved)
 		rings_update_cell(c, s);
 	return rc;
 }

@@ -127,6 +127,8 @@ struct udp_sock {
 	net_report_cb recverr;
 	LIST_HEAD(, udp_member) members;
 	unsigned int members_n;
+	LIST_HEAD(, udp_seat)
+	seats; /**< the ring of each address, where it shares by SO_REUSEPORT */
 	struct sock_stats stats;
 };
 _Static_assert(offsetof(struct udp_sock, opt.rcvbuf) == 56, "a delivery touches one line");
@@ -150,6 +152,8 @@ struct fan_entry {
 	struct udp_sock *sock;
 	const struct udp_filter *filter; /**< of a member; NULL: every source */
 	bool member;			 /**< else IP_MULTICAST_ALL decides */
+	bool shares;			 /**< unicast by hash: fan_mark() */
+	const struct udp_flow *leg;	 /**< of those that share: the flow that is for it */
 };
 struct fan {
 	struct sink sink;
@@ -157,7 +161,7 @@ struct fan {
 	enum udp_local_kind kind; /**< of the flow */
 	uint32_t n;
 	uint32_t open;	 /**< entries without a peer, the one that gets unicast first */
-	uint32_t spread; /**< of those, how many share by hash (SO_REUSEPORT) */
+	uint32_t spread; /**< of those, how many share by hash (SO_REUSEPORT) on this ring */
 	uint32_t cap;
 	uint32_t peers_mask;
 	uint32_t *peers; /**< open addressing, index + 1 of the entry with that peer */
@@ -165,8 +169,14 @@ struct fan {
 };
 struct fan *fan_create(struct port *port, enum udp_local_kind kind, uint32_t cap);
 void fan_free(struct fan *fan);
-/** Put the entries in, at most fan->cap; no delivery is under way. Needs no memory. */
-void fan_fill(struct fan *fan, const struct fan_entry *entries, uint32_t n);
+/** Set which of them share unicast by hash. @return how many */
+uint32_t fan_mark(struct fan_entry *entries, uint32_t n);
+/**
+ * Put the entries in, marked, at most fan->cap; no delivery is under way. Needs no memory.
+ * @param leg the flow it is behind: those of it share what it brings; when none is, all do
+ */
+void fan_fill(struct fan *fan, const struct fan_entry *entries, uint32_t n,
+		const struct udp_flow *leg);
 /** Whether a delivery needs a fan, and which sink serves where not (NULL: it needs one). */
 struct sink *fan_single(enum udp_local_kind kind, const struct fan_entry *entry);
 /** The pool that copies of a multicast packet come from; made on first use. 0 or -ENOMEM (logged).
@@ -223,9 +233,14 @@ frame_is_group(const struct rte_mbuf *m)
 
 /** @name Cells and their flows (flows.c); control lock held */
 /** @{ */
-/** A way for packets of a cell's key to arrive: one on each port that has the address. */
+/**
+ * A way for packets of a cell's key to arrive: one on each port that has the address, or several
+ * there, each a leg on another ring, when sockets that share by SO_REUSEPORT have different rings.
+ */
 struct udp_flow {
 	LIST_ENTRY(udp_flow) next;
+	struct cell *cell;
+	LIST_HEAD(, udp_seat) seats; /**< the sockets that share what this one brings */
 	struct port *port;
 	struct flow_key key;
 	unsigned int flags;
@@ -236,6 +251,14 @@ struct udp_flow {
 	struct mc_group *l2;	/**< the group whose rule on the MAC address it uses */
 	struct fan *fan;	/**< NULL: the sink is the owner's own */
 	bool wanted;
+	bool owned; /**< its owner has a seat: legs_renew() */
+};
+/** A socket of a group of SO_REUSEPORT has its ring. */
+struct udp_seat {
+	LIST_ENTRY(udp_seat) of_sock;
+	LIST_ENTRY(udp_seat) of_leg;
+	struct udp_sock *sock;
+	struct udp_flow *leg;
 };
 /**
  * The sockets bound to one address and port (with VMA_UDP_3T_RULES=0 connected ones: to the same
@@ -261,6 +284,7 @@ struct lport {
 	TAILQ_HEAD(, udp_sock) socks;
 	LIST_HEAD(, cell) cells;
 	struct cell *any; /**< the cell of those bound to any address, NULL without */
+	bool any_spreads; /**< several of these share, and may have different rings */
 	struct fan_entry *scratch;
 	unsigned int scratch_n; /**< at least socks_n, so that leaving needs no memory */
 };

@@ -29,7 +29,7 @@ struct ring *fake_loop_ring;
 int fake_flow_error, fake_flow_error_port, fake_filter_error;
 unsigned int fake_flow_dels, fake_flow_moves, fake_polls;
 uint64_t fake_here, fake_no_socket, fake_source_filter;
-bool fake_moved_away, fake_flow_refuse_rules;
+bool fake_moved_away, fake_flow_refuse_rules, fake_refuse_spread;
 
 static struct fake_ring rings[RINGS_MAX];
 static struct flow *flows[FLOWS_MAX];
@@ -196,6 +196,30 @@ ring_alloc_migrate(struct ring_alloc *alloc)
 	return fake_moved_away;
 }
 
+static bool
+same_key(const struct flow *f, const struct port *port, const struct flow_key *key)
+{
+	return f->ring->port == port && memcmp(&f->key, key, sizeof(*key)) == 0;
+}
+
+/* As lib/ring tells what software has to do. */
+static void
+note_spread(const struct port *port, const struct flow_key *key)
+{
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < flows_n; i++)
+		n += same_key(flows[i], port, key);
+	for (unsigned int i = 0; i < flows_n; i++) {
+		if (!same_key(flows[i], port, key))
+			continue;
+		flows[i]->flags &= (uint16_t)~FLOW_SOFT;
+		if (n > 1 && fake_refuse_spread)
+			flows[i]->flags |= FLOW_SOFT;
+		flows[i]->in_device = true;
+	}
+}
+
 int
 ring_flow_add(struct ring *ring, const struct flow_key *key, struct sink *sink, unsigned int flags,
 		struct flow **flow)
@@ -207,8 +231,9 @@ ring_flow_add(struct ring *ring, const struct flow_key *key, struct sink *sink, 
 	if (fake_flow_refuse_rules && (flags & FLOW_RULE))
 		return -ENOTSUP;
 	for (unsigned int i = 0; i < flows_n; i++)
-		if (flows[i]->ring->port == ring->port &&
-				memcmp(&flows[i]->key, key, sizeof(*key)) == 0)
+		if (same_key(flows[i], ring->port, key) &&
+				((flows[i]->flags & flags & FLOW_SPREAD) == 0 ||
+						flows[i]->ring == ring))
 			return -EEXIST;
 	assert_true(flows_n < FLOWS_MAX);
 	f = calloc(1, sizeof(*f));
@@ -217,6 +242,7 @@ ring_flow_add(struct ring *ring, const struct flow_key *key, struct sink *sink, 
 	f->ring = ring;
 	f->flags = (uint16_t)flags;
 	flows[flows_n++] = f;
+	note_spread(ring->port, key);
 	*flow = f;
 	return 0;
 }
@@ -230,10 +256,15 @@ ring_flow_del(struct flow *flow)
 		return;
 	ring = flow->ring;
 	ring_rx_lock(ring);
-	for (unsigned int i = 0; i < flows_n; i++)
-		if (flows[i] == flow)
-			flows[i] = flows[--flows_n];
+	for (unsigned int i = 0; i < flows_n; i++) {
+		if (flows[i] != flow)
+			continue;
+		memmove(&flows[i], &flows[i + 1], (flows_n - i - 1) * sizeof(*flows));
+		flows_n--;
+		break;
+	}
 	ring_rx_unlock(ring);
+	note_spread(ring->port, &flow->key);
 	free(flow);
 	fake_flow_dels++;
 }
@@ -241,6 +272,10 @@ ring_flow_del(struct flow *flow)
 int
 ring_flow_move(struct flow *flow, struct ring *to)
 {
+	for (unsigned int i = 0; i < flows_n; i++)
+		if (flows[i] != flow && same_key(flows[i], to->port, &flow->key) &&
+				flows[i]->ring == to)
+			return -EEXIST;
 	flow->ring = to;
 	fake_flow_moves++;
 	return 0;
@@ -486,7 +521,7 @@ fake_reset(void **state)
 	fake_flow_error = fake_filter_error = fake_flow_error_port = 0;
 	fake_flow_dels = fake_flow_moves = fake_polls = 0;
 	fake_here = 1;
-	fake_moved_away = fake_flow_refuse_rules = false;
+	fake_moved_away = fake_flow_refuse_rules = fake_refuse_spread = false;
 	fake_no_socket = fake_source_filter = 0;
 	fake_loop_ring = NULL;
 	memset(groups, 0, sizeof(groups));
@@ -524,20 +559,37 @@ fake_flows(void)
 	return flows_n;
 }
 
-struct flow *
-fake_flow(unsigned int port, const char *local, uint16_t lport, const char *remote, uint16_t rport)
+/* The one of that ring, NULL: of those that there are, in their order, the one of that number. */
+static struct flow *
+find_flow(unsigned int port, const char *local, uint16_t lport, const char *remote, uint16_t rport,
+		const struct ring *ring, unsigned int which)
 {
 	struct ip_addr l = addr(local), r = addr(remote);
+	struct flow *found[RINGS_MAX];
+	unsigned int n = 0;
 
-	for (unsigned int i = 0; i < flows_n; i++) {
+	for (unsigned int i = 0; i < flows_n && n < RTE_DIM(found); i++) {
 		const struct flow_key *k = &flows[i]->key;
 
 		if (flows[i]->ring->port == &fake_ports[port] && ip_equal(&k->local, &l) &&
 				k->lport == rte_cpu_to_be_16(lport) && ip_equal(&k->remote, &r) &&
-				k->rport == rte_cpu_to_be_16(rport))
-			return flows[i];
+				k->rport == rte_cpu_to_be_16(rport) &&
+				(ring == NULL || flows[i]->ring == ring))
+			found[n++] = flows[i];
 	}
-	return NULL;
+	return n != 0 ? found[which % n] : NULL;
+}
+
+struct flow *
+fake_flow(unsigned int port, const char *local, uint16_t lport, const char *remote, uint16_t rport)
+{
+	return find_flow(port, local, lport, remote, rport, NULL, 0);
+}
+
+struct flow *
+fake_leg(unsigned int port, const char *local, uint16_t lport, const struct ring *ring)
+{
+	return find_flow(port, local, lport, "::", 0, ring, 0);
 }
 
 unsigned int
@@ -607,10 +659,20 @@ lookup(unsigned int port, const struct fake_pkt *p)
 	struct flow *f = fake_flow(port, p->dst, p->dport, p->src, p->sport);
 
 	if (f == NULL)
-		f = fake_flow(port, p->dst, p->dport, any, 0);
+		f = find_flow(port, p->dst, p->dport, any, 0, NULL, p->sport);
 	if (f == NULL)
 		f = fake_flow(port, any, p->dport, any, 0);
 	return f;
+}
+
+void
+fake_rx_by(struct flow *f, const struct fake_pkt *p)
+{
+	struct rte_mbuf *m = fake_frame(p);
+
+	ring_rx_lock(f->ring);
+	f->sink->deliver(f->sink, f->ring, &m, 1);
+	ring_rx_unlock(f->ring);
 }
 
 void

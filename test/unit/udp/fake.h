@@ -50,6 +50,7 @@ extern struct ring *fake_loop_ring;
 extern int fake_flow_error; /* what ring_flow_add() says from the next call on */
 extern int fake_flow_error_port;
 extern bool fake_flow_refuse_rules;
+extern bool fake_refuse_spread; /* all of a spread arrive at its first ring, which hands over */
 extern int fake_filter_error;
 extern unsigned int fake_flow_dels, fake_flow_moves, fake_polls;
 extern uint64_t fake_here;   /* where the caller runs, for rings per thread and core */
@@ -77,6 +78,10 @@ unsigned int fake_flows(void);
 /* A flow of that key on the port; NULL for none. */
 struct flow *fake_flow(unsigned int port, const char *local, uint16_t lport, const char *remote,
 		uint16_t rport);
+/* Of several of one key, FLOW_SPREAD, that of the ring. The peer's port number modulo how many
+ * there are chooses among them, in the order they were added. */
+struct flow *fake_leg(
+		unsigned int port, const char *local, uint16_t lport, const struct ring *ring);
 unsigned int fake_rings(void);
 uint64_t fake_ring_count(unsigned int port, enum ring_stat stat);
 
@@ -89,6 +94,8 @@ struct fake_pkt {
 	uint8_t seq;
 };
 struct rte_mbuf *fake_frame(const struct fake_pkt *p);
+/* One delivered by that flow, wherever it would arrive. */
+void fake_rx_by(struct flow *f, const struct fake_pkt *p);
 /* Several at once, delivered in runs of one flow; what has none is freed and counted. */
 void fake_rx(unsigned int port, const struct fake_pkt *p, unsigned int n);
 void fake_rx1(unsigned int port, const char *src, uint16_t sport, const char *dst, uint16_t dport,

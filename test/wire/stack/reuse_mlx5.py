@@ -1,0 +1,161 @@
+#!/usr/bin/env -S python3 -B
+# SPDX-License-Identifier: BSD-3-Clause
+"""
+Sockets that share a number by SO_REUSEPORT, in threads with a ring each, on the software ConnectX: what
+the device spreads over them, what software does where it refuses, and where the port spreads by itself;
+a socket that is closed and one that is opened in mid-stream.
+"""
+import json
+import os
+import struct
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../interop/stack"))
+from lab import HOST_IP, PROGRAMS, Mlx5Wire, check, equal, main, memory, small, wait_for
+
+PROGRAM = os.path.abspath(sys.argv.pop(1))
+PORT = 7778
+THREADS = 4
+FLOWS = 64
+ROUNDS = 40  # of a phase, a datagram of each flow
+PHASES = 4
+AHEAD = 8  # rounds that are on their way at most
+wire = None
+
+
+def setup():
+    global wire
+    wire = Mlx5Wire()
+
+
+class Group:
+    """The program, and the peer's sockets: one a flow."""
+
+    def __init__(self, *more, **env):
+        env = small(DPVMA_EAL_ARGS=f"-a 0000:03:00.0,mprq_en=0 -l 0 --no-telemetry {memory(320)}",
+                    LD_PRELOAD=PROGRAMS["connectx"], CONNECTX_NETDEV="nic0",
+                    CONNECTX_WIRE="tap:wire0", DPVMA_QUEUES=8, VMA_RX_WRE=1024, VMA_RX_BUFS=16384,
+                    VMA_RING_ALLOCATION_LOGIC_RX=20, VMA_RING_ALLOCATION_LOGIC_TX=20, **env)
+        self.p = wire.host.start([PROGRAM, HOST_IP, str(PORT), str(FLOWS), str(ROUNDS * PHASES),
+                                  *more], env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                 text=True)
+        equal(self.p.stdout.readline(), "{}\n", "the program begins")
+        wire.plug()
+        for i in range(THREADS):
+            self.ask("open", i)
+        wire.warm()
+        self.peers = [wire.peer.udp("0.0.0.0", 20000 + i) for i in range(FLOWS)]
+        self.rounds = 0
+
+    def ask(self, *words):
+        self.p.stdin.write(" ".join(str(w) for w in words) + "\n")
+        self.p.stdin.flush()
+        line = self.p.stdout.readline()
+        check(line != "", f"no answer to {words}: the program ended")
+        return json.loads(line)
+
+    def sent(self):
+        return self.rounds * FLOWS
+
+    def send(self, rounds=ROUNDS, lost=0):
+        """Rounds of datagrams, so many of which may be lost, never far ahead of the readers."""
+        for _ in range(rounds):
+            for flow, sock in enumerate(self.peers):
+                sock.sendto(struct.pack("!II", flow, self.rounds), (HOST_IP, PORT))
+            self.rounds += 1
+            wait_for(lambda: self.ask("count")["all"] >= self.sent() - AHEAD * FLOWS - lost,
+                     "readers that keep up")
+
+    def all_come(self, what, lost=0):
+        got = wait_for(lambda: (c := self.ask("count"))["all"] >= self.sent() - lost and c,
+                       f"{what}: all {self.sent()}")
+        equal((got["twice"], got["strange"]), (0, 0), f"{what}: twice, strange")
+        return got["threads"]
+
+    def total(self, name):
+        return sum(r["counters"].get(name, 0) for r in self.ask("dump")["rings"])
+
+    def end(self):
+        for sock in self.peers:
+            sock.close()
+        self.p.stdin.close()
+        equal(self.p.wait(timeout=30), 0, "exit code")
+
+
+def each_its_own(group, what):
+    group.send()
+    got = group.all_come(what)
+    for i, n in enumerate(got):
+        check(n >= ROUNDS, f"{what}: thread {i} of {got}")
+    equal(sum(got), group.sent(), f"{what}: sum")
+
+
+def device():
+    """A rule to all rings: nobody hands over, and only a share of the flows moves."""
+    group = Group()
+    each_its_own(group, "RSS in the device")
+    equal(group.total("handover_in"), 0, "handed over")
+    owners = group.ask("owners")
+    equal(sorted(set(owners)), list(range(THREADS)), "threads that have flows")
+    group.end()
+
+
+def come_and_go():
+    """One goes and comes again while datagrams do: who stays has all of its own."""
+    group = Group()
+    group.send()
+    group.all_come("before")
+    before = group.ask("owners")
+    gone = before.count(1)
+    group.p.stdin.write("close 1\n")
+    group.p.stdin.flush()
+    for flow, sock in enumerate(group.peers):
+        sock.sendto(struct.pack("!II", flow, group.rounds), (HOST_IP, PORT))
+    group.rounds += 1
+    equal(json.loads(group.p.stdout.readline()), {}, "closed")
+    # what lay in the queue of the one that closed goes with it
+    group.send(ROUNDS - 1, lost=gone)
+    group.all_come("three", lost=gone)
+    without, missing = group.ask("owners"), group.ask("missing")
+    check(1 not in without, f"a closed socket reads: {without}")
+    for flow in range(FLOWS):
+        if before[flow] != 1:
+            equal((without[flow], missing[flow]), (before[flow], 0),
+                  f"thread and losses of flow {flow}, which stays")
+    lost = sum(missing)
+    check(lost <= gone, f"{lost} lost with {gone} flows")
+    group.ask("open", 1)
+    group.send(lost=lost)
+    got = group.all_come("four again", lost=lost)
+    again = group.ask("owners")
+    for flow in range(FLOWS):
+        check(again[flow] in (1, without[flow]), f"flow {flow}: {without[flow]} to {again[flow]}")
+    check(again.count(1) > 0 and sum(got) == group.sent() - lost, f"{again}, {got}")
+    group.end()
+
+
+def refused():
+    """All arrive at one ring, and software hands them to the others."""
+    group = Group("refuse")
+    each_its_own(group, "RSS refused")
+    check(group.total("spread_refused") > 0, "not refused")
+    handed = group.total("handover_in")
+    check(ROUNDS * FLOWS // 4 < handed < ROUNDS * FLOWS, f"{handed} handed over")
+    for name in ("handover_full", "drop_no_socket"):
+        equal(group.total(name), 0, name)
+    group.ask("close", 2)
+    group.send()
+    group.all_come("RSS refused, three")
+    group.end()
+
+
+def port_spreads():
+    """A port without rules has spread them by its table: software moves none."""
+    group = Group(DPVMA_STEERING="rss")
+    each_its_own(group, "RSS of the port")
+    equal((group.total("spread_soft"), group.total("handover_in")), (0, 0), "spread, handed over")
+    group.end()
+
+
+main(setup, device, come_and_go, refused, port_spreads)
