@@ -7,6 +7,7 @@ a socket that is closed and one that is opened in mid-stream.
 """
 import json
 import os
+import random
 import struct
 import subprocess
 import sys
@@ -20,6 +21,8 @@ THREADS = 4
 FLOWS = 64
 ROUNDS = 40  # of a phase, a datagram of each flow
 PHASES = 4
+# the peer's: far apart, as few bits of the port's key, which is random, decide over numbers in a row
+NUMBERS = random.Random(7).sample(range(20000, 60000), FLOWS)
 AHEAD = 8  # rounds that are on their way at most
 wire = None
 
@@ -45,7 +48,7 @@ class Group:
         for i in range(THREADS):
             self.ask("open", i)
         wire.warm()
-        self.peers = [wire.peer.udp("0.0.0.0", 20000 + i) for i in range(FLOWS)]
+        self.peers = [wire.peer.udp("0.0.0.0", number) for number in NUMBERS]
         self.rounds = 0
 
     def ask(self, *words):
