@@ -3,19 +3,25 @@
 """
 Sockets that share a number by SO_REUSEPORT, in threads with a ring each, on the software ConnectX: what
 the device spreads over them, what software does where it refuses, and where the port spreads by itself;
-a socket that is closed and one that is opened in mid-stream.
+a socket that is closed and one that is opened in mid-stream, and one that has a peer.
 """
 import json
 import os
 import random
+import select
+import socket
 import struct
 import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../interop/stack"))
-from lab import HOST_IP, PROGRAMS, Mlx5Wire, check, equal, main, memory, small, wait_for
+from lab import (HOST_IP, PEER_IP, PROGRAMS, Agent, Mlx5Wire, check, equal, main, memory, pattern,
+                 small, wait_for)
 
 PROGRAM = os.path.abspath(sys.argv.pop(1))
+EAL = "-a 0000:03:00.0,mprq_en=0 -l 0"
+ENV = {"LD_PRELOAD": PROGRAMS["connectx"], "CONNECTX_NETDEV": "nic0", "CONNECTX_WIRE": "tap:wire0",
+       "DPVMA_QUEUES": 8, "VMA_RX_WRE": 1024, "VMA_RX_BUFS": 16384}
 PORT = 7778
 THREADS = 4
 FLOWS = 64
@@ -36,10 +42,8 @@ class Group:
     """The program, and the peer's sockets: one a flow."""
 
     def __init__(self, *more, **env):
-        env = small(DPVMA_EAL_ARGS=f"-a 0000:03:00.0,mprq_en=0 -l 0 --no-telemetry {memory(320)}",
-                    LD_PRELOAD=PROGRAMS["connectx"], CONNECTX_NETDEV="nic0",
-                    CONNECTX_WIRE="tap:wire0", DPVMA_QUEUES=8, VMA_RX_WRE=1024, VMA_RX_BUFS=16384,
-                    VMA_RING_ALLOCATION_LOGIC_RX=20, VMA_RING_ALLOCATION_LOGIC_TX=20, **env)
+        env = small(DPVMA_EAL_ARGS=f"{EAL} --no-telemetry {memory(320)}",
+                    VMA_RING_ALLOCATION_LOGIC_RX=20, VMA_RING_ALLOCATION_LOGIC_TX=20, **ENV, **env)
         self.p = wire.host.start([PROGRAM, HOST_IP, str(PORT), str(FLOWS), str(ROUNDS * PHASES),
                                   *more], env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                  text=True)
@@ -161,4 +165,49 @@ def port_spreads():
     group.end()
 
 
-main(setup, device, come_and_go, refused, port_spreads)
+def read_all(agent, fds, n):
+    """So many datagrams of them, each as (descriptor, sender's number, bytes)."""
+    got = []
+    while len(got) < n:
+        ready = agent.call("poll", 5000, *(f"{fd}:{select.POLLIN}" for fd in fds))
+        check(ready[0] != "0", f"{len(got)} of {n} came")
+        for fd, events in (r.split(":") for r in ready[1:]):
+            if int(events):
+                data, sender, _, _ = agent.recv(int(fd), socket.MSG_DONTWAIT)
+                got.append((int(fd), sender[1], data))
+    return got
+
+
+def connected():
+    """One that has a peer has all of its own, by a rule of its own or behind each ring, and nothing else."""
+    for by_fan in (0, 1):
+        agent = Agent(wire.host, EAL, VMA_RING_ALLOCATION_LOGIC_RX=10, VMA_UDP_3T_RULES=by_fan,
+                      **ENV).init()
+        wire.plug()
+        fds = []
+        for _ in range(3):
+            fds.append(agent.socket())
+            agent.setopt(fds[-1], socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            agent.call("bind", fds[-1], HOST_IP if len(fds) != 2 else "0.0.0.0", PORT)
+        fds.append(agent.socket())
+        agent.setopt(fds[-1], socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        agent.call("bind", fds[-1], HOST_IP, PORT)
+        whose = NUMBERS[:16]
+        agent.call("connect", fds[0], PEER_IP, whose[5])
+        wire.warm()
+        peers = [wire.peer.udp("0.0.0.0", number) for number in whose]
+        for i, sock in enumerate(peers * 2):
+            sock.sendto(pattern(100, i), (HOST_IP, PORT))
+        got = read_all(agent, fds, 2 * len(peers))
+        equal(sorted((number, data) for _, number, data in got),
+              sorted((number, pattern(100, i)) for i, number in enumerate(whose * 2)),
+              f"what came, {by_fan}")
+        equal({fd for fd, number, _ in got if number == whose[5]}, {fds[0]}, f"its own, {by_fan}")
+        equal({fd for fd, number, _ in got if number != whose[5]}, {fds[2], fds[3]},
+              f"who shares the rest, not who is bound to any, {by_fan}")
+        for sock in peers:
+            sock.close()
+        agent.end()
+
+
+main(setup, device, come_and_go, refused, port_spreads, connected)
