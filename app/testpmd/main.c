@@ -148,7 +148,8 @@ linger(double seconds)
 	unsigned int up = links_up();
 	unsigned int turns = (unsigned int)(seconds * 100);
 
-	while (turns-- > 0 && links_up() == up)
+	/* without a link nobody is there to wait for */
+	while (up > 0 && turns-- > 0 && links_up() == up)
 		rte_delay_us_sleep(10000);
 }
 

@@ -21,7 +21,7 @@ STAY = ["--linger=4"]
 def sane(result, kernel):
     """Figures of one end that must fit each other."""
     one = result["modes"][0]
-    check(one["packets"] > 20 and 0 < one["seconds"] < 30, f"{one}")
+    check(one["packets"] > 2 and 0 < one["seconds"] < 30, f"{one}")
     check(one["cycles_per_packet"] > 0, "cost of a packet")
     if one["bytes"]:
         ratio = one["cycles_per_byte"] * one["bytes"] / (one["cycles_per_packet"] * one["packets"])
@@ -61,11 +61,11 @@ def modes(wire, kernel):
     run("rr", "--size=50000", active=["--sockets=12"])
     waits, goes = run("rr", f"--size={SIZE}", "--threads=2", "--ports=3", active=["--sockets=21"])
     equal([t["connections"] for t in goes["threads"]], [11, 10], "shares of the threads")
-    for close in ("server", "client", "reset") if kernel else ():
+    for close in ("server", "client", "reset"):
         connects(run("connect", f"--size={SIZE}", f"--close={close}", "--ports=4",
                      active=["--sockets=7"]), SIZE)
     # a reset that comes before accept() is no connection for the server
-    for close in ("server", "client") if kernel else ():
+    for close in ("server", "client"):
         connects(run("connect", "--no-request", f"--close={close}", "--ports=4",
                      passive=["--idle=1"], active=["--sockets=7"] + ([] if kernel else STAY)), 0)
 
@@ -77,8 +77,19 @@ def connects(results, size):
     equal(results[0]["modes"][0]["packets"], results[1]["modes"][0]["packets"], "both ends")
 
 
+class Stamped(Memif):
+    """
+    With timestamps, which tell a new connection from the one in TIME-WAIT that had its numbers a
+    moment ago: sequence numbers begin by a clock of 4 us, and a question is longer than that.
+    """
+
+    def at(self, addr):
+        space, eal, env = super().at(addr)
+        return space, eal, {**env, "VMA_TCP_TIMESTAMP_OPTION": "1"}
+
+
 def memif():
-    modes(Memif("modes"), False)
+    modes(Stamped("modes"), False)
 
 
 def kernel():
