@@ -212,8 +212,8 @@ net_limit_take(struct net_limit *limit)
 void
 net_count_tx(struct ring *ring, enum ring_stat stat, unsigned int n)
 {
-	if (!ring->lockless)
-		rte_spinlock_lock(&ring->tx_lock);
+	if (!ring->lockless && unlikely(!rte_spinlock_trylock(&ring->tx_lock)))
+		ring_tx_wait(ring);
 	ring->tx_stats.c[stat] += n;
 	if (!ring->lockless)
 		rte_spinlock_unlock(&ring->tx_lock);

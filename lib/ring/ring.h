@@ -394,25 +394,30 @@ ring_flow_of_mark(const struct ring *ring, uint32_t mark)
 
 /** @name Data path */
 /** @{ */
+/** Counts; false. */
+bool ring_rx_busy(struct ring *ring);
+/** Waits, and counts that it had to. */
+void ring_rx_wait(struct ring *ring);
+void ring_tx_wait(struct ring *ring);
+
 /** For pollers: false when somebody has the lock or waits for it, so that no poller starves them.
  */
 static inline bool
 ring_rx_trylock(struct ring *ring)
 {
-	return ring->lockless ||
+	if (ring->lockless ||
 			(__atomic_load_n(&ring->rx_waiters, __ATOMIC_RELAXED) == 0 &&
-					rte_spinlock_trylock(&ring->rx_lock));
+					likely(rte_spinlock_trylock(&ring->rx_lock))))
+		return true;
+	return ring_rx_busy(ring);
 }
 
 /** For those that must: waits for the poller's burst to end. */
 static inline void
 ring_rx_lock(struct ring *ring)
 {
-	if (ring->lockless || rte_spinlock_trylock(&ring->rx_lock))
-		return;
-	__atomic_fetch_add(&ring->rx_waiters, 1, __ATOMIC_RELAXED);
-	rte_spinlock_lock(&ring->rx_lock);
-	__atomic_fetch_sub(&ring->rx_waiters, 1, __ATOMIC_RELAXED);
+	if (!ring->lockless && unlikely(!rte_spinlock_trylock(&ring->rx_lock)))
+		ring_rx_wait(ring);
 }
 
 static inline void

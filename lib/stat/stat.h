@@ -55,8 +55,11 @@
 	X(drop_no_listener, "TCP segments for a port on which nobody listens")                     \
 	X(resets_out, "RSTs sent for such segments where no kernel answers for the port")          \
 	X(spread_refused, "RSS rules the device refused, so that software spreads")                \
-	X(spread_soft, "packets led to another ring of several for their key (DPVMA_SPREAD)")   \
-	X(source_port_misses, "connections whose answers the port's hash brings to another ring")
+	X(spread_soft, "packets led to another ring of several for their key (DPVMA_SPREAD)")      \
+	X(source_port_misses, "connections whose answers the port's hash brings to another ring")  \
+	X(rx_lock_waits, "times somebody had to wait for the receive queue")                       \
+	X(rx_lock_busy, "times a poller went on because another thread had the receive queue")     \
+	X(tx_lock_waits, "times a sender had to wait for the transmit queue")
 
 /** What a socket counts. */
 #define SOCK_COUNTERS(X)                                                                           \
@@ -81,7 +84,8 @@
 	X(rx_callback_drop, "packets that the receive callback dropped")                           \
 	X(rx_callback_hold, "packets that the receive callback kept")                              \
 	X(rx_lent, "packets handed out without a copy: recvfrom_zcopy, socketxtreme, HOLD")        \
-	X(rx_lent_back, "of these, packets given back")
+	X(rx_lent_back, "of these, packets given back")                                            \
+	X(rx_queue_waits, "times delivery and a reader of datagrams met at the socket's queue")
 
 /** What the extra API counts of calls that it refuses: each is a mistake of the program. */
 #define EXTRA_COUNTERS(X)                                                                          \
@@ -164,7 +168,8 @@
 	X(challenge_limited, "challenge acknowledgements not sent because of their rate limit")	   \
 	X(tx_no_mbuf, "segments not sent for want of a transmit buffer")			   \
 	X(icmp_in, "ICMP errors for a connection")						   \
-	X(icmp_ignored, "ICMP errors whose sequence number was not on the way")
+	X(icmp_ignored, "ICMP errors whose sequence number was not on the way")			   \
+	X(engine_waits, "times a thread had to wait for another one at the engine")
 
 /** What a cyclic reader counts. */
 #define CYCLIC_COUNTERS(X)                                                                         \

@@ -14,13 +14,20 @@
 static TAILQ_HEAD(, stream_engine) engines = TAILQ_HEAD_INITIALIZER(engines);
 static rte_spinlock_t engines_lock = RTE_SPINLOCK_INITIALIZER;
 
+static __rte_noinline void
+engine_wait(struct stream_engine *e)
+{
+	rte_spinlock_lock(&e->lock);
+	tcp_engine_waited(e->tcp);
+}
+
 void
 engine_enter(struct stream_engine *e)
 {
 	/* of a thread unknown to EAL buffers come one by one */
 	ring_thread();
-	if (!e->lockless)
-		rte_spinlock_lock(&e->lock);
+	if (!e->lockless && unlikely(!rte_spinlock_trylock(&e->lock)))
+		engine_wait(e);
 	tcp_clock(e->tcp, clock_ns());
 }
 

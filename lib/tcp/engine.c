@@ -129,6 +129,12 @@ tcp_clock(struct tcp_engine *engine, uint64_t now_ns)
 		engine->now = now_ns;
 }
 
+void
+tcp_engine_waited(struct tcp_engine *engine)
+{
+	COUNT(engine, engine_waits);
+}
+
 const struct tcp_stats *
 tcp_engine_stats(const struct tcp_engine *engine)
 {

@@ -348,6 +348,8 @@ struct tcp_snapshot {
 };
 void tcp_look(const struct tcp_conn *conn, struct tcp_snapshot *snapshot);
 
+/** To be counted: the caller's thread had to wait for another one before it could enter. */
+void tcp_engine_waited(struct tcp_engine *engine);
 /** The engine's counters. */
 const struct tcp_stats *tcp_engine_stats(const struct tcp_engine *engine);
 /** Connection objects there are, those in TIME-WAIT too. */

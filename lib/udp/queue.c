@@ -18,6 +18,20 @@
 
 /* RFC 768: the datagram may be shorter than what IP carries. */
 static __rte_noinline void
+queue_wait(struct udp_sock *s)
+{
+	rte_spinlock_lock(&s->queue_lock);
+	STAT_INC(&s->stats, SOCK, rx_queue_waits);
+}
+
+static __rte_always_inline void
+queue_lock(struct udp_sock *s)
+{
+	if (unlikely(!rte_spinlock_trylock(&s->queue_lock)))
+		queue_wait(s);
+}
+
+static __rte_noinline void
 shorten(struct rte_mbuf *m, uint32_t len)
 {
 	struct rte_mbuf *seg = m;
@@ -130,7 +144,7 @@ reap(struct udp_sock *s, struct ring *ring, struct rte_mbuf **pkts, uint16_t n)
 		bytes += strip(pkts[i]);
 	if (unlikely(s->opt.want_time))
 		stamp(pkts, n);
-	rte_spinlock_lock(&s->queue_lock);
+	queue_lock(s);
 	if (likely(s->head.queued == 0))
 		took = h->take(h, s->wake_ctx, pkts, n);
 	fit = n - took;
@@ -169,7 +183,7 @@ append(struct udp_sock *s, struct ring *ring, struct rte_mbuf **pkts, uint16_t n
 	bytes += strip(pkts[last]);
 	if (unlikely(s->opt.want_time))
 		stamp(pkts, n);
-	rte_spinlock_lock(&s->queue_lock);
+	queue_lock(s);
 	if (unlikely(s->head.checks & CHECK_STAGE))
 		fit = stage_append(s, ring, pkts, n, bytes, limit);
 	else if (likely(s->bytes + bytes <= limit))
@@ -290,7 +304,7 @@ udp_dequeue(struct udp_sock *s, struct rte_mbuf **pkts, unsigned int n)
 
 	if (__atomic_load_n(&s->head.queued, __ATOMIC_ACQUIRE) == 0 || n == 0)
 		return 0;
-	rte_spinlock_lock(&s->queue_lock);
+	queue_lock(s);
 	if (n > s->head.queued)
 		n = s->head.queued;
 	if (n == 0) {
@@ -324,7 +338,7 @@ udp_dequeue_list(struct udp_sock *s, struct rte_mbuf **first, unsigned int all, 
 
 	if (__atomic_load_n(&s->head.queued, __ATOMIC_ACQUIRE) == 0)
 		return 0;
-	rte_spinlock_lock(&s->queue_lock);
+	queue_lock(s);
 	queued = s->head.queued;
 	n = queued <= all ? queued : n;
 	if (n != 0) {
@@ -346,7 +360,7 @@ udp_requeue(struct udp_sock *s, struct rte_mbuf *first, unsigned int n)
 		last = *ring_mbuf_link(last);
 		bytes += last->pkt_len;
 	}
-	rte_spinlock_lock(&s->queue_lock);
+	queue_lock(s);
 	queued = s->head.queued;
 	if (queued == 0)
 		s->last = last;
@@ -365,7 +379,7 @@ udp_peek(struct udp_sock *s)
 {
 	struct rte_mbuf *m = NULL;
 
-	rte_spinlock_lock(&s->queue_lock);
+	queue_lock(s);
 	if (s->head.queued != 0) {
 		m = s->first;
 		rte_pktmbuf_refcnt_update(m, 1);
@@ -379,7 +393,7 @@ udp_queued(const struct udp_sock *sock, uint32_t *pkts, uint32_t *bytes, uint32_
 {
 	struct udp_sock *s = (struct udp_sock *)(uintptr_t)sock;
 
-	rte_spinlock_lock(&s->queue_lock);
+	queue_lock(s);
 	if (pkts != NULL)
 		*pkts = s->head.queued;
 	if (bytes != NULL)
@@ -396,7 +410,7 @@ udp_set_wake(struct udp_sock *s, enum udp_wake when)
 
 	if (s->wake != NULL && when != UDP_WAKE_NEVER)
 		checks = when == UDP_WAKE_ARRIVAL ? CHECK_WAKE | CHECK_WAKE_ARRIVAL : CHECK_WAKE;
-	rte_spinlock_lock(&s->queue_lock);
+	queue_lock(s);
 	s->head.checks &= (uint8_t) ~(CHECK_WAKE | CHECK_WAKE_ARRIVAL);
 	s->head.checks |= checks;
 	rte_spinlock_unlock(&s->queue_lock);
