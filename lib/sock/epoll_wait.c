@@ -31,8 +31,10 @@ turn_snap(const struct ring_snap *snap)
 {
 	unsigned int i;
 
-	for (i = 0; i < snap->n; i++)
+	for (i = 0; i < snap->n; i++) {
 		net_poll(snap->rings[i]);
+		stream_turn(snap->rings[i]);
+	}
 	for (i = 0; i < snap->n_nested; i++)
 		epoll_turn(snap->nested[i]);
 }
@@ -59,8 +61,6 @@ turn_rings(struct call *c)
 	}
 	if (c->snap != NULL)
 		turn_snap(c->snap);
-	if (c->ep->n_streams != 0)
-		stream_turn();
 	rate_turn();
 	callbacks_turn();
 }

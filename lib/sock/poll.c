@@ -180,12 +180,12 @@ poll_rings(struct view *v)
 	unsigned int i;
 	nfds_t k;
 
-	for (i = 0; i < v->set.n; i++)
+	for (i = 0; i < v->set.n; i++) {
 		net_poll(v->set.rings[i]);
-	if (v->timed) {
-		stream_turn();
-		rate_turn();
+		stream_turn(v->set.rings[i]);
 	}
+	if (v->timed)
+		rate_turn();
 	for (k = 0; v->migrating && k < v->n; k++)
 		if (v->socks[k] != NULL && sock_migrates(v->socks[k]))
 			v->socks[k]->ops->poll(v->socks[k]);

@@ -38,7 +38,7 @@ poll_ring(struct ring *ring, struct reap *r)
 	if (unlikely(want == 0))
 		return;
 	net_reap(ring, &r->harvest, (uint16_t)RTE_MIN(want, (size_t)RING_BURST_MAX));
-	stream_turn();
+	stream_turn(ring);
 	callbacks_turn();
 	n = xtreme_noted(ring);
 	if (unlikely(n != 0))

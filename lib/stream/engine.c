@@ -8,11 +8,18 @@
 
 #include "stream/stream_priv.h"
 
+/* Rings whose pollers keep their timers; those beyond are the internal thread's. */
+#define RINGS_TURNED 1024
+
 /* With its headers a packet of the device's segmentation must stay below 64 KB. */
 #define TSO_MAX 64000u
 
 static TAILQ_HEAD(, stream_engine) engines = TAILQ_HEAD_INITIALIZER(engines);
 static rte_spinlock_t engines_lock = RTE_SPINLOCK_INITIALIZER;
+/* Who polls a ring looks for its engine without a lock, and may come when that has just ended: the
+ * memory of engines is used for engines alone, until the room ends. */
+static TAILQ_HEAD(, stream_engine) ended = TAILQ_HEAD_INITIALIZER(ended);
+static struct stream_engine *of_ring[RINGS_TURNED]; /* by ring->index */
 
 static __rte_noinline void
 engine_wait(struct stream_engine *e)
@@ -74,6 +81,11 @@ engine_try(struct stream_engine *e)
 {
 	if (!e->lockless && !rte_spinlock_trylock(&e->lock))
 		return false;
+	if (unlikely(e->tcp == NULL)) {
+		if (!e->lockless)
+			rte_spinlock_unlock(&e->lock);
+		return false;
+	}
 	ring_thread();
 	tcp_clock(e->tcp, clock_ns());
 	return true;
@@ -100,6 +112,20 @@ engine_timers(struct stream_engine *e)
 	engine_run(e, clock_ns());
 }
 
+struct stream_engine *
+engine_of(const struct ring *ring)
+{
+	return ring->index < RINGS_TURNED ? __atomic_load_n(&of_ring[ring->index], __ATOMIC_ACQUIRE)
+					  : NULL;
+}
+
+bool
+engine_attended(const struct stream_engine *e)
+{
+	return rte_rdtsc() < __atomic_load_n(&e->check_tsc, __ATOMIC_RELAXED) +
+			rte_get_tsc_hz() / UNATTENDED_PER_S;
+}
+
 static void
 configure(const struct ring *ring, struct tcp_config *c)
 {
@@ -118,32 +144,51 @@ configure(const struct ring *ring, struct tcp_config *c)
 	c->multi_seg = caps->tx_multi_seg;
 }
 
+/* Without a lock: who comes to it by a ring it had finds that it has none. */
+static struct stream_engine *
+room_for_one(void)
+{
+	struct stream_engine *e = TAILQ_FIRST(&ended);
+
+	if (e != NULL) {
+		TAILQ_REMOVE(&ended, e, next);
+		return e;
+	}
+	e = aligned_alloc(RTE_CACHE_LINE_SIZE, RTE_ALIGN_CEIL(sizeof(*e), RTE_CACHE_LINE_SIZE));
+	if (e == NULL)
+		return NULL;
+	memset(e, 0, sizeof(*e));
+	e->due = UINT64_MAX;
+	rte_spinlock_init(&e->lock);
+	return e;
+}
+
 static int
 create(struct ring *ring, struct stream_engine **engine)
 {
-	struct stream_engine *e = aligned_alloc(
-			RTE_CACHE_LINE_SIZE, RTE_ALIGN_CEIL(sizeof(*e), RTE_CACHE_LINE_SIZE));
+	struct stream_engine *e = room_for_one();
 	struct tcp_config c = { 0 };
+	struct tcp_engine *tcp;
 	int ret;
 
 	if (e == NULL)
 		return -ENOMEM;
-	memset(e, 0, sizeof(*e));
 	e->ring = ring;
 	e->lockless = conf()->thread_mode == CONF_THREAD_SINGLE;
 	e->sink.deliver = deliver;
-	e->due = UINT64_MAX;
 	TAILQ_INIT(&e->young);
 	TAILQ_INIT(&e->making);
-	rte_spinlock_init(&e->lock);
 	configure(ring, &c);
 	c.ctx = e;
-	ret = tcp_engine_create(&c, &e->tcp);
+	ret = tcp_engine_create(&c, &tcp);
 	if (ret != 0) {
-		free(e);
+		TAILQ_INSERT_TAIL(&ended, e, next);
 		return ret;
 	}
-	tcp_clock(e->tcp, clock_ns());
+	tcp_clock(tcp, clock_ns());
+	rte_spinlock_lock(&e->lock);
+	e->tcp = tcp;
+	rte_spinlock_unlock(&e->lock);
 	*engine = e;
 	return 0;
 }
@@ -164,6 +209,8 @@ engine_get(struct ring *ring, struct stream_engine **engine)
 		rte_spinlock_lock(&engines_lock);
 		TAILQ_INSERT_TAIL(&engines, e, next);
 		rte_spinlock_unlock(&engines_lock);
+		if (ring->index < RINGS_TURNED)
+			__atomic_store_n(&of_ring[ring->index], e, __ATOMIC_RELEASE);
 	}
 	e->refs++;
 	*engine = e;
@@ -176,8 +223,17 @@ destroy(struct stream_engine *e)
 	rte_spinlock_lock(&engines_lock);
 	TAILQ_REMOVE(&engines, e, next);
 	rte_spinlock_unlock(&engines_lock);
+	if (engine_of(e->ring) == e)
+		__atomic_store_n(&of_ring[e->ring->index], NULL, __ATOMIC_RELEASE);
+	rte_spinlock_lock(&e->lock);
 	tcp_engine_destroy(e->tcp);
-	free(e);
+	e->tcp = NULL;
+	e->due = UINT64_MAX;
+	e->check_tsc = 0;
+	e->troubles = 0;
+	memset(e->ways, 0, sizeof(e->ways));
+	rte_spinlock_unlock(&e->lock);
+	TAILQ_INSERT_TAIL(&ended, e, next);
 }
 
 /* Every connection has a flow, and so has every socket that could call: nobody comes any more. */
@@ -195,6 +251,10 @@ engines_free(void)
 
 	while ((e = TAILQ_FIRST(&engines)) != NULL)
 		destroy(e);
+	while ((e = TAILQ_FIRST(&ended)) != NULL) {
+		TAILQ_REMOVE(&ended, e, next);
+		free(e);
+	}
 }
 
 struct stream_engine *

@@ -557,28 +557,30 @@ struct turn {
 	uint64_t now, next;
 };
 
+/* Who runs the timers of an engine that another thread attends to has that one wait at its lock. */
 static void
 turn_of(struct stream_engine *e, void *ctx)
 {
 	struct turn *t = ctx;
-	uint64_t next = engine_run(e, t->now);
+	uint64_t next;
 
+	if (engine_attended(e))
+		next = RTE_MAX(__atomic_load_n(&e->due, __ATOMIC_RELAXED),
+				t->now + UINT64_C(1000000000) / UNATTENDED_PER_S);
+	else
+		next = engine_run(e, t->now);
 	t->next = RTE_MIN(t->next, next);
 }
 
 void
-stream_turn(void)
+stream_turn(const struct ring *ring)
 {
-	static uint64_t check_tsc;
-	struct turn t = { 0 };
-	uint64_t tsc = rte_rdtsc();
+	struct stream_engine *e = engine_of(ring);
 
-	if (likely(tsc < __atomic_load_n(&check_tsc, __ATOMIC_RELAXED)))
+	if (e == NULL)
 		return;
-	__atomic_store_n(&check_tsc, tsc + rte_get_tsc_hz() / CHECKS_PER_S, __ATOMIC_RELAXED);
-	t.now = clock_ns();
-	engine_foreach(turn_of, &t);
-	if (conf()->thread_mode == CONF_THREAD_SINGLE)
+	engine_timers(e);
+	if (unlikely(e->lockless))
 		progress_single();
 }
 

@@ -249,8 +249,8 @@ unsigned int stream_poll(struct stream *s);
  * acknowledgements would wait until the send buffer is full, and its data go out of the caches.
  */
 void stream_attend(struct stream *s);
-/** The timers of all engines, for who polls rings himself. Cheap as often as one likes. */
-void stream_turn(void);
+/** The timers of TCP on a ring, for who polls that ring himself. Cheap as often as one likes. */
+void stream_turn(const struct ring *ring);
 /** When a sleeper should take a turn at the latest, ns of clock_ns(); UINT64_MAX: no need. */
 uint64_t stream_due(struct stream *s);
 unsigned int stream_rings(struct stream *s, struct ring **rings, unsigned int n);

@@ -20,6 +20,8 @@
 
 /** Looking at the clock costs as much as an empty poll: pollers do so this often. */
 #define CHECKS_PER_S 50000
+/** An engine without a look for so long is nobody's but the internal thread's. */
+#define UNATTENDED_PER_S 1000
 
 #define ENGINES_MAX 64 /**< that one listener has: two a port */
 
@@ -92,6 +94,10 @@ void engine_put(struct stream_engine *engine);
 void engine_foreach(void (*cb)(struct stream_engine *engine, void *ctx), void *ctx);
 /** Timers when they are due. Cheap when they are not. */
 void engine_timers(struct stream_engine *engine);
+/** The engine of a ring, NULL for none; it may end meanwhile, and is to be tried then. */
+struct stream_engine *engine_of(const struct ring *ring);
+/** Somebody polls its ring and keeps its timers. */
+bool engine_attended(const struct stream_engine *engine);
 /** Timers by this clock, unless another thread is in the engine. @return the next */
 uint64_t engine_run(struct stream_engine *engine, uint64_t now);
 /** All engines go, with what connections they have. */
