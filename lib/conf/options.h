@@ -332,6 +332,9 @@ CONF_ENUM(spread, DPVMA_SPREAD, conf_spread, CONF_SPREAD_HASH, conf_words_spread
 	"Which ring takes a connection, or a peer's datagrams, of sockets that share an address and port "
 	"over several rings (SO_REUSEPORT), where the port takes no rules. By arrival where the peer's "
 	"queues lead to ours one by one.")
+CONF_INT(listen_rings, DPVMA_LISTEN_RINGS, 1, 1, 32, "rings", 0,
+	"Receive rings over which the connections of each listening socket are spread. Besides its own "
+	"they are rings that all such sockets share.")
 CONF_INT(ephemeral_first, DPVMA_EPHEMERAL_FIRST, 32768, 1, UINT16_MAX, "port", 0,
 	"First port number given to sockets that are not bound.")
 CONF_INT(ephemeral_last, DPVMA_EPHEMERAL_LAST, 60999, 1, UINT16_MAX, "port", 0,

@@ -59,7 +59,8 @@
 	X(source_port_misses, "connections whose answers the port's hash brings to another ring")  \
 	X(rx_lock_waits, "times somebody had to wait for the receive queue")                       \
 	X(rx_lock_busy, "times a poller went on because another thread had the receive queue")     \
-	X(tx_lock_waits, "times a sender had to wait for the transmit queue")
+	X(tx_lock_waits, "times a sender had to wait for the transmit queue")                      \
+	X(strays_handed, "TCP segments that came here for a connection of another ring")
 
 /** What a socket counts. */
 #define SOCK_COUNTERS(X)                                                                           \

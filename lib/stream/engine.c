@@ -66,10 +66,19 @@ deliver(struct sink *sink, struct ring *ring, struct rte_mbuf **pkts, uint16_t n
 	struct stream_engine *e = (struct stream_engine *)((char *)sink -
 			offsetof(struct stream_engine, sink));
 
-	(void)ring;
+	struct stray strays[STRAYS];
+	unsigned int n_strays;
+
 	engine_enter(e);
 	tcp_input(e->tcp, pkts, n);
+	n_strays = e->strays;
+	if (unlikely(n_strays != 0)) {
+		memcpy(strays, e->stray, n_strays * sizeof(*strays));
+		e->strays = 0;
+	}
 	engine_leave(e);
+	if (unlikely(n_strays != 0))
+		strays_hand(e, ring, strays, n_strays);
 }
 
 /*
@@ -136,6 +145,7 @@ configure(const struct ring *ring, struct tcp_config *c)
 		.mark = stream_marked,
 		.gone = flow_conn_gone,
 		.mtu = way_mtu,
+		.stray = stray_take,
 		.reclaim = way_reclaim };
 	c->tx_pool = ring->tx_pool;
 	c->conn_extra = sizeof(struct conn_extra);

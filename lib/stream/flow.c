@@ -22,7 +22,13 @@ flow_compare(const struct stream_flow *a, const struct stream_flow *b)
 {
 	if (a->port != b->port)
 		return a->port < b->port ? -1 : 1;
-	return memcmp(&a->key, &b->key, sizeof(a->key));
+	if (memcmp(&a->key, &b->key, sizeof(a->key)) != 0)
+		return memcmp(&a->key, &b->key, sizeof(a->key));
+	if (a->spread != b->spread)
+		return a->spread ? 1 : -1;
+	if (!a->spread || a->ring == b->ring)
+		return 0;
+	return a->ring < b->ring ? -1 : 1;
 }
 
 RB_GENERATE(flow_tree, stream_flow, next, flow_compare)
@@ -35,31 +41,114 @@ flow_find(struct lport *lp, struct port *port, const struct flow_key *key)
 	return RB_FIND(flow_tree, &lp->flows, &like);
 }
 
-static int
-open_flow(struct stream_flow *f, struct ring_alloc *alloc)
+static bool
+same_key(const struct stream_flow *f, const struct port *port, const struct flow_key *key)
 {
-	const struct ip_addr *local = ip_is_any(&f->key.local) ? NULL : &f->key.local;
+	return f->port == port && memcmp(&f->key, key, sizeof(*key)) == 0;
+}
+
+/* The first of that key, whether it shares it or not. */
+static struct stream_flow *
+first_of(struct lport *lp, struct port *port, const struct flow_key *key)
+{
+	struct stream_flow like = { .port = port, .key = *key };
+	struct stream_flow *f = RB_NFIND(flow_tree, &lp->flows, &like);
+
+	return f != NULL && same_key(f, port, key) ? f : NULL;
+}
+
+/* Nobody listens there: it takes no new connections away from those who do. */
+static void
+leave_group(struct stream_flow *f)
+{
+	ring_flow_del(f->flow);
+	f->flow = NULL;
+}
+
+/* @p f has a listener. */
+static void
+leave_to(struct stream_flow *f)
+{
+	struct stream_flow *o = first_of(f->lp, f->port, &f->key);
+
+	for (; o != NULL && same_key(o, f->port, &f->key); o = RB_NEXT(flow_tree, &f->lp->flows, o))
+		if (o->seats == 0 && o->flow != NULL)
+			leave_group(o);
+}
+
+void
+flow_unseat(struct stream_flow *f)
+{
+	struct stream_flow *o;
+
+	if (--f->seats != 0 || !f->spread || f->flow == NULL)
+		return;
+	for (o = first_of(f->lp, f->port, &f->key); o != NULL && same_key(o, f->port, &f->key);
+			o = RB_NEXT(flow_tree, &f->lp->flows, o))
+		if (o->seats != 0) {
+			leave_group(f);
+			return;
+		}
+}
+
+static unsigned int
+flags_of(const struct stream_flow *f)
+{
+	return (ip_is_any(&f->key.local) ? 0 : FLOW_RULE) | (f->spread ? FLOW_SPREAD : 0);
+}
+
+/* With the ring that it has. */
+static int
+open_flow(struct stream_flow *f)
+{
 	int ret;
 
-	ret = ring_acquire(f->port, RING_RX, alloc, local, &f->ring);
-	if (ret != 0)
-		return ret;
 	ret = engine_get(f->ring, &f->engine);
 	if (ret == 0) {
-		ret = ring_flow_add(f->ring, &f->key, &f->engine->sink,
-				local != NULL ? FLOW_RULE : 0, &f->flow);
+		ret = ring_flow_add(f->ring, &f->key, &f->engine->sink, flags_of(f), &f->flow);
 		if (ret != 0)
 			engine_put(f->engine);
 	}
-	if (ret != 0)
-		ring_release(f->ring);
 	return ret;
+}
+
+/* Takes the ring. */
+static int
+make(struct lport *lp, const struct stream_flow *like, struct stream_flow **flow)
+{
+	struct stream_flow *f = calloc(1, sizeof(*f));
+	int ret = -ENOMEM;
+
+	if (f != NULL) {
+		*f = *like;
+		f->lp = lp;
+		f->guard = -1;
+		ret = open_flow(f);
+	}
+	if (ret != 0) {
+		ring_release(like->ring);
+		free(f);
+		return ret == -EEXIST ? -EADDRINUSE : ret;
+	}
+	f->refs = 1;
+	RB_INSERT(flow_tree, &lp->flows, f);
+	*flow = f;
+	return 0;
+}
+
+static int
+ring_for(const struct stream_flow *like, struct ring_alloc *alloc, struct ring **ring)
+{
+	const struct ip_addr *local = ip_is_any(&like->key.local) ? NULL : &like->key.local;
+
+	return ring_acquire(like->port, RING_RX, alloc, local, ring);
 }
 
 int
 flow_get(struct lport *lp, struct port *port, const struct flow_key *key, struct ring_alloc *alloc,
 		struct stream_flow **flow)
 {
+	struct stream_flow like = { .port = port, .key = *key };
 	struct stream_flow *f = flow_find(lp, port, key);
 	int ret;
 
@@ -67,21 +156,54 @@ flow_get(struct lport *lp, struct port *port, const struct flow_key *key, struct
 		*flow = flow_hold(f);
 		return 0;
 	}
-	f = calloc(1, sizeof(*f));
+	ret = ring_for(&like, alloc, &like.ring);
+	return ret == 0 ? make(lp, &like, flow) : ret;
+}
+
+/* That of the listener's ring, there already or new. */
+static int
+get_spread(struct lport *lp, struct stream_flow *like, struct ring_alloc *alloc,
+		struct stream_flow **flow)
+{
+	struct stream_flow *f;
+	int ret = ring_for(like, alloc, &like->ring);
+
+	if (ret != 0)
+		return ret;
+	f = RB_FIND(flow_tree, &lp->flows, like);
 	if (f == NULL)
-		return -ENOMEM;
-	f->lp = lp;
-	f->port = port;
-	f->key = *key;
-	f->guard = -1;
-	ret = open_flow(f, alloc);
-	if (ret != 0) {
-		free(f);
-		return ret == -EEXIST ? -EADDRINUSE : ret;
+		return make(lp, like, flow);
+	ring_release(like->ring);
+	if (f->flow == NULL) {
+		ret = ring_flow_add(f->ring, &f->key, &f->engine->sink, flags_of(f), &f->flow);
+		if (ret != 0)
+			return ret;
 	}
-	f->refs = 1;
-	RB_INSERT(flow_tree, &lp->flows, f);
-	*flow = f;
+	*flow = flow_hold(f);
+	return 0;
+}
+
+int
+flow_get_seat(struct lport *lp, struct port *port, const struct flow_key *key,
+		struct ring_alloc *alloc, bool spread, struct stream_flow **flow)
+{
+	struct stream_flow like = { .port = port, .key = *key, .spread = true };
+	struct stream_flow *other = first_of(lp, port, key);
+	int ret;
+
+	/* connections of a listener that is gone may have it, of either kind */
+	if (other != NULL ? !other->spread : !spread) {
+		ret = flow_get(lp, port, key, alloc, flow);
+		if (ret == 0)
+			(*flow)->seats++;
+		return ret;
+	}
+	stray_expect();
+	ret = get_spread(lp, &like, alloc, flow);
+	if (ret != 0)
+		return ret;
+	(*flow)->seats++;
+	leave_to(*flow);
 	return 0;
 }
 

@@ -10,6 +10,8 @@
 
 /* net.core.somaxconn */
 #define BACKLOG_MAX 4096
+/* Of the rings that listeners of several rings share, besides numbers that programs choose. */
+#define LISTEN_USER_ID 0xfffe0000u
 
 bool listen_stale;
 
@@ -74,41 +76,80 @@ seat_room(struct stream *s)
 	return 0;
 }
 
-static bool
+/* How many it has there. */
+static unsigned int
 seated(const struct stream *s, const struct port *port, const struct flow_key *key)
 {
+	unsigned int n = 0;
+
 	for (unsigned int i = 0; i < s->n_seats; i++)
-		if (s->seats[i]->port == port && memcmp(&s->seats[i]->key, key, sizeof(*key)) == 0)
+		n += s->seats[i]->port == port && memcmp(&s->seats[i]->key, key, sizeof(*key)) == 0;
+	return n;
+}
+
+/* The nth ring of a listener: its own, and then those that all listeners of several rings share. */
+static int
+seat_flow(struct stream *s, struct port *port, const struct flow_key *key, unsigned int n,
+		struct stream_flow **f)
+{
+	bool spread = s->opt.tcp.reuse_port || conf()->listen_rings > 1;
+	struct ring_alloc alloc = s->alloc;
+
+	if (n == 0)
+		return flow_get_seat(s->lp, port, key, &s->alloc, spread, f);
+	alloc.logic = CONF_RING_PER_USER_ID;
+	alloc.user_id = LISTEN_USER_ID + n;
+	return flow_get_seat(s->lp, port, key, &alloc, true, f);
+}
+
+static bool
+has_seat(const struct stream *s, const struct stream_flow *f)
+{
+	for (unsigned int i = 0; i < s->n_seats; i++)
+		if (s->seats[i] == f)
 			return true;
 	return false;
 }
 
-/* The desk first: nothing may come by the flow before somebody is there. */
+/* The flow that there is one listener for, or more, and the desk to which it leads. */
 static int
-seat_add(struct stream *s, struct port *port, const struct ip_addr *local, uint16_t vlan_id)
+seat_one(struct stream *s, struct port *port, const struct flow_key *key, unsigned int nth)
 {
-	struct flow_key key = { .lport = s->lp->port, .vlan_id = vlan_id, .proto = IPPROTO_TCP };
 	struct stream_flow *f;
-	int ret;
+	int ret = seat_room(s);
 
-	if (local != NULL)
-		key.local = *local;
-	if (seated(s, port, &key))
-		return 0;
-	ret = seat_room(s);
 	if (ret == 0)
-		ret = flow_get(s->lp, port, &key, &s->alloc, &f);
+		ret = seat_flow(s, port, key, nth, &f);
 	if (ret != 0)
 		return ret;
-	ret = desk_open(s, f->engine);
+	/* a port with few queues gives one ring to several */
+	ret = has_seat(s, f) ? -EALREADY : desk_open(s, f->engine);
 	if (ret != 0) {
+		flow_unseat(f);
 		flow_put(f);
-		return ret;
+		return ret == -EALREADY ? 0 : ret;
 	}
 	s->seats[s->n_seats++] = f;
 	if (s->wake != NULL)
 		s->wake(s->wake_ctx, NULL, RING_CHANGED);
 	return 0;
+}
+
+static int
+seat_add(struct stream *s, struct port *port, const struct ip_addr *local, uint16_t vlan_id)
+{
+	struct flow_key key = { .lport = s->lp->port, .vlan_id = vlan_id, .proto = IPPROTO_TCP };
+	unsigned int have;
+	int ret = 0;
+
+	if (local != NULL)
+		key.local = *local;
+	have = seated(s, port, &key);
+	if (have > 0)
+		return 0;
+	while (ret == 0 && have < (unsigned int)conf()->listen_rings)
+		ret = seat_one(s, port, &key, have++);
+	return ret;
 }
 
 static bool
@@ -208,8 +249,10 @@ stream_unlisten(struct stream *s)
 		tcp_listener_close(desks[i].listener);
 		engine_leave(desks[i].engine);
 	}
-	for (unsigned int i = 0; i < s->n_seats; i++)
+	for (unsigned int i = 0; i < s->n_seats; i++) {
+		flow_unseat(s->seats[i]);
 		flow_put(s->seats[i]);
+	}
 	s->n_seats = s->cap_seats = 0;
 	free(s->seats);
 	s->seats = NULL;
@@ -331,6 +374,22 @@ accept_at(struct stream *l, const struct desk *desk, struct stream *s)
 	return conn != NULL ? 0 : -EAGAIN;
 }
 
+/* From the desks in turn. */
+static int
+accept_any(struct stream *l, struct stream *s)
+{
+	unsigned int at = l->next_desk;
+
+	for (unsigned int i = 0; i < l->n_desks; i++, at++) {
+		at = at < l->n_desks ? at : 0;
+		if (accept_at(l, &l->desks[at], s) == 0) {
+			l->next_desk = at + 1;
+			return 0;
+		}
+	}
+	return -EAGAIN;
+}
+
 int
 stream_accept(struct stream *l, struct stream *s)
 {
@@ -340,12 +399,8 @@ stream_accept(struct stream *l, struct stream *s)
 	stream_control_lock();
 	if (l->phase == STREAM_LISTENING) {
 		ret = number_enter(s, &l->local, l->lp->port);
-		for (unsigned int i = 0; ret == 0 && i < l->n_desks; i++) {
-			ret = accept_at(l, &l->desks[i], s);
-			if (ret == 0)
-				break;
-			ret = i + 1 < l->n_desks ? 0 : ret;
-		}
+		if (ret == 0)
+			ret = accept_any(l, s);
 		if (ret == 0)
 			s->local = tcp_conn_key(s->conn)->local;
 		else

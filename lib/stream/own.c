@@ -39,17 +39,32 @@ may_have_one(const struct stream_flow *seat)
 			seat->key.rport == 0;
 }
 
+static void
+wait_for_one(struct stream_engine *e, struct conn_extra *x)
+{
+	x->since = (uint32_t)clock_ms();
+	x->own_state = OWN_YOUNG;
+	TAILQ_INSERT_TAIL(&e->young, x, next_young);
+	__atomic_fetch_add(&young, 1, __ATOMIC_RELAXED);
+}
+
 void
 own_want(struct stream_engine *e, struct tcp_conn *conn)
 {
 	struct conn_extra *x = extra_of(conn);
 
-	if (!may_have_one(x->flow))
-		return;
-	x->since = (uint32_t)clock_ms();
-	x->own_state = OWN_YOUNG;
-	TAILQ_INSERT_TAIL(&e->young, x, next_young);
-	__atomic_fetch_add(&young, 1, __ATOMIC_RELAXED);
+	if (may_have_one(x->flow))
+		wait_for_one(e, x);
+}
+
+void
+own_want_stray(struct stream_engine *e, struct tcp_conn *conn)
+{
+	struct conn_extra *x = extra_of(conn);
+
+	if (x->own_state == OWN_NONE && !x->orphan && x->flow != NULL &&
+			!ip_is_any(&x->flow->key.local) && x->flow->key.rport == 0)
+		wait_for_one(e, x);
 }
 
 /* Out of whichever list it is in. */

@@ -44,6 +44,13 @@ struct trouble {
 };
 #define TROUBLES 8
 
+/** A segment of a connection that is not here; with its headers. */
+struct stray {
+	struct tcp_key key;
+	struct rte_mbuf *m;
+};
+#define STRAYS 64 /**< of one delivery: as many packets as there are in one */
+
 struct stream_engine {
 	struct tcp_engine *tcp;
 	struct ring *ring;
@@ -60,7 +67,10 @@ struct stream_engine {
 	struct trouble trouble[TROUBLES];
 	struct way ways[WAYS];
 	TAILQ_HEAD(young_list, conn_extra) young; /**< may get a rule of their own, oldest first */
-	struct young_list making;		  /**< get one at present */
+	unsigned int strays;			  /**< of the delivery that is under way */
+	bool strays_asked;			  /**< nobody else has it */
+	struct stray stray[STRAYS];
+	struct young_list making; /**< get one at present */
 };
 
 /** Behind each connection of the engine. */
@@ -116,6 +126,17 @@ void way_reclaim(void *ctx);
 int way_of(struct stream_engine *engine, struct tcp_conn *conn, struct net_dst **d);
 /** @} */
 
+/** @name Segments of connections of another engine (stray.c) */
+/** @{ */
+/** From now on there may be some. */
+void stray_expect(void);
+/** tcp_ops.stray */
+bool stray_take(void *ctx, const struct tcp_key *key, struct rte_mbuf *m);
+/** Give them to those who have the connections, or back to @p engine; no engine locked. */
+void strays_hand(struct stream_engine *engine, struct ring *ring, struct stray *strays,
+		unsigned int n);
+/** @} */
+
 /** @name Local ports (number.c); control lock held */
 /** @{ */
 struct lport {
@@ -159,7 +180,9 @@ struct stream_flow {
 	struct flow_key key;
 	struct ring *ring;
 	struct stream_engine *engine;
-	struct flow *flow;
+	struct flow *flow;    /**< NULL: with spread, nobody listens here and others do elsewhere */
+	bool spread;	      /**< one of several of this key, each of another ring */
+	uint32_t seats;	      /**< listeners that have it; control lock */
 	uint32_t refs;	      /**< atomic */
 	uint32_t left;	      /**< atomic: connections whose socket is closed */
 	uint32_t left_strict; /**< atomic: of these, without SO_REUSEADDR */
@@ -176,6 +199,14 @@ int flow_get(struct lport *lp, struct port *port, const struct flow_key *key,
 		struct ring_alloc *alloc, struct stream_flow **flow);
 /** That of exactly this key, or NULL; control lock held. */
 struct stream_flow *flow_find(struct lport *lp, struct port *port, const struct flow_key *key);
+/**
+ * The same for a listener that shares its number over rings: the flow of its own ring. One of
+ * another ring at which nobody listens any more is left to strays.
+ */
+int flow_get_seat(struct lport *lp, struct port *port, const struct flow_key *key,
+		struct ring_alloc *alloc, bool spread, struct stream_flow **flow);
+/** The listener leaves it; the reference stays. */
+void flow_unseat(struct stream_flow *flow);
 static inline struct stream_flow *
 flow_hold(struct stream_flow *flow)
 {
@@ -197,6 +228,8 @@ void flow_conn_gone(void *ctx, struct tcp_conn *conn);
 enum own_state { OWN_NONE, OWN_YOUNG, OWN_MAKING, OWN_HAS };
 /** It was accepted, its flow is set: it gets one of its own if it stays. Engine locked. */
 void own_want(struct stream_engine *engine, struct tcp_conn *conn);
+/** The same for one whose segments come elsewhere, whether the device steers or not. */
+void own_want_stray(struct stream_engine *engine, struct tcp_conn *conn);
 /** It needs none any more. Engine locked, in a delivery or not. */
 void own_end(struct stream_engine *engine, struct conn_extra *extra);
 /** Whether own_reap() has something to do. */
@@ -256,6 +289,7 @@ struct stream {
 	rte_spinlock_t desk_lock; /**< a listener's desks */
 	struct desk *desks;
 	unsigned int n_desks;
+	unsigned int next_desk; /**< whose turn it is at accept(); control lock */
 	struct sock_stats stats;
 };
 

@@ -387,12 +387,36 @@ synchronized(struct tcp_conn *conn, struct tcp_in *in)
 		output_later(conn);
 }
 
+/* Somebody else takes it as it came, with its headers. */
+static bool
+stray_taken(struct tcp_engine *engine, struct tcp_in *in)
+{
+	uint16_t hdr = (uint16_t)(in->m->l2_len + in->m->l3_len + in->hdr_len);
+
+	if (engine->config.ops.stray == NULL || in_has(in, RTE_TCP_SYN_FLAG))
+		return false;
+	in->m->data_off -= hdr;
+	in->m->data_len += hdr;
+	in->m->pkt_len += hdr;
+	if (engine->config.ops.stray(engine->config.ctx, &in->key, in->m)) {
+		in->m = NULL;
+		return true;
+	}
+	in->m->data_off += hdr;
+	in->m->data_len -= hdr;
+	in->m->pkt_len -= hdr;
+	return false;
+}
+
 static __rte_noinline void
 no_connection(struct tcp_engine *engine, struct tcp_in *in)
 {
-	struct tcp_listener *l = listener_find(engine, &in->key, in->hash);
+	struct tcp_listener *l;
 	struct tcp_conn *conn;
 
+	if (stray_taken(engine, in))
+		return;
+	l = listener_find(engine, &in->key, in->hash);
 	if (l == NULL) {
 		COUNT(engine, drop_no_listener);
 		stray_reset(engine, in);

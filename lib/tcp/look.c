@@ -17,6 +17,12 @@ tcp_state_name(enum tcp_state state)
 	return (unsigned int)state < RTE_DIM(names) ? names[state] : "?";
 }
 
+struct tcp_conn *
+tcp_find(const struct tcp_engine *engine, const struct tcp_key *key)
+{
+	return table_find(&engine->conns, key, table_hash(&engine->conns, key));
+}
+
 void
 tcp_options_default(struct tcp_options *opt)
 {

@@ -142,6 +142,11 @@ struct tcp_ops {
 	void (*reclaim)(void *ctx);
 	/** What tcp_mark() asked for, TCP_MARK_*. May be NULL. */
 	void (*mark)(void *ctx, void *owner, unsigned int what, uint32_t key);
+	/**
+	 * A segment without SYN that has no connection here, before a listener or RST answers: true
+	 * when the callee has taken it, in the state in which it came. May be NULL.
+	 */
+	bool (*stray)(void *ctx, const struct tcp_key *key, struct rte_mbuf *m);
 };
 
 struct tcp_config {
@@ -172,6 +177,8 @@ void tcp_clock(struct tcp_engine *engine, uint64_t now_ns);
  * answered with RST, as RFC 9293 3.10.7.1 says. Acknowledgements go out before it returns.
  */
 void tcp_input(struct tcp_engine *engine, struct rte_mbuf **pkts, uint16_t n);
+/** The connection of that key, in whatever state but CLOSED; NULL: there is none. */
+struct tcp_conn *tcp_find(const struct tcp_engine *engine, const struct tcp_key *key);
 /** Run what is due. @return time of the next, UINT64_MAX for none */
 uint64_t tcp_timers(struct tcp_engine *engine);
 /** The same without running: when tcp_timers() wants to be called. A lower bound. */

@@ -17,13 +17,14 @@
 #define NEIGH(name) "02:00:00:00:00:" name
 
 struct end {
-	struct rte_ring *to, *from; /* as the port sees it */
+	struct rte_ring *to[CABLE_QUEUES], *from[CABLE_QUEUES]; /* as the port sees it */
 	uint16_t ethdev;
 	uint32_t own, seen; /* its address, and what the other end calls it */
 };
 
 char test_log[8192];
 static struct end ends[2];
+unsigned int cable_queues = 1, cable_turn;
 static struct rte_mempool *pool;
 static pthread_t thread;
 static unsigned int stop, is_cut, lossy;
@@ -47,13 +48,15 @@ make_end(struct end *e, const char *name, const char *own, const char *seen)
 	char to[32], from[32];
 	int port;
 
-	snprintf(to, sizeof(to), "to_%s", name);
-	snprintf(from, sizeof(from), "from_%s", name);
-	e->to = rte_ring_create(to, RING_SIZE, SOCKET_ID_ANY, 0);
-	e->from = rte_ring_create(from, RING_SIZE, SOCKET_ID_ANY, 0);
-	assert_non_null(e->to);
-	assert_non_null(e->from);
-	port = rte_eth_from_rings(name, &e->to, 1, &e->from, 1, SOCKET_ID_ANY);
+	for (unsigned int i = 0; i < cable_queues; i++) {
+		snprintf(to, sizeof(to), "to_%s%u", name, i);
+		snprintf(from, sizeof(from), "from_%s%u", name, i);
+		e->to[i] = rte_ring_create(to, RING_SIZE, SOCKET_ID_ANY, 0);
+		e->from[i] = rte_ring_create(from, RING_SIZE, SOCKET_ID_ANY, 0);
+		assert_non_null(e->to[i]);
+		assert_non_null(e->from[i]);
+	}
+	port = rte_eth_from_rings(name, e->to, cable_queues, e->from, cable_queues, SOCKET_ID_ANY);
 	assert_true(port >= 0);
 	e->ethdev = (uint16_t)port;
 	e->own = inet_addr(own);
@@ -107,19 +110,40 @@ translate(const struct rte_mbuf *m, const struct end *from, const struct end *to
 	return copy;
 }
 
+/* Which queue it arrives at: one for each number of the sender's. */
+static struct rte_ring *
+queue_of(const struct end *to, const struct rte_mbuf *m)
+{
+	const rte_be16_t *sport = rte_pktmbuf_mtod_offset(m, const rte_be16_t *,
+			sizeof(struct rte_ether_hdr) + sizeof(struct rte_ipv4_hdr));
+	unsigned int turn = __atomic_load_n(&cable_turn, __ATOMIC_RELAXED);
+
+	return to->to[(rte_be_to_cpu_16(*sport) + turn) % cable_queues];
+}
+
 static unsigned int
-carry(const struct end *from, const struct end *to)
+carry_from(const struct end *from, unsigned int queue, const struct end *to)
 {
 	struct rte_mbuf *m, *out;
 	unsigned int n = 0;
 
-	while (n < 64 && rte_ring_dequeue(from->from, (void **)&m) == 0) {
+	while (n < 64 && rte_ring_dequeue(from->from[queue], (void **)&m) == 0) {
 		out = unlucky() ? NULL : translate(m, from, to);
 		rte_pktmbuf_free(m);
-		if (out != NULL && rte_ring_enqueue(to->to, out) != 0)
+		if (out != NULL && rte_ring_enqueue(queue_of(to, out), out) != 0)
 			rte_pktmbuf_free(out);
 		n++;
 	}
+	return n;
+}
+
+static unsigned int
+carry(const struct end *from, const struct end *to)
+{
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < cable_queues; i++)
+		n += carry_from(from, i, to);
 	return n;
 }
 
@@ -248,8 +272,10 @@ cable_stop(void)
 	__atomic_store_n(&stop, 1, __ATOMIC_RELEASE);
 	pthread_join(thread, NULL);
 	for (unsigned int i = 0; i < RTE_DIM(ends); i++) {
-		empty(ends[i].to);
-		empty(ends[i].from);
+		for (unsigned int q = 0; q < cable_queues; q++) {
+			empty(ends[i].to[q]);
+			empty(ends[i].from[q]);
+		}
 	}
 	rte_eal_cleanup();
 	rmdir(eal_dir);

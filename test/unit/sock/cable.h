@@ -16,6 +16,11 @@
 #define B_SEEN "10.9.0.9" /* what A calls B */
 #define A_SEEN "10.9.1.9" /* and B calls A */
 
+#define CABLE_QUEUES 4
+/** Of each port, before the start; what arrives is spread over them by the sender's number. */
+extern unsigned int cable_queues;
+/** How far that is turned; may change at any time, atomically. */
+extern unsigned int cable_turn;
 /** EAL, both ports, dpvma with options "NAME=VALUE" up to NULL, and a thread that is the cable. */
 void cable_start(const char *first, ...);
 void cable_stop(void);
