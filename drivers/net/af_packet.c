@@ -8,6 +8,7 @@
 static struct port_driver af_packet = {
 	.name = "net_af_packet",
 	.kernel = KERNEL_COPIES,
+	.sends_from = PORT_SENDS_ANY,
 	.stop_is_final = true,
 };
 PORT_DRIVER_REGISTER(af_packet)

@@ -5,5 +5,6 @@
 static struct port_driver memif = {
 	.name = "net_memif",
 	.kernel = KERNEL_NONE,
+	.sends_from = PORT_SENDS_ANY,
 };
 PORT_DRIVER_REGISTER(memif)

@@ -10,6 +10,7 @@
  * - A queue cannot be stopped alone while the vector or the MPRQ burst runs.
  * - It registers memory by virtual address. By physical ones EAL would have every striding buffer,
  *   which is longer than a huge page, lie in one piece of memory.
+ * - It asks for a completion when 32 buffers were sent since the last one, and frees none before.
  * - A port takes buffers from one pool, sized as in queue_bytes(), and mbufs for every descriptor.
  */
 #include <errno.h>
@@ -211,6 +212,8 @@ static struct port_driver mlx5 = {
 	.kernel = KERNEL_RESTS,
 	.keeps_queues = true,
 	.own_translation = true,
+	.sends_from = PORT_SENDS_REGISTERED,
+	.tx_tells = 32,
 	.vendor = 0x02c9,
 	.devargs = devargs,
 	.pci = pci,

@@ -8,6 +8,7 @@
 static struct port_driver pcap = {
 	.name = "net_pcap",
 	.kernel = KERNEL_COPIES,
+	.sends_from = PORT_SENDS_ANY,
 	.handles_scatter = true,
 };
 PORT_DRIVER_REGISTER(pcap)

@@ -27,6 +27,7 @@ configure(struct port *port, struct rte_eth_conf *conf)
 static struct port_driver tap = {
 	.name = "net_tap",
 	.kernel = KERNEL_PEER,
+	.sends_from = PORT_SENDS_ANY,
 	.probe = probe,
 	.configure = configure,
 };

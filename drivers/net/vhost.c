@@ -5,6 +5,7 @@
 static struct port_driver vhost = {
 	.name = "net_vhost",
 	.kernel = KERNEL_NONE,
+	.sends_from = PORT_SENDS_ANY,
 	.handles_scatter = true,
 };
 PORT_DRIVER_REGISTER(vhost)

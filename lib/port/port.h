@@ -39,6 +39,13 @@ struct port_queue_conf;
  * What is particular to one PMD. A driver file in drivers/net fills one and registers it with
  * PORT_DRIVER_REGISTER(); "generic" serves every PMD that none names. Any member may be NULL.
  */
+/** From where a PMD sends, other than from packet buffers and EAL's memory. */
+enum port_sends_from {
+	PORT_SENDS_OWN,	       /**< nowhere else, or nobody has tried */
+	PORT_SENDS_REGISTERED, /**< from what ring_memory_add() has told it of */
+	PORT_SENDS_ANY,	       /**< from anywhere: it copies while it sends */
+};
+
 struct port_driver {
 	const char *name; /**< rte_eth_dev_info.driver_name, e.g. "mlx5_pci" */
 	enum port_kernel kernel;
@@ -48,6 +55,11 @@ struct port_driver {
 	bool keeps_queues;    /**< a single receive queue cannot be stopped */
 	bool idle_hash;	      /**< what it says of RSS moves no packet */
 	bool own_translation; /**< the device takes virtual addresses, with or without an IOMMU */
+	enum port_sends_from sends_from;
+	/** Buffers after which it asks the device to tell what has been sent, and frees them: fewer
+	 * than that at the end of a burst stay where they are until more is sent. 0: it frees at
+	 * once. */
+	uint16_t tx_tells;
 	uint32_t vendor;      /**< of devices that programs know by number: IEEE's of the vendor, as
 			       *   verbs tell it; 0: such programs know none of them */
 	/** Device arguments to add to those given for the device (EAL started by us), "" for none.

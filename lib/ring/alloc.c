@@ -317,6 +317,7 @@ make(struct ring_port *rp, enum ring_dir dir, const struct ring_alloc *alloc,
 	ctl->key = *key;
 	SLIST_INIT(&ctl->aliases);
 	SLIST_INIT(&ctl->memory);
+	rte_spinlock_init(&ctl->memory_lock);
 	ctl->ring.port = rp->port;
 	ctl->ring.dir = dir;
 	ctl->ring.alloc = *alloc;

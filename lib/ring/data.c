@@ -88,26 +88,59 @@ tx_drop(struct ring *ring, struct rte_mbuf **pkts, uint16_t n)
 	rte_pktmbuf_free_bulk(pkts, n);
 }
 
+/** What of a burst is counted. */
+struct tx_sum {
+	uint64_t bytes, tso, segs;
+};
+
+static inline void
+tx_sum(struct tx_sum *sum, struct rte_mbuf **pkts, uint16_t n)
+{
+	for (uint16_t i = 0; i < n; i++) {
+		const struct rte_mbuf *m = pkts[i];
+
+		sum->bytes += m->pkt_len;
+		if (m->ol_flags & RTE_MBUF_F_TX_TCP_SEG) {
+			uint32_t data = m->pkt_len - m->l2_len - m->l3_len - m->l4_len;
+
+			sum->tso++;
+			sum->segs += (data + m->tso_segsz - 1) / m->tso_segsz;
+		}
+	}
+}
+
+/* The queue is full: what it did not take is not counted. */
+static __rte_noinline void
+tx_sum_less(struct tx_sum *sum, struct rte_mbuf **pkts, uint16_t n)
+{
+	struct tx_sum less = { 0 };
+
+	tx_sum(&less, pkts, n);
+	sum->bytes -= less.bytes;
+	sum->tso -= less.tso;
+	sum->segs -= less.segs;
+}
+
 uint16_t
 ring_tx(struct ring *ring, struct rte_mbuf **pkts, uint16_t n, bool keep)
 {
-	uint64_t bytes = 0;
+	struct tx_sum sum = { 0 };
 	uint16_t all = n, sent;
 
 	tx_lock(ring);
 	if (ring->tx_prepare)
 		n = tx_prepare(ring, pkts, n);
-	for (uint16_t i = 0; i < n; i++)
-		bytes += pkts[i]->pkt_len;
+	tx_sum(&sum, pkts, n);
 	sent = tx_burst(ring, pkts, n);
 	if (unlikely(sent < n)) {
-		for (uint16_t i = sent; i < n; i++)
-			bytes -= pkts[i]->pkt_len;
+		tx_sum_less(&sum, pkts + sent, n - sent);
 		if (!keep)
 			tx_drop(ring, pkts + sent, n - sent);
 	}
 	STAT_ADD(&ring->tx_stats, RING, tx_packets, sent);
-	STAT_ADD(&ring->tx_stats, RING, tx_bytes, bytes);
+	STAT_ADD(&ring->tx_stats, RING, tx_bytes, sum.bytes);
+	STAT_ADD(&ring->tx_stats, RING, tx_tso, sum.tso);
+	STAT_ADD(&ring->tx_stats, RING, tx_tso_segs, sum.segs);
 	tx_unlock(ring);
 	return sent + (all - n);
 }

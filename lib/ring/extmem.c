@@ -252,6 +252,23 @@ find(const struct ring_ctl *ctl, uintptr_t from, uintptr_t to)
 	return NULL;
 }
 
+/** The list is changed under the table lock, and read by senders without it. */
+static void
+list_add(struct ring_ctl *ctl, struct extmem *m)
+{
+	rte_spinlock_lock(&ctl->memory_lock);
+	SLIST_INSERT_HEAD(&ctl->memory, m, next);
+	rte_spinlock_unlock(&ctl->memory_lock);
+}
+
+static void
+list_del(struct ring_ctl *ctl, struct extmem *m)
+{
+	rte_spinlock_lock(&ctl->memory_lock);
+	SLIST_REMOVE(&ctl->memory, m, extmem, next);
+	rte_spinlock_unlock(&ctl->memory_lock);
+}
+
 /** The number that another ring of the device has for the same range, else a new one. */
 static uint32_t
 key_for(const struct ring_ctl *ctl, uintptr_t from, uintptr_t to)
@@ -359,7 +376,7 @@ ring_memory_add(struct ring *ring, void *addr, size_t len, uint32_t *key)
 		ret = take(ring, m);
 	}
 	if (ret == 0) {
-		SLIST_INSERT_HEAD(&ctl->memory, m, next);
+		list_add(ctl, m);
 		*key = m->key;
 	} else {
 		free(m);
@@ -380,12 +397,51 @@ ring_memory_del(struct ring *ring, void *addr, size_t len)
 	m = find(ctl, (uintptr_t)addr, (uintptr_t)addr + len);
 	found = m != NULL;
 	if (m != NULL && --m->count == 0) {
-		SLIST_REMOVE(&ctl->memory, m, extmem, next);
+		list_del(ctl, m);
 		drop(ring, m);
 		free(m);
 	}
 	table_unlock();
 	return found ? 0 : -ENOENT;
+}
+
+static bool
+in_registered(struct ring_ctl *ctl, uintptr_t from, uintptr_t to)
+{
+	const struct extmem *m;
+
+	rte_spinlock_lock(&ctl->memory_lock);
+	SLIST_FOREACH (m, &ctl->memory, next)
+		if (m->from <= from && to <= m->to)
+			break;
+	rte_spinlock_unlock(&ctl->memory_lock);
+	return m != NULL;
+}
+
+/** EAL's memory may be given back in its middle: only what begins and ends in one list counts. */
+static bool
+in_eal(uintptr_t from, uintptr_t to)
+{
+	const struct rte_memseg_list *msl = rte_mem_virt2memseg_list((const void *)from);
+
+	return msl != NULL && !msl->external && msl == rte_mem_virt2memseg_list((void *)(to - 1));
+}
+
+bool
+ring_sends_from(struct ring *ring, const void *addr, size_t len)
+{
+	uintptr_t from = (uintptr_t)addr, to = from + len;
+
+	if (!ring->port->caps.tx_multi_seg || len == 0 || to < from)
+		return false;
+	switch (ring->port->driver->sends_from) {
+	case PORT_SENDS_ANY:
+		return true;
+	case PORT_SENDS_REGISTERED:
+		return in_registered(ring_ctl(ring), from, to) || in_eal(from, to);
+	default:
+		return false;
+	}
 }
 
 void
@@ -394,7 +450,7 @@ extmem_end(struct ring_ctl *ctl)
 	struct extmem *m;
 
 	while ((m = SLIST_FIRST(&ctl->memory)) != NULL) {
-		SLIST_REMOVE_HEAD(&ctl->memory, next);
+		list_del(ctl, m);
 		drop(&ctl->ring, m);
 		free(m);
 	}

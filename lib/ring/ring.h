@@ -563,6 +563,12 @@ int ring_memory_add(struct ring *ring, void *addr, size_t len, uint32_t *key);
  * @return 0; -ENOENT: this ring has not registered exactly this
  */
 int ring_memory_del(struct ring *ring, void *addr, size_t len);
+/**
+ * Whether the ring's device sends from these bytes: they lie in one range that this ring has
+ * registered or in EAL's memory, or the PMD sends from anywhere; and the port takes chains, as
+ * headers lie elsewhere. Data path, any thread.
+ */
+bool ring_sends_from(struct ring *ring, const void *addr, size_t len);
 /** @} */
 
 /** Every ring there is, for the progress engine and statistics; a reference is taken while in @p

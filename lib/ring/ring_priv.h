@@ -76,6 +76,7 @@ struct ring_ctl {
 	int wake_fd;		     /**< an eventfd in the ring's epoll set, -1 without */
 	bool rx_fd_counts;	     /**< the interrupt's fd is an eventfd: read it to clear it */
 	SLIST_HEAD(, extmem) memory; /**< registered by this ring (extmem.c) */
+	rte_spinlock_t memory_lock;  /**< of the list, for those without the table lock */
 };
 
 /** What the rings of one port share. */

@@ -34,6 +34,12 @@ struct errqueue {
 	uint32_t n;
 	uint32_t zerocopy; /**< number of the next send with MSG_ZEROCOPY */
 	struct record *last;
+	struct sock *s;
+	/** Sends that were not done when they returned, and those behind them; in their order. */
+	STAILQ_HEAD(, zerocopy_call) pending;
+	uint32_t calls; /**< zerocopy_call objects: their memory is the device's, so they outlive s
+			 */
+	bool closed;	/**< the socket has gone */
 	uint64_t room[QUEUE_BYTES / 8];
 };
 
@@ -55,6 +61,8 @@ errqueue_open(struct sock *s)
 	if (q == NULL)
 		return -ENOMEM;
 	rte_spinlock_init(&q->lock);
+	STAILQ_INIT(&q->pending);
+	q->s = s;
 	__atomic_store_n(&s->errqueue, q, __ATOMIC_RELEASE);
 	return 0;
 }
@@ -62,9 +70,17 @@ errqueue_open(struct sock *s)
 void
 errqueue_free(struct sock *s)
 {
-	free(s->errqueue);
+	struct errqueue *q = s->errqueue;
+	bool last;
+
+	rte_spinlock_lock(&q->lock);
+	q->closed = true;
+	last = q->calls == 0;
+	rte_spinlock_unlock(&q->lock);
 	s->errqueue = NULL;
 	s->errors_queued = 0;
+	if (last)
+		free(q);
 }
 
 /* Where @p size bytes go, the tail moved behind them; NULL: no room. */
@@ -148,20 +164,32 @@ errqueue_icmp(void *sock, const struct flow_key *key, const struct net_error *e)
 
 /** @name What was sent */
 /** @{ */
-/* skb_zerocopy_notify_extend() of Linux: the range grows as long as nothing else came between. */
+/*
+ * skb_zerocopy_notify_extend() of Linux: the range grows as long as nothing else came between.
+ * Other than there, copied sends and others make ranges of their own.
+ */
 static bool
-extend(struct errqueue *q)
+extend(struct errqueue *q, uint32_t number, uint8_t code)
 {
 	struct sock_extended_err *ee;
 
 	if (q->n == 0)
 		return false;
 	ee = &q->last->ee;
-	if (ee->ee_origin != SO_EE_ORIGIN_ZEROCOPY || ee->ee_data + 1 != q->zerocopy ||
-			ee->ee_data - ee->ee_info == UINT32_MAX)
+	if (ee->ee_origin != SO_EE_ORIGIN_ZEROCOPY || ee->ee_code != code ||
+			ee->ee_data + 1 != number || ee->ee_data - ee->ee_info == UINT32_MAX)
 		return false;
 	ee->ee_data++;
 	return true;
+}
+
+static bool
+has_room(const struct errqueue *q)
+{
+	return q->n == 0 ||
+			(q->tail > q->head ? QUEUE_BYTES - q->tail >= sizeof(struct record) ||
+									q->head >= sizeof(struct record)
+					   : q->head - q->tail >= sizeof(struct record));
 }
 
 bool
@@ -171,29 +199,129 @@ errqueue_zerocopy_room(struct sock *s)
 	bool room;
 
 	rte_spinlock_lock(&q->lock);
-	room = q->n == 0 || q->last->ee.ee_origin == SO_EE_ORIGIN_ZEROCOPY ||
-			(q->tail > q->head ? QUEUE_BYTES - q->tail >= sizeof(struct record) ||
-									q->head >= sizeof(struct record)
-					   : q->head - q->tail >= sizeof(struct record));
+	room = has_room(q) || q->last->ee.ee_origin == SO_EE_ORIGIN_ZEROCOPY;
 	rte_spinlock_unlock(&q->lock);
 	return room;
+}
+
+/* The queue is locked. False: no room, it is told of when there is. */
+static bool
+put_zerocopy(struct errqueue *q, uint32_t number, bool copied)
+{
+	uint8_t code = copied ? SO_EE_CODE_ZEROCOPY_COPIED : 0;
+	struct record *r;
+
+	if (q->closed || extend(q, number, code))
+		return true;
+	if (!has_room(q))
+		return false;
+	r = append(q->s, NULL, 0);
+	r->ee = (struct sock_extended_err){ .ee_origin = SO_EE_ORIGIN_ZEROCOPY,
+		.ee_code = code,
+		.ee_info = number,
+		.ee_data = number };
+	return true;
+}
+
+/* Those that are done, up to the first that is not. The queue is locked. */
+static bool
+flush(struct errqueue *q)
+{
+	struct zerocopy_call *call;
+	bool any = false;
+
+	while ((call = STAILQ_FIRST(&q->pending)) != NULL && call->left == 0 &&
+			put_zerocopy(q, call->number, call->copied)) {
+		STAILQ_REMOVE_HEAD(&q->pending, next);
+		q->calls--;
+		free(call);
+		any = true;
+	}
+	return any;
+}
+
+/*
+ * After a call's count went down: what follows from that. The socket's memory is only ever used for
+ * sockets, so waking one that has just gone is no more than a stir too many.
+ */
+static void
+settle(struct errqueue *q)
+{
+	bool any = flush(q), last = q->closed && q->calls == 0;
+	struct sock *s = q->closed ? NULL : q->s;
+
+	rte_spinlock_unlock(&q->lock);
+	if (last)
+		free(q);
+	else if (any && s != NULL)
+		sock_wake_all(s);
+}
+
+struct zerocopy_call *
+errqueue_zerocopy_begin(struct sock *s, unsigned int n)
+{
+	struct zerocopy_call *call = malloc(sizeof(*call) + n * sizeof(call->range[0]));
+
+	if (call == NULL)
+		return NULL;
+	*call = (struct zerocopy_call){ .q = s->errqueue, .left = n + 1, .ranges = n };
+	for (unsigned int i = 0; i < n; i++)
+		call->range[i] = (struct zerocopy_range){ .call = call };
+	rte_spinlock_lock(&call->q->lock);
+	call->q->calls++;
+	rte_spinlock_unlock(&call->q->lock);
+	return call;
+}
+
+void
+errqueue_zerocopy_done(struct tcp_zc *zc)
+{
+	struct zerocopy_call *call = ((struct zerocopy_range *)((char *)zc -
+						      offsetof(struct zerocopy_range, zc)))
+						     ->call;
+	struct errqueue *q = call->q;
+
+	rte_spinlock_lock(&q->lock);
+	call->left--;
+	settle(q);
+}
+
+void
+errqueue_zerocopy_end(struct sock *s, struct zerocopy_call *call, bool sent)
+{
+	struct errqueue *q = s->errqueue;
+
+	rte_spinlock_lock(&q->lock);
+	call->left--;
+	if (sent) {
+		call->number = q->zerocopy++;
+		STAILQ_INSERT_TAIL(&q->pending, call, next);
+	} else {
+		/* its ranges were closed unused */
+		q->calls--;
+		free(call);
+	}
+	settle(q);
 }
 
 void
 errqueue_zerocopy(struct sock *s)
 {
+	struct sock_stats *stats = s->ops->counters(s);
 	struct errqueue *q = s->errqueue;
-	struct record *r;
+	struct zerocopy_call *call = NULL;
 
 	rte_spinlock_lock(&q->lock);
-	if (!extend(q)) {
-		r = append(s, NULL, 0);
-		if (r != NULL)
-			r->ee = (struct sock_extended_err){ .ee_origin = SO_EE_ORIGIN_ZEROCOPY,
-				.ee_code = SO_EE_CODE_ZEROCOPY_COPIED,
-				.ee_info = q->zerocopy,
-				.ee_data = q->zerocopy };
+	if (unlikely(!STAILQ_EMPTY(&q->pending)))
+		call = malloc(sizeof(*call));
+	if (unlikely(call != NULL)) {
+		*call = (struct zerocopy_call){ .q = q, .number = q->zerocopy, .copied = true };
+		STAILQ_INSERT_TAIL(&q->pending, call, next);
+		q->calls++;
+	} else if (!put_zerocopy(q, q->zerocopy, true)) {
+		STAT_INC(stats, SOCK, err_drop);
 	}
+	STAT_INC(stats, SOCK, tx_zerocopy_copied);
 	q->zerocopy++;
 	rte_spinlock_unlock(&q->lock);
 	sock_wake_all(s);
@@ -341,6 +469,8 @@ errqueue_recv(struct sock *s, struct msghdr *msg)
 	msg->msg_flags = 0;
 	len = (ssize_t)copy(at(q, q->head), msg);
 	err = take(s, q);
+	if (unlikely(!STAILQ_EMPTY(&q->pending)))
+		flush(q);
 	rte_spinlock_unlock(&q->lock);
 	if (err >= 0)
 		s->ops->put_error(s, err);

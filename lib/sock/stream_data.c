@@ -8,6 +8,7 @@
 #include "callback.h"
 #include "errqueue.h"
 #include "user.h"
+#include "zerocopy.h"
 
 #define LOOK_ROUNDS 8	 /**< turns between looks at what comes without a stir */
 #define OS_ROUNDS 100	 /**< turns between looks at the kernel's socket of a listener */
@@ -307,40 +308,52 @@ wait_room(struct sock *s, int flags, struct sock_wait *w)
 	return stream_sock_wait(s, POLLOUT, w);
 }
 
-static ssize_t
-send_all(struct sock *s, const struct msghdr *msg, int flags)
+ssize_t
+stream_sock_send(struct sock *s, const struct stream_part *p, int flags, struct sock_wait *w)
 {
 	unsigned int how = (flags & MSG_MORE ? TCP_SEND_MORE : 0) |
 			(flags & MSG_OOB ? TCP_SEND_OOB : 0);
-	size_t len = length(msg), done = 0;
-	struct sock_wait w = { .restarts = s->snd_timeout_ns == 0 };
+	size_t done = 0;
 	ssize_t ret;
 
 	do {
-		ret = stream_send(s->stream, msg->msg_iov, (int)msg->msg_iovlen, done, how);
+		ret = likely(p->zc == NULL)
+				? stream_send(s->stream, p->iov, p->iovcnt, p->skip + done, how)
+				: stream_send_zc(s->stream, p->zc, (uint32_t)done, how);
 		if (likely(ret >= 0)) {
 			done += (size_t)ret;
-			w.restarts &= ret == 0;
+			w->restarts &= ret == 0;
 		} else if (ret == -EAGAIN) {
-			ret = wait_room(s, flags, &w);
+			ret = wait_room(s, flags, w);
 		}
 		/* an error is for the next call when something went */
-		if (ret >= 0 && done != 0 && done < len && stream_error(s->stream, false) != 0)
+		if (ret >= 0 && done != 0 && done < p->len && stream_error(s->stream, false) != 0)
 			break;
-	} while (ret >= 0 && done < len);
+	} while (ret >= 0 && done < p->len);
 	return done != 0 ? (ssize_t)done : ret;
 }
 
-/* Sending copies: a send with MSG_ZEROCOPY is done when it returns. */
+static ssize_t
+send_all(struct sock *s, const struct msghdr *msg, int flags)
+{
+	const struct stream_part all = {
+		.iov = msg->msg_iov, .iovcnt = (int)msg->msg_iovlen, .len = length(msg)
+	};
+	struct sock_wait w = { .restarts = s->snd_timeout_ns == 0 };
+
+	return stream_sock_send(s, &all, flags, &w);
+}
+
+/* One that copies is done with its memory when it returns. */
 static __rte_noinline ssize_t
 send_noted(struct sock *s, const struct msghdr *msg, int flags)
 {
 	ssize_t ret = note_before(s, flags);
 
 	if (ret == 0)
-		ret = send_all(s, msg, flags);
-	if (ret > 0 && (flags & MSG_ZEROCOPY) && (s->notes & NOTE_ZEROCOPY))
-		errqueue_zerocopy(s);
+		ret = (flags & MSG_ZEROCOPY) && (s->notes & NOTE_ZEROCOPY)
+				? zerocopy_send(s, msg, flags)
+				: send_all(s, msg, flags);
 	if (ret > 0 && (s->notes & NOTE_STAMP))
 		note_written(s, (size_t)ret);
 	return ret;

@@ -19,6 +19,8 @@
 	X(rx_empty, "receive bursts that brought none")                                            \
 	X(tx_packets, "packets given to the transmit queue")                                       \
 	X(tx_bytes, "bytes of those packets, from the Ethernet header")                            \
+	X(tx_tso, "of those packets, TCP packets that the device cuts into segments (VMA_TSO)")    \
+	X(tx_tso_segs, "segments that the device makes of them")                                   \
 	X(tx_full, "packets dropped because the transmit queue was full")                          \
 	X(tx_no_mbuf, "packets not sent for want of a transmit buffer (VMA_TX_BUFS)")              \
 	X(tx_no_neighbour, "packets dropped because their next hop did not answer")                \
@@ -82,6 +84,8 @@
 	X(tx_os, "datagrams sent through the kernel's socket")                                     \
 	X(errors, "asynchronous errors (ICMP) recorded on the socket")                             \
 	X(err_drop, "entries of the error queue dropped because it was full")                      \
+	X(tx_zerocopy, "sends with MSG_ZEROCOPY from the application's memory, without a copy")    \
+	X(tx_zerocopy_copied, "sends with MSG_ZEROCOPY that were copied, in whole or in part")     \
 	X(rx_callback_drop, "packets that the receive callback dropped")                           \
 	X(rx_callback_hold, "packets that the receive callback kept")                              \
 	X(rx_lent, "packets handed out without a copy: recvfrom_zcopy, socketxtreme, HOLD")        \

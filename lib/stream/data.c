@@ -34,27 +34,76 @@ stream_dummy(struct stream *s, const struct iovec *iov, int iovcnt, unsigned int
 	return ret;
 }
 
+/* What a send says; engine locked. */
+static inline ssize_t
+sent(struct stream *s, ssize_t ret)
+{
+	if (likely(ret > 0))
+		STAT_ADD(&s->stats, SOCK, tx_bytes, (uint64_t)ret);
+	else if (ret == -ENOTCONN)
+		ret = opening(s->conn) ? -EAGAIN : -EPIPE;
+	return ret;
+}
+
+/* The same without a connection. */
+static __rte_noinline ssize_t
+not_sent(struct stream *s)
+{
+	int err = s->error;
+
+	s->error = 0;
+	return err != 0 ? -err : -EPIPE;
+}
+
 ssize_t
 stream_send(struct stream *s, const struct iovec *iov, int iovcnt, size_t skip, unsigned int flags)
 {
 	struct stream_engine *e = s->engine;
-	ssize_t ret = -EPIPE;
+	ssize_t ret;
 
 	if (unlikely(e == NULL))
-		return ret;
+		return -EPIPE;
 	engine_enter(e);
-	if (likely(s->conn != NULL)) {
-		ret = tcp_send(s->conn, iov, iovcnt, skip, flags);
-		if (likely(ret > 0))
-			STAT_ADD(&s->stats, SOCK, tx_bytes, (uint64_t)ret);
-		else if (ret == -ENOTCONN)
-			ret = opening(s->conn) ? -EAGAIN : -EPIPE;
-	} else if (s->error != 0) {
-		ret = -s->error;
-		s->error = 0;
-	}
+	ret = likely(s->conn != NULL) ? sent(s, tcp_send(s->conn, iov, iovcnt, skip, flags))
+				      : not_sent(s);
 	engine_leave(e);
 	return ret;
+}
+
+bool
+stream_sends_from(struct stream *s, const void *addr, size_t len)
+{
+	return s->engine != NULL && ring_sends_from(s->engine->ring, addr, len);
+}
+
+ssize_t
+stream_send_zc(struct stream *s, struct tcp_zc *zc, uint32_t skip, unsigned int flags)
+{
+	struct stream_engine *e = s->engine;
+	ssize_t ret;
+
+	if (unlikely(e == NULL))
+		return -EPIPE;
+	engine_enter(e);
+	ret = likely(s->conn != NULL) ? sent(s, tcp_send_zc(s->conn, zc, skip, flags))
+				      : not_sent(s);
+	engine_leave(e);
+	return ret;
+}
+
+void
+stream_zc_close(struct stream *s, struct tcp_zc *zc)
+{
+	struct stream_engine *e = s->engine;
+
+	/* that no engine has ever seen */
+	if (e == NULL) {
+		zc->done(zc);
+		return;
+	}
+	engine_enter(e);
+	tcp_zc_close(e->tcp, zc);
+	engine_leave(e);
 }
 
 /* What a receive says where there is no connection any more; engine locked. */

@@ -152,6 +152,7 @@ configure(const struct ring *ring, struct tcp_config *c)
 	c->syn_rate = (uint32_t)conf()->tcp_max_syn_rate;
 	c->tso_max = caps->tx_tso ? TSO_MAX : 0;
 	c->multi_seg = caps->tx_multi_seg;
+	c->zc_tells = ring->port->driver->tx_tells;
 }
 
 /* Without a lock: who comes to it by a ring it had finds that it has none. */

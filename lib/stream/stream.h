@@ -196,6 +196,12 @@ void stream_recv_done(struct stream *s, size_t bytes);
 int stream_shutdown(struct stream *s, int how);
 /** All that was sent is acknowledged, the FIN too; or the connection is over. */
 bool stream_drained(struct stream *s);
+/** Whether these bytes could be sent from where they lie: see ring_sends_from(). */
+bool stream_sends_from(struct stream *s, const void *addr, size_t len);
+/** tcp_send_zc(), as stream_send() is tcp_send(). */
+ssize_t stream_send_zc(struct stream *s, struct tcp_zc *zc, uint32_t skip, unsigned int flags);
+/** tcp_zc_close(). */
+void stream_zc_close(struct stream *s, struct tcp_zc *zc);
 /** Events of poll(2) that hold now. */
 short stream_revents(struct stream *s);
 /** Bytes to read, bytes not acknowledged, of these not sent yet, the urgent mark. -EINVAL: listens

@@ -117,30 +117,28 @@ tcp_send_room(const struct tcp_conn *conn)
 	return likely(conn->opt.notsent_lowat == 0) ? room : unsent_room(conn, room);
 }
 
-ssize_t
-tcp_send(struct tcp_conn *conn, const struct iovec *iov, int iovcnt, size_t skip,
-		unsigned int flags)
+/* What every send begins with: 0 and the room there is, or why nothing can be sent. */
+static ssize_t
+send_begin(struct tcp_conn *conn, uint32_t *room)
 {
-	uint32_t room = tcp_send_room(conn);
-	size_t asked = 0;
-	ssize_t sent;
-	int i, ret = send_refused(conn);
+	int ret = send_refused(conn);
 
 	if (unlikely(ret != 0))
 		return ret;
-	for (i = 0; i < iovcnt; i++)
-		asked += iov[i].iov_len;
-	if (asked <= skip)
-		return 0;
-	asked -= skip;
-	if (room == 0) {
+	*room = tcp_send_room(conn);
+	if (*room == 0) {
 		conn->flags |= F_WANT_SPACE;
 		return -EAGAIN;
 	}
 	if (unlikely(conn->mtu_retry != 0))
 		conn_widen(conn);
-	sent = sndq_append(conn, iov, iovcnt, skip, (uint32_t)RTE_MIN(asked, (size_t)room),
-			(flags & TCP_SEND_MORE) == 0);
+	return 0;
+}
+
+/* And ends with: so many bytes of those asked for were queued, and go as far as they may. */
+static ssize_t
+send_end(struct tcp_conn *conn, ssize_t sent, size_t asked, unsigned int flags)
+{
 	if (unlikely(sent <= 0)) {
 		conn->flags |= F_WANT_SPACE;
 		/* with nothing in flight no acknowledgement makes room: the caller tries again */
@@ -158,6 +156,40 @@ tcp_send(struct tcp_conn *conn, const struct iovec *iov, int iovcnt, size_t skip
 	}
 	output(conn);
 	return sent;
+}
+
+ssize_t
+tcp_send(struct tcp_conn *conn, const struct iovec *iov, int iovcnt, size_t skip,
+		unsigned int flags)
+{
+	size_t asked = 0;
+	ssize_t sent;
+	uint32_t room;
+	int i;
+
+	for (i = 0; i < iovcnt; i++)
+		asked += iov[i].iov_len;
+	if (asked <= skip)
+		return send_refused(conn);
+	asked -= skip;
+	sent = send_begin(conn, &room);
+	if (unlikely(sent != 0))
+		return sent;
+	sent = sndq_append(conn, iov, iovcnt, skip, (uint32_t)RTE_MIN(asked, (size_t)room),
+			(flags & TCP_SEND_MORE) == 0);
+	return send_end(conn, sent, asked, flags);
+}
+
+ssize_t
+tcp_send_zc(struct tcp_conn *conn, struct tcp_zc *zc, uint32_t skip, unsigned int flags)
+{
+	uint32_t room;
+	ssize_t sent = send_begin(conn, &room);
+
+	if (unlikely(sent != 0))
+		return sent;
+	sent = sndq_lend(conn, zc, skip, room, (flags & TCP_SEND_MORE) == 0);
+	return sent == -ESTALE ? sent : send_end(conn, sent, zc->len - skip, flags);
 }
 
 void
@@ -242,6 +274,8 @@ tcp_close(struct tcp_conn *conn)
 		return;
 	}
 	conn->flags |= F_ORPHAN;
+	/* nobody will be told any more when memory may be used again */
+	sndq_own(conn);
 	switch (conn->state) {
 	case TCP_S_SYN_RECEIVED:
 		/* as RFC 9293 3.10.4 has it nothing was sent: there is nothing to finish */

@@ -66,6 +66,8 @@ tcp_engine_create(const struct tcp_config *config, struct tcp_engine **engine)
 	TAILQ_INIT(&e->due);
 	TAILQ_INIT(&e->dead);
 	TAILQ_INIT(&e->ended);
+	TAILQ_INIT(&e->zc);
+	e->zc_at = UINT64_MAX;
 	for (i = 0; i < RTE_DIM(e->listeners); i++)
 		LIST_INIT(&e->listeners[i]);
 	wheel_init(&e->wheel, 0);
@@ -117,6 +119,7 @@ tcp_engine_destroy(struct tcp_engine *engine)
 		free(conn);
 	}
 	table_fini(&engine->conns);
+	zc_fini(engine);
 	buffers_fini(engine);
 	free(engine);
 }

@@ -193,7 +193,8 @@ lend(struct sndq *q, uint32_t i, uint32_t n)
 	return first;
 }
 
-/* A copy of one piece, or an empty buffer for a FIN alone. */
+/* A copy of one piece, or an empty buffer for a FIN alone. The first time only of a short piece
+ * that is the application's. */
 static struct rte_mbuf *
 copy(struct tcp_conn *conn, const struct seg *s)
 {
@@ -202,9 +203,30 @@ copy(struct tcp_conn *conn, const struct seg *s)
 	if (m == NULL || s->len == 0)
 		return m;
 	/* a piece never exceeds the room of a buffer of this pool */
-	memcpy(rte_pktmbuf_append(m, s->len), (const uint8_t *)s->m->buf_addr + s->off, s->len);
-	COUNT(conn->engine, retransmit_copies);
+	memcpy(rte_pktmbuf_append(m, s->len),
+			s->lent ? seg_lent(s) : (const uint8_t *)s->m->buf_addr + s->off, s->len);
+	if ((s->flags & SEG_SENT) != 0)
+		COUNT(conn->engine, retransmit_copies);
 	return m;
+}
+
+/* Zero-copy data are joined where they lie behind one another; what is sent again is copied. */
+static __rte_noinline uint32_t
+lent_run(const struct sndq *q, uint32_t i, uint32_t max, uint32_t limit)
+{
+	const struct seg *first = sndq_at(q, i);
+	uint32_t k, total = 0;
+
+	if ((first->flags & SEG_SENT) != 0 || first->len < ZC_PIECE_MIN)
+		return 1;
+	for (k = 0; k < max && i + k < q->n; k++) {
+		const struct seg *s = sndq_at(q, i + k);
+
+		if (total + s->len > limit || !s->lent || s->zc != first->zc)
+			break;
+		total += s->len;
+	}
+	return RTE_MAX(k, 1u);
 }
 
 uint32_t
@@ -213,10 +235,13 @@ segment_run(const struct tcp_conn *conn, uint32_t i, uint32_t max, uint32_t limi
 	const struct sndq *q = &conn->sndq;
 	uint32_t k, total = 0;
 
+	if (unlikely(sndq_at(q, i)->lent))
+		return lent_run(q, i, max, limit);
+
 	for (k = 0; k < max && i + k < q->n; k++) {
 		const struct seg *s = sndq_at(q, i + k);
 
-		if (total + s->len > limit || s->m == NULL || rte_mbuf_refcnt_read(s->m) != 1)
+		if (total + s->len > limit || !seg_alone(s))
 			break;
 		total += s->len;
 		if ((s->flags & SEG_FIN) != 0) {
@@ -290,8 +315,10 @@ segment_data(struct tcp_conn *conn, uint32_t i, uint32_t n)
 	options_of(conn, conn->rcvq.n_ooo != 0 && data + 12 + 8 * SACK_MAX <= conn->snd_mss_base,
 			&o);
 	hdr_len = TCP_HDR_MIN + opts_len(&o);
-	if (s->m != NULL && rte_mbuf_refcnt_read(s->m) == 1)
+	if (likely(seg_alone(s)))
 		m = lend(q, i, n);
+	else if (s->lent && fresh && s->len >= ZC_PIECE_MIN)
+		m = zc_packet(conn, i, n, data);
 	else
 		m = copy(conn, s);
 	if (unlikely(m == NULL))

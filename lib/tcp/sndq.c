@@ -116,6 +116,12 @@ piece_data(const struct seg *s)
 	return (uint8_t *)s->m->buf_addr + s->off;
 }
 
+static inline const uint8_t *
+piece_bytes(const struct seg *s)
+{
+	return unlikely(s->lent) ? seg_lent(s) : piece_data(s);
+}
+
 static uint16_t
 piece_max(const struct tcp_conn *conn)
 {
@@ -157,8 +163,7 @@ fill_last(struct tcp_conn *conn, struct source *src, uint32_t len, uint16_t max)
 	if (q->n == q->n_sent)
 		return 0;
 	s = sndq_at(q, q->n - 1);
-	if ((s->flags & SEG_FIN) != 0 || s->m == NULL || s->len >= max ||
-			rte_mbuf_refcnt_read(s->m) != 1)
+	if ((s->flags & SEG_FIN) != 0 || s->len >= max || !seg_alone(s))
 		return 0;
 	room = RTE_MIN((uint32_t)(max - s->len), (uint32_t)(s->m->buf_len - s->off - s->len));
 	room = RTE_MIN(room, charge_left(conn));
@@ -223,6 +228,107 @@ sndq_append(struct tcp_conn *conn, const struct iovec *iov, int iovcnt, size_t s
 	return done;
 }
 
+/* A buffer that was sent may still be linked to the next one's: each is freed alone. */
+static inline void
+free_data(struct tcp_conn *conn, struct seg *s)
+{
+	if (unlikely(s->lent))
+		zc_put(conn->engine, s->zc);
+	else if (s->m != NULL)
+		rte_pktmbuf_free_seg(s->m);
+	s->m = NULL;
+	s->lent = s->lent_end = false;
+}
+
+/* The last piece, if it has not been sent and ends where these bytes go on. */
+static uint32_t
+lend_last(struct tcp_conn *conn, const struct tcp_zc *zc, uint32_t len, uint16_t max)
+{
+	struct sndq *q = &conn->sndq;
+	struct seg *s = q->n > q->n_sent ? sndq_at(q, q->n - 1) : NULL;
+
+	if (s == NULL || !s->lent || s->zc != zc || s->len >= max)
+		return 0;
+	len = RTE_MIN(len, (uint32_t)(max - s->len));
+	len = RTE_MIN(len, charge_left(conn));
+	s->len = (uint16_t)(s->len + len);
+	q->bytes += len;
+	q->charge += len;
+	return len;
+}
+
+static uint32_t
+lend_new(struct tcp_conn *conn, struct tcp_zc *zc, uint32_t len, uint16_t max)
+{
+	uint32_t done = 0;
+
+	len = RTE_MIN(len, new_room(conn, max));
+	if (reserve(&conn->sndq, (len + max - 1) / max) != 0)
+		return 0;
+	while (done < len) {
+		uint16_t part = (uint16_t)RTE_MIN(len - done, (uint32_t)max);
+		struct seg *s = push(conn, NULL, part, 0);
+
+		s->zc = zc;
+		s->lent = true;
+		zc->pieces++;
+		done += part;
+	}
+	return done;
+}
+
+ssize_t
+sndq_lend(struct tcp_conn *conn, struct tcp_zc *zc, uint32_t skip, uint32_t max, bool push_it)
+{
+	struct sndq *q = &conn->sndq;
+	uint16_t size = piece_max(conn);
+	uint32_t len = RTE_MIN(zc->len - skip, max), done;
+	struct seg *s;
+
+	if (size < ZC_PIECE_MIN)
+		return -ESTALE;
+	if (!zc->placed) {
+		zc->seq = end_seq(conn) - skip;
+		zc->placed = true;
+	}
+	if (zc->seq + skip != end_seq(conn))
+		return -ESTALE;
+	if (q->n > q->n_sent)
+		sndq_at(q, q->n - 1)->flags &= (uint8_t)~SEG_OPEN;
+	done = lend_last(conn, zc, len, size);
+	if (done != 0)
+		sndq_at(q, q->n - 1)->flags &= (uint8_t)~SEG_PUSH;
+	if (done < len)
+		done += lend_new(conn, zc, len - done, size);
+	if (done == 0)
+		return -ENOBUFS;
+	s = sndq_at(q, q->n - 1);
+	s->flags |= push_it ? SEG_PUSH : SEG_OPEN;
+	s->lent_end = true;
+	/* a short last one leaves in a packet of its own, and is copied */
+	if (s->len < ZC_PIECE_MIN && q->n - q->n_sent > 1)
+		sndq_at(q, q->n - 2)->lent_end = true;
+	return done;
+}
+
+void
+sndq_own(struct tcp_conn *conn)
+{
+	for (uint32_t i = 0; i < conn->sndq.n; i++) {
+		struct seg *s = sndq_at(&conn->sndq, i);
+		struct rte_mbuf *m;
+
+		if (likely(!s->lent))
+			continue;
+		if (buffers_data(conn->engine, &m, 1) == 0)
+			return;
+		memcpy((uint8_t *)m->buf_addr + RTE_PKTMBUF_HEADROOM, seg_lent(s), s->len);
+		free_data(conn, s);
+		s->m = m;
+		s->off = RTE_PKTMBUF_HEADROOM;
+	}
+}
+
 int
 sndq_fin(struct tcp_conn *conn)
 {
@@ -270,7 +376,9 @@ sndq_split(struct tcp_conn *conn, uint32_t i, uint16_t len)
 		return -ENOMEM;
 	s = sndq_at(q, i);
 	rest = s->len - len;
-	if (rest != 0) {
+	if (rest != 0 && s->lent) {
+		s->zc->pieces++;
+	} else if (rest != 0) {
 		/* of the reserve for the first only, which everything waits for */
 		if (i == 0)
 			m = buffer_bare(conn->engine);
@@ -278,13 +386,16 @@ sndq_split(struct tcp_conn *conn, uint32_t i, uint16_t len)
 			m = NULL;
 		if (m == NULL)
 			return -ENOBUFS;
-		memcpy((uint8_t *)m->buf_addr + RTE_PKTMBUF_HEADROOM, piece_data(s) + len, rest);
+		memcpy((uint8_t *)m->buf_addr + RTE_PKTMBUF_HEADROOM, piece_bytes(s) + len, rest);
 	}
 	open_gap(q, i);
 	s = sndq_at(q, i);
 	tail = sndq_at(q, i + 1);
 	*tail = *s;
-	tail->m = m;
+	if (likely(!s->lent) || rest == 0) {
+		tail->m = m;
+		tail->lent = tail->lent_end = false;
+	}
 	tail->seq = s->seq + len;
 	tail->len = rest;
 	tail->off = RTE_PKTMBUF_HEADROOM;
@@ -298,18 +409,11 @@ sndq_split(struct tcp_conn *conn, uint32_t i, uint16_t len)
 	return 0;
 }
 
-/* A buffer that was sent may still be linked to the next one's: each is freed alone. */
-static inline void
-free_data(struct seg *s)
-{
-	if (s->m != NULL)
-		rte_pktmbuf_free_seg(s->m);
-	s->m = NULL;
-}
-
 static __rte_noinline void
-trim_part(struct sndq *q, struct seg *s, uint32_t gone)
+trim_part(struct tcp_conn *conn, struct seg *s, uint32_t gone)
 {
+	struct sndq *q = &conn->sndq;
+
 	gone = RTE_MIN(gone, (uint32_t)s->len);
 	s->seq += gone;
 	s->off = (uint16_t)(s->off + gone);
@@ -317,7 +421,7 @@ trim_part(struct sndq *q, struct seg *s, uint32_t gone)
 	q->bytes -= gone;
 	q->charge -= gone;
 	if (s->len == 0)
-		free_data(s);
+		free_data(conn, s);
 }
 
 void
@@ -330,10 +434,10 @@ sndq_trim(struct tcp_conn *conn, uint32_t una)
 
 		if (seq_gt(seg_end(s), una)) {
 			if (unlikely(seq_lt(s->seq, una)))
-				trim_part(q, s, una - s->seq);
+				trim_part(conn, s, una - s->seq);
 			return;
 		}
-		free_data(s);
+		free_data(conn, s);
 		q->bytes -= s->len;
 		q->charge -= s->len + SEG_CHARGE;
 		q->head++;
@@ -367,7 +471,7 @@ sndq_free(struct tcp_conn *conn)
 	struct sndq *q = &conn->sndq;
 
 	for (uint32_t i = 0; i < q->n; i++)
-		free_data(sndq_at(q, i));
+		free_data(conn, sndq_at(q, i));
 	release_ring(q);
 	memset(q, 0, sizeof(*q));
 }

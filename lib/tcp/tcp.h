@@ -17,6 +17,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/queue.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 
@@ -153,10 +154,13 @@ struct tcp_config {
 	struct tcp_ops ops;
 	void *ctx;
 	struct rte_mempool *tx_pool; /**< RTE_PKTMBUF_HEADROOM of 128 at least in front of data */
-	uint64_t seed;	       /**< of everything random and of the secrets; 0: from the system */
-	uint32_t conn_extra;   /**< bytes behind each connection, for tcp_extra() */
-	uint32_t max_conns;    /**< 0: no limit but memory */
-	uint32_t syn_rate;     /**< SYNs/s a listener takes, VMA_TCP_MAX_SYN_RATE; 0: all */
+	uint64_t seed;	     /**< of everything random and of the secrets; 0: from the system */
+	uint32_t conn_extra; /**< bytes behind each connection, for tcp_extra() */
+	uint32_t max_conns;  /**< 0: no limit but memory */
+	uint32_t syn_rate;   /**< SYNs/s a listener takes, VMA_TCP_MAX_SYN_RATE; 0: all */
+	/** Buffers of a packet with which zero-copy data end, so that the device tells when it has
+	 * sent them (port_driver.tx_tells); 0: it need not. */
+	uint16_t zc_tells;
 	uint32_t tso_max;      /**< bytes of one segment handed out, 0: one MSS each */
 	uint32_t time_wait_ms; /**< 2 MSL; 0: 60,000 */
 	bool multi_seg;	       /**< output takes chained buffers */
@@ -242,6 +246,36 @@ bool tcp_key_in_use(const struct tcp_engine *engine, const struct tcp_key *key);
  */
 ssize_t tcp_send(struct tcp_conn *conn, const struct iovec *iov, int iovcnt, size_t skip,
 		unsigned int flags);
+/**
+ * Bytes of the application's that are sent from where they lie. The memory of this structure is the
+ * caller's, and is in use from tcp_zc_open() until done().
+ */
+struct tcp_zc {
+	/** The engine's reference, and one of every packet on its way that has bytes of these. */
+	struct rte_mbuf_ext_shared_info shared;
+	const uint8_t *base;
+	uint32_t len;
+	/** The engine's: where the first byte is in the stream, and pieces that refer to these. */
+	uint32_t seq, pieces;
+	bool placed;
+	TAILQ_ENTRY(tcp_zc) next;
+	/**
+	 * Nothing refers to the bytes any more: the peer has them, or the connection has ended, and
+	 * no packet with them is left. Called once, in the order in which they were given, by
+	 * whoever is in the engine; when the engine goes first, by whoever frees the last packet.
+	 */
+	void (*done)(struct tcp_zc *zc);
+};
+/** @param base not to be changed before done() */
+void tcp_zc_open(struct tcp_zc *zc, const void *base, uint32_t len, void (*done)(struct tcp_zc *));
+/**
+ * As tcp_send() of what follows the first @p skip bytes, without a copy; with multi_seg only. What
+ * is sent again is copied then, so the bytes are to be readable until done().
+ * @return as tcp_send(); -ESTALE: somebody else's bytes came between, the rest has to be copied
+ */
+ssize_t tcp_send_zc(struct tcp_conn *conn, struct tcp_zc *zc, uint32_t skip, unsigned int flags);
+/** No more of it will be sent: done() is called when what was is done with, perhaps at once. */
+void tcp_zc_close(struct tcp_engine *engine, struct tcp_zc *zc);
 /**
  * As if it were sent: a segment is made and goes as far as the device, and the connection stays as
  * it is, sequence numbers and timers (VMA_SND_FLAGS_DUMMY).

@@ -295,19 +295,23 @@ enum {
 	SEG_FORGOT = 0x80,  /**< was SACKED, and perhaps dropped: what comes later tells no time */
 };
 /**
- * A piece of the send queue: at most one segment (snd_mss) and one buffer of data. 32 bytes, in one
- * array in order of sequence numbers, so that looking through the scoreboard is a walk over few
- * cache lines and finding a number is a binary search.
+ * A piece of the send queue: at most one segment (snd_mss) and one buffer of data, or bytes of the
+ * application's. 32 bytes, in one array in order of sequence numbers, so that looking through the
+ * scoreboard is a walk over few cache lines and finding a number is a binary search.
  */
 struct seg {
-	struct rte_mbuf *m; /**< NULL: a FIN alone */
-	uint64_t sent_at;   /**< the last time */
+	union {
+		struct rte_mbuf *m; /**< NULL: a FIN alone */
+		struct tcp_zc *zc;  /**< with lent: the bytes lie there */
+	};
+	uint64_t sent_at; /**< the last time */
 	uint32_t seq;
 	uint16_t len;  /**< bytes of data */
 	uint16_t off;  /**< of the data from m->buf_addr */
 	uint8_t flags; /**< SEG_* */
 	uint8_t times; /**< transmissions, saturating */
-	uint16_t zero;
+	bool lent;     /**< zero copy */
+	bool lent_end; /**< one of the last that one call gave: the device is to tell of it */
 	uint32_t skip; /**< SEG_SACKED: so many from here on are, at least; 0 is 1 */
 };
 _Static_assert(sizeof(struct seg) == 32, "two a cache line");
@@ -321,6 +325,9 @@ struct sndq {
 	uint32_t charge; /**< what counts against sndbuf: bytes, and SEG_CHARGE a piece */
 };
 #define SEG_CHARGE 64u
+/** Shorter pieces are copied on their way out: the parts of a packet that is to be told of would be
+ * so short that drivers copy them into descriptors, and then they count for nothing. */
+#define ZC_PIECE_MIN 512u
 
 static inline struct seg *
 sndq_at(const struct sndq *q, uint32_t i)
@@ -337,6 +344,32 @@ seg_end(const struct seg *s)
 {
 	return s->seq + seg_seqs(s);
 }
+static inline const uint8_t *
+seg_lent(const struct seg *s)
+{
+	return s->zc->base + (s->seq - s->zc->seq);
+}
+/** Nobody else looks at its buffer: it can be sent from there, or be written to. */
+static inline bool
+seg_alone(const struct seg *s)
+{
+	return !s->lent && s->m != NULL && rte_mbuf_refcnt_read(s->m) == 1;
+}
+/**
+ * The same without a copy: pieces that refer to @p zc, from its byte @p skip on.
+ * @return bytes, less than asked when sndbuf ends; -ENOBUFS for none at all; -ESTALE
+ */
+ssize_t sndq_lend(struct tcp_conn *conn, struct tcp_zc *zc, uint32_t skip, uint32_t max, bool push);
+/** Copy what is the application's into buffers of our own, as far as there are any. */
+void sndq_own(struct tcp_conn *conn);
+/** zerocopy.c: packets of the queue have dropped a piece of it. */
+void zc_put(struct tcp_engine *engine, struct tcp_zc *zc);
+/** Tell of those that nothing refers to any more. */
+void zc_settle(struct tcp_engine *engine);
+void zc_fini(struct tcp_engine *engine);
+/** A packet's data: pieces @p i to i + n - 1, which segment_run() allows, behind an empty buffer
+ * for the header. NULL: no buffers */
+struct rte_mbuf *zc_packet(struct tcp_conn *conn, uint32_t i, uint32_t n, uint32_t bytes);
 /**
  * Copy data to the end: first into the room of the last piece while that is unsent, then into new
  * pieces of at most snd_mss bytes.
@@ -618,6 +651,8 @@ struct tcp_engine {
 	uint32_t challenge_count;
 	struct train train;
 	struct reserve reserve;
+	TAILQ_HEAD(, tcp_zc) zc; /**< acknowledged or given up, and perhaps on the device's way */
+	uint64_t zc_at;		 /**< when to look whether they still are; UINT64_MAX: none is */
 };
 
 static inline uint64_t

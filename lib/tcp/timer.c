@@ -219,12 +219,14 @@ tcp_timers(struct tcp_engine *engine)
 	while ((e = wheel_take(&engine->wheel, engine->now)) != NULL)
 		run((struct tcp_conn *)((char *)e - offsetof(struct tcp_conn, timer)));
 	output_due(engine);
+	if (unlikely(engine->zc_at <= engine->now))
+		zc_settle(engine);
 	engine_reap(engine);
-	return wheel_next(&engine->wheel);
+	return tcp_next_timer(engine);
 }
 
 uint64_t
 tcp_next_timer(const struct tcp_engine *engine)
 {
-	return wheel_next(&engine->wheel);
+	return RTE_MIN(wheel_next(&engine->wheel), engine->zc_at);
 }

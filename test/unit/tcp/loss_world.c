@@ -185,6 +185,8 @@ world_open(void **state)
 	memset(&w, 0, sizeof(w));
 	w.engine.config.tx_pool = world_pool;
 	w.engine.now = START;
+	TAILQ_INIT(&w.engine.zc);
+	w.engine.zc_at = UINT64_MAX;
 	conn->engine = &w.engine;
 	conn->state = TCP_S_ESTABLISHED;
 	conn->flags = F_SACK | F_TS;
