@@ -40,6 +40,7 @@ enum kind { FLAG, NUMBER, NUMBER64, REAL, TEXT };
 	X(size, NUMBER, 64, 0, 1 << 20, "BYTES", \
 		"UDP payload: sent, and expected by a cyclic profile; of a write, read or question") \
 	X(reverse, FLAG, 0, 0, 0, "", "stream: who connects receives; to be said at both ends") \
+	X(zerocopy, FLAG, 0, 0, 0, "", "stream, rr: MSG_ZEROCOPY, from EAL's memory; --size=10240 and more") \
 	X(batch, NUMBER, 64, 1, TP_BATCH_MAX, "N", "packets a call may bring or take") \
 	X(stride_bytes, NUMBER, 0, 0, 65535, "BYTES", \
 		"payload of the cyclic profile; 0: --size")                                           \

@@ -83,7 +83,8 @@ unsigned int tp_accept(struct tp_worker *w, uint32_t listener);
 int tp_conn_socket(struct tp_worker *w, int flags, struct sockaddr_in *to);
 
 /* tcp_turn.c */
-int tp_pattern_make(uint32_t size);
+/** @param eals in EAL's memory, from which every device sends */
+int tp_pattern_make(uint32_t size, bool eals);
 void tp_pattern_free(void);
 /** What is at that byte of a connection, and --size bytes more. */
 const uint8_t *tp_pattern_at(uint64_t position);

@@ -95,6 +95,8 @@ tp_conn_add(struct tp_worker *w, int fd, uint32_t events)
 	}
 	c = &w->conns[w->n_unused > 0 ? w->unused[--w->n_unused] : w->n_conns++];
 	tp_calls->setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	if (w->tp->args.zerocopy)
+		tp_calls->setsockopt(fd, SOL_SOCKET, SO_ZEROCOPY, &on, sizeof(on));
 	*c = (struct tp_conn){ .fd = fd, .wants_out = (events & EPOLLOUT) != 0 };
 	__atomic_store_n(&w->opened, w->opened + 1, __ATOMIC_RELAXED);
 	if (w->epfd >= 0 && watch(w, (uint64_t)(c - w->conns), fd, events) != 0)

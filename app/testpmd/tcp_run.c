@@ -243,7 +243,8 @@ tp_tcp_open(struct tp *tp)
 	bool failed = false;
 	uint32_t i;
 
-	if (tp_pattern_make(tp->args.size) != 0 || start_threads(tp) != 0) {
+	if (tp_pattern_make(tp->args.size, tp->args.zerocopy && !tp->args.kernel) != 0 ||
+			start_threads(tp) != 0) {
 		fprintf(stderr, "dpvma-testpmd: no memory\n");
 		return -1;
 	}

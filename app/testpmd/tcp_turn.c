@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <rte_malloc.h>
 #include <rte_cycles.h>
 
 #include "calls.h"
@@ -19,6 +20,7 @@
 #define ACCEPT_EVERY 256 /* turns between looks at the listener */
 
 static uint8_t *pattern;
+static bool pattern_is_eals;
 
 const uint8_t *
 tp_pattern_at(uint64_t position)
@@ -27,11 +29,12 @@ tp_pattern_at(uint64_t position)
 }
 
 int
-tp_pattern_make(uint32_t size)
+tp_pattern_make(uint32_t size, bool eals)
 {
 	uint32_t x = 1, i;
 
-	pattern = malloc(PERIOD + size);
+	pattern_is_eals = eals;
+	pattern = eals ? rte_malloc("pattern", PERIOD + size, 0) : malloc(PERIOD + size);
 	if (pattern == NULL)
 		return -1;
 	for (i = 0; i < PERIOD + size; i++) {
@@ -44,7 +47,10 @@ tp_pattern_make(uint32_t size)
 void
 tp_pattern_free(void)
 {
-	free(pattern);
+	if (pattern_is_eals)
+		rte_free(pattern);
+	else
+		free(pattern);
 	pattern = NULL;
 }
 
@@ -93,7 +99,9 @@ tp_want_out(struct tp_worker *w, struct tp_conn *c, bool out)
 ssize_t
 tp_put(struct tp_worker *w, struct tp_conn *c, uint32_t len)
 {
-	ssize_t n = tp_calls->send(c->fd, tp_pattern_at(c->out), len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	/* the pattern stays as it is: nobody waits for what the error queue tells, in one range */
+	const int flags = MSG_DONTWAIT | MSG_NOSIGNAL | (w->tp->args.zerocopy ? MSG_ZEROCOPY : 0);
+	ssize_t n = tp_calls->send(c->fd, tp_pattern_at(c->out), len, flags);
 
 	if (likely(n > 0)) {
 		c->out += (uint64_t)n;

@@ -59,6 +59,7 @@ struct tp_args {
 	bool check;
 	bool quiet;
 	bool reverse;
+	bool zerocopy;
 	bool no_request;
 	bool kernel;
 };

@@ -157,9 +157,10 @@ int net_route(const struct net_way *way, struct net_dst *d);
  * Adds headers, computes or offloads checksums, fragments what exceeds the MTU when DF is off.
  * Chains are made one buffer where the port does not take them.
  *
- * A TCP packet with RTE_MBUF_F_TX_TCP_SEG, l4_len and tso_segsz set is cut by the device into
- * segments of tso_segsz bytes, which with their headers must fit the MTU; only on a port with
- * caps.tx_tso. All of its IP packet is at most 65,535 bytes.
+ * A TCP packet with RTE_MBUF_F_TX_TCP_SEG, l4_len and tso_segsz set is cut into segments of
+ * tso_segsz bytes, which with their headers must fit the MTU; by the device on a port with
+ * caps.tx_tso, else by software, but for those that would have to wait for a neighbour. All of its
+ * IP packet is at most 65,535 bytes.
  *
  * Takes all packets. While the neighbour is being resolved a few packets wait with it (the rest
  * dropped and counted), as RFC 1122 2.3.2.2 asks.

@@ -331,6 +331,14 @@ struct rte_mbuf *fragment_input(struct ring *ring, struct rte_mbuf *m, struct ne
 void fragment_timers(struct ring *ring, uint64_t now);
 /** Send a frame whose IP packet exceeds @p mtu. False when it could not be sent whole. */
 bool fragment_send(struct ring *ring, struct rte_mbuf *frame, uint16_t l2_len, uint16_t mtu);
+/**
+ * Send a frame with TCP data of several segments (l2_len, l3_len, l4_len, tso_segsz and
+ * RTE_MBUF_F_TX_TCP_SEG set) as segments.
+ * @param offload the device sums them
+ * @return 1 when all were accepted, else 0
+ */
+uint16_t segment_send(
+		const struct net_dst *d, struct ring *ring, struct rte_mbuf *frame, bool offload);
 /** @} */
 
 /** @name Routes and path MTU */

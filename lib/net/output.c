@@ -78,10 +78,27 @@ put_headers(const struct net_dst *d, struct rte_mbuf *m, uint16_t id)
 			(uint32_t)d->hdr_sum + ip->total_length + ip->packet_id);
 }
 
+/* A packet of several segments, of which each fits the way, and all of it is an IP packet. */
+static inline bool
+has_segments(const struct net_dst *d, const struct rte_mbuf *m)
+{
+	uint16_t l3 = d->hdr_len - d->l2_len;
+
+	return (m->ol_flags & RTE_MBUF_F_TX_TCP_SEG) != 0 && m->tso_segsz != 0 &&
+			m->pkt_len > m->l4_len && m->l4_len + m->tso_segsz <= d->mtu - l3 &&
+			m->pkt_len + l3 <= UINT16_MAX;
+}
+
+/* Identifications are counted up from the first. */
+static uint16_t
+ids_of(const struct net_dst *d, const struct rte_mbuf *m, uint16_t id)
+{
+	return d->df ? id : net_ip_id((uint16_t)((m->pkt_len - m->l4_len) / m->tso_segsz + 1));
+}
+
 /*
- * The device makes segments of it: it counts identifications up from the first and sums every
- * header, and the transport's pseudo header is summed without its length.
- * Returns false when no segment fits the way, or all of it no IP packet.
+ * The device makes segments of it and sums every header; the transport's pseudo header is summed
+ * without its length. Returns false when it cannot.
  */
 static __rte_noinline bool
 output_tso(const struct net_dst *d, struct rte_mbuf *m, uint16_t id)
@@ -89,11 +106,9 @@ output_tso(const struct net_dst *d, struct rte_mbuf *m, uint16_t id)
 	uint16_t l3 = d->hdr_len - d->l2_len;
 	struct rte_ipv4_hdr *ip;
 
-	if (unlikely(!d->port->caps.tx_tso || m->tso_segsz == 0 || m->pkt_len <= m->l4_len ||
-			    m->l4_len + m->tso_segsz > d->mtu - l3 || m->pkt_len + l3 > UINT16_MAX))
+	if (unlikely(!d->port->caps.tx_tso || !has_segments(d, m)))
 		return false;
-	if (!d->df)
-		id = net_ip_id((uint16_t)((m->pkt_len - m->l4_len) / m->tso_segsz + 1));
+	id = ids_of(d, m, id);
 	*rte_pktmbuf_mtod_offset(m, uint16_t *, checksum_at(IPPROTO_TCP)) = net_fold(d->pseudo_sum);
 	m->ol_flags |= RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IP_CKSUM | RTE_MBUF_F_TX_TCP_CKSUM;
 	m->l2_len = d->l2_len;
@@ -118,12 +133,25 @@ output_one_buffer(struct ring *ring, struct rte_mbuf *m)
 	return NULL;
 }
 
+/* The same by software. Returns packets accepted, 0 or 1. */
+static __rte_noinline uint16_t
+output_gso(const struct net_dst *d, struct ring *ring, struct rte_mbuf *m, uint16_t id)
+{
+	m->ol_flags |= RTE_MBUF_F_TX_IPV4;
+	m->l2_len = d->l2_len;
+	m->l3_len = d->hdr_len - d->l2_len;
+	put_headers(d, m, ids_of(d, m, id));
+	return segment_send(d, ring, m, checksum_offloaded(d));
+}
+
 /* Longer than the way allows. Returns packets accepted, 0 or 1. */
 static __rte_noinline uint16_t
 output_big(const struct net_dst *d, struct ring *ring, struct rte_mbuf *m, uint16_t id)
 {
 	uint32_t total = m->pkt_len + d->hdr_len - d->l2_len;
 
+	if (!d->port->caps.tx_tso && has_segments(d, m))
+		return output_gso(d, ring, m, id);
 	if (d->df || total > UINT16_MAX || (m->ol_flags & RTE_MBUF_F_TX_TCP_SEG) != 0) {
 		net_count_tx(ring, RING_STAT_tx_too_big, 1);
 		rte_pktmbuf_free(m);

@@ -60,8 +60,8 @@ struct port_driver {
 	 * than that at the end of a burst stay where they are until more is sent. 0: it frees at
 	 * once. */
 	uint16_t tx_tells;
-	uint32_t vendor;      /**< of devices that programs know by number: IEEE's of the vendor, as
-			       *   verbs tell it; 0: such programs know none of them */
+	uint32_t vendor; /**< of devices that programs know by number: IEEE's of the vendor, as
+			  *   verbs tell it; 0: such programs know none of them */
 	/** Device arguments to add to those given for the device (EAL started by us), "" for none.
 	 */
 	void (*devargs)(const char *given, char *extra, size_t len);

@@ -21,6 +21,8 @@
 	X(tx_bytes, "bytes of those packets, from the Ethernet header")                            \
 	X(tx_tso, "of those packets, TCP packets that the device cuts into segments (VMA_TSO)")    \
 	X(tx_tso_segs, "segments that the device makes of them")                                   \
+	X(tx_gso, "TCP packets that librte_gso cut into segments, as the device cuts none")        \
+	X(tx_gso_segs, "segments made of them")                                                    \
 	X(tx_full, "packets dropped because the transmit queue was full")                          \
 	X(tx_no_mbuf, "packets not sent for want of a transmit buffer (VMA_TX_BUFS)")              \
 	X(tx_no_neighbour, "packets dropped because their next hop did not answer")                \

@@ -337,11 +337,96 @@ tso_refused(void **state)
 	assert_int_equal(net_output(&d, &ring0, m, 1), 1);
 	assert_int_equal(sent[n_sent - 1].len, 65535 + 14);
 	port0.caps.tx_tso = false; /* never in fragments */
-	m[0] = large(9000, 1448, 12);
+	m[0] = large(9000, 1449, 12);
 	assert_int_equal(net_output(&d, &ring0, m, 1), 0);
-	m[0] = large(100, 50, 12);
-	assert_int_equal(net_output(&d, &ring0, m, 1), 0);
-	assert_int_equal(TX(tx_too_big), 6);
+	assert_int_equal(TX(tx_too_big), 5);
+}
+
+/* One packet cut by software against the same cut as a device does it. */
+static void
+gso_as_tso(uint16_t len, uint16_t segsz, uint8_t options, bool df, bool chains, bool offload)
+{
+	static struct sent part[32];
+	unsigned int n, i, id;
+	struct rte_mbuf *m;
+	struct net_dst d;
+
+	n_sent = 0;
+	can_tso();
+	meet(&d, df);
+	n_sent = 0;
+	m = large(len, segsz, options);
+	assert_int_equal(net_output(&d, &ring0, &m, 1), 1);
+	n = sent_cut(&sent[0], part, RTE_DIM(part));
+	port0.caps.tx_tso = false;
+	port0.caps.tx_multi_seg = chains;
+	if (!offload)
+		port0.caps.tx_offloads = 0;
+	meet(&d, df);
+	n_sent = 0;
+	m = large(len, segsz, options);
+	assert_int_equal(net_output(&d, &ring0, &m, 1), 1);
+	assert_int_equal(n_sent, n);
+	for (i = 0; i < n; i++) {
+		assert_int_equal((sent[i].flags & RTE_MBUF_F_TX_TCP_CKSUM) != 0, offload);
+		assert_true((sent[i].flags & RTE_MBUF_F_TX_TCP_SEG) == 0);
+		assert_true(sent_good(&sent[i]));
+		assert_int_equal(sent[i].len, part[i].len);
+		/* they differ in the identification and what sums it, no more */
+		id = rte_be_to_cpu_16(sent_ip(&sent[i])->packet_id) -
+				rte_be_to_cpu_16(sent_ip(&sent[0])->packet_id);
+		assert_int_equal(id, i);
+		sent_ip(&sent[i])->packet_id = sent_ip(&part[i])->packet_id;
+		sent_ip(&sent[i])->hdr_checksum = sent_ip(&part[i])->hdr_checksum;
+		if (offload)
+			sent_tcp(&sent[i])->cksum = sent_tcp(&part[i])->cksum;
+		assert_memory_equal(sent[i].b, part[i].b, part[i].len);
+	}
+}
+
+static void
+gso(void **state)
+{
+	uint64_t packets = 0;
+
+	(void)state;
+	for (unsigned int how = 0; how < 8; how++) {
+		bool df = how & 1, chains = how & 2, offload = how & 4;
+
+		gso_as_tso(9000, 1448, 12, df, chains, offload);
+		gso_as_tso(9000, 1000, 0, df, chains, offload);
+		gso_as_tso(1449, 1448, 12, df, chains, offload); /* a last one of a byte */
+		packets += 3;
+	}
+	assert_int_equal(TX(tx_gso), packets);
+	assert_int_equal(TX(tx_gso_segs), 8 * (7 + 9 + 2));
+	assert_int_equal(TX(tx_tso), 0); /* which room ring counts */
+}
+
+/* Without buffers for the segments the packet is lost, counted, and nothing else. */
+static void
+gso_no_buffers(void **state)
+{
+	static struct rte_mbuf *taken[65536];
+	unsigned int left, chains;
+	struct rte_mbuf *m;
+	struct net_dst d;
+
+	(void)state;
+	for (chains = 0; chains < 2; chains++) {
+		port0.caps.tx_multi_seg = chains != 0;
+		meet(&d, true);
+		n_sent = 0;
+		m = large(9000, 1448, 12);
+		left = rte_mempool_avail_count(pool) - 5;
+		assert_true(left < RTE_DIM(taken));
+		assert_int_equal(rte_pktmbuf_alloc_bulk(pool, taken, left), 0);
+		assert_int_equal(net_output(&d, &ring0, &m, 1), 0);
+		rte_pktmbuf_free_bulk(taken, left);
+		assert_int_equal(n_sent, 0);
+		assert_int_equal(TX(tx_no_mbuf), chains + 1);
+	}
+	assert_int_equal(TX(tx_gso), 0);
 }
 
 static void
@@ -499,8 +584,8 @@ main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
 	const struct CMUnitTest tests[] = { T(reset), T(never_reset), T(reset_limit), T(ecn),
-		T(tso), T(tso_ids), T(tso_refused), T(chains), T(chain_waits), T(no_buffer),
-		T(coalesced), T(both_ways) };
+		T(tso), T(tso_ids), T(tso_refused), T(gso), T(gso_no_buffers), T(chains),
+		T(chain_waits), T(no_buffer), T(coalesced), T(both_ways) };
 
 	return cmocka_run_group_tests(tests, world_start, world_stop);
 }

@@ -16,6 +16,7 @@ from wires import HERE, THERE, Cable, Memif
 
 SECONDS = 2
 MANY = 100
+TSO_MEAN = 4 # segments of a packet, at least; what 32 KB a call make are 23
 
 
 def agent(wire, addr):
@@ -47,16 +48,28 @@ def pair(wire, mode, *options, active=()):
     return results
 
 
+def segmented(wire, sender):
+    """Who sends in bulk has the device cut large packets, where it can and may."""
+    packets, segs = (sum(ring["counters"][name] for ring in sender["counters"]["rings"])
+                     for name in ("tx_tso", "tx_tso_segs"))
+    if not wire.tso:
+        equal((packets, segs), (0, 0), "packets for the device to cut")
+        return ""
+    check(packets > 100 and segs / packets > TSO_MEAN, f"{segs} segments of {packets} packets")
+    return f", {segs / packets:.1f} segments a packet"
+
+
 def streams(wire):
     for n, reverse in ((1, False), (1, True), (20, False)):
         waits, goes = pair(wire, "stream", "--size=32768", *(["--reverse"] if reverse else []),
                            active=[f"--sockets={n}"])
         text = f"{n} connections, reverse {reverse}"
+        tso = segmented(wire, waits if reverse else goes)
         waits, goes = waits["modes"][0], goes["modes"][0]
         equal((waits["connections"], goes["connections"]), (n, n), text)
         if not reverse: # else who receives leaves with data on the way
             equal(waits["bytes"], goes["bytes"], f"{text}: received and sent")
-        print(f"   stream, {text}: {goes['gbit_per_second']:.2f} Gbit/s", flush=True)
+        print(f"   stream, {text}: {goes['gbit_per_second']:.2f} Gbit/s{tso}", flush=True)
 
 
 def questions(wire):
@@ -92,8 +105,13 @@ def cable_streams():
     streams(Cable("streams"))
 
 
+def cable_streams_no_tso():
+    streams(Cable("streams0", tso=False))
+
+
 def cable_questions():
     questions(Cable("questions"))
 
 
-main(memif_cases, memif_streams, memif_questions, cable_cases, cable_streams, cable_questions)
+main(memif_cases, memif_streams, memif_questions, cable_cases, cable_streams,
+     cable_streams_no_tso, cable_questions)

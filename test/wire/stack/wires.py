@@ -22,6 +22,8 @@ def core(addr):
 class Memif:
     """Two ends in one namespace; bond: of two memifs, the PMD's arguments but for its slaves."""
 
+    tso = False
+
     def __init__(self, name, bond=None):
         self.space, self.name, self.bond = Space(), name, bond
 
@@ -46,9 +48,9 @@ class Cable:
     and no kernel's address.
     """
 
-    def __init__(self, name, bond=None, devargs=""):
+    def __init__(self, name, bond=None, devargs="", tso=True):
         need_tun()
-        self.bond, self.devargs = bond, devargs
+        self.bond, self.devargs, self.tso = bond, devargs, tso
         self.cable = f"dpvma-test-{os.getpid()}-{name}"
         self.spaces = {}
         for addr in (HERE, THERE):
@@ -62,7 +64,7 @@ class Cable:
     def at(self, addr):
         slaves = [f"0000:0{3 + i}:00.0" for i in range(1 if self.bond is None else 2)]
         eal = f"-l {core(addr)}" + "".join(f" -a {s}{self.devargs}" for s in slaves)
-        env = {"LD_PRELOAD": PROGRAMS["connectx"], "DPVMA_QUEUES": "1"}
+        env = {"LD_PRELOAD": PROGRAMS["connectx"], "DPVMA_QUEUES": "1", "VMA_TSO": str(int(self.tso))}
         if self.bond is None:
             env.update(CONNECTX_NETDEV="nic0", CONNECTX_WIRE=f"shm:{self.cable}")
         else:
