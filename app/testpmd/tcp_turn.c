@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <rte_malloc.h>
 #include <rte_cycles.h>
+#include <rte_malloc.h>
 
 #include "calls.h"
 #include "tcp.h"

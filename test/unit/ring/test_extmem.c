@@ -327,6 +327,42 @@ reader_end(struct ring *ring, void *reader)
 }
 
 /* A ring that others depend on outlives its sockets: their memory is let go of all the same. */
+/* What a ring sends from without a copy: see enum port_sends_from. */
+static void
+test_sends_from(void **state)
+{
+	char *own = rte_malloc(NULL, 2 * PAGE, PAGE);
+	uint32_t key;
+
+	(void)state;
+	assert_non_null(own);
+	port->caps.tx_multi_seg = true;
+	driver.sends_from = PORT_SENDS_REGISTERED;
+	assert_false(ring_sends_from(a, area, PAGE));
+	assert_int_equal(ring_memory_add(a, area + PAGE, 2 * PAGE, &key), 0);
+	assert_int_equal(ring_memory_add(a, area + 3 * PAGE, PAGE, &key), 0);
+	assert_true(ring_sends_from(a, area + PAGE, 2 * PAGE));
+	assert_true(ring_sends_from(a, area + 2 * PAGE + 1, PAGE - 1));
+	assert_false(ring_sends_from(a, area + PAGE - 1, 2));
+	assert_false(ring_sends_from(a, area + PAGE, 2 * PAGE + 1)); /* two ranges are two keys */
+	assert_false(ring_sends_from(a, area + PAGE, 0));
+	assert_false(ring_sends_from(a, area + PAGE, SIZE_MAX));
+	assert_false(ring_sends_from(b, area + PAGE, PAGE)); /* another ring's */
+	assert_true(ring_sends_from(b, own, 2 * PAGE));
+	assert_int_equal(ring_memory_del(a, area + PAGE, 2 * PAGE), 0);
+	assert_false(ring_sends_from(a, area + PAGE, PAGE));
+	assert_true(ring_sends_from(a, area + 3 * PAGE, PAGE));
+	driver.sends_from = PORT_SENDS_OWN;
+	assert_false(ring_sends_from(a, area + 3 * PAGE, PAGE));
+	assert_false(ring_sends_from(a, own, PAGE));
+	driver.sends_from = PORT_SENDS_ANY;
+	assert_true(ring_sends_from(a, area, PAGE));
+	port->caps.tx_multi_seg = false; /* headers lie elsewhere */
+	assert_false(ring_sends_from(a, area, PAGE));
+	assert_int_equal(ring_memory_del(a, area + 3 * PAGE, PAGE), 0);
+	rte_free(own);
+}
+
 static void
 test_let_go(void **state)
 {
@@ -421,6 +457,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_overlap_pages, up, down),
 		cmocka_unit_test_setup_teardown(test_overlap_keys, up, down),
 		cmocka_unit_test_setup_teardown(test_nothing_to_map, up, down),
+		cmocka_unit_test_setup_teardown(test_sends_from, up, down),
 		cmocka_unit_test_setup_teardown(test_let_go, up, down),
 		cmocka_unit_test_setup_teardown(test_physical, up, down),
 		cmocka_unit_test_setup_teardown(test_gone, up, down),
