@@ -347,8 +347,9 @@ static void
 gso_as_tso(uint16_t len, uint16_t segsz, uint8_t options, bool df, bool chains, bool offload)
 {
 	static struct sent part[32];
-	unsigned int n, i, id;
 	struct rte_mbuf *m;
+	unsigned int n, i;
+	uint16_t first;
 	struct net_dst d;
 
 	n_sent = 0;
@@ -367,19 +368,19 @@ gso_as_tso(uint16_t len, uint16_t segsz, uint8_t options, bool df, bool chains, 
 	m = large(len, segsz, options);
 	assert_int_equal(net_output(&d, &ring0, &m, 1), 1);
 	assert_int_equal(n_sent, n);
+	first = rte_be_to_cpu_16(sent_ip(&sent[0])->packet_id);
 	for (i = 0; i < n; i++) {
 		assert_int_equal((sent[i].flags & RTE_MBUF_F_TX_TCP_CKSUM) != 0, offload);
 		assert_true((sent[i].flags & RTE_MBUF_F_TX_TCP_SEG) == 0);
 		assert_true(sent_good(&sent[i]));
 		assert_int_equal(sent[i].len, part[i].len);
 		/* they differ in the identification and what sums it, no more */
-		id = rte_be_to_cpu_16(sent_ip(&sent[i])->packet_id) -
-				rte_be_to_cpu_16(sent_ip(&sent[0])->packet_id);
-		assert_int_equal(id, i);
+		assert_int_equal(rte_be_to_cpu_16(sent_ip(&sent[i])->packet_id),
+				(uint16_t)(first + i));
 		sent_ip(&sent[i])->packet_id = sent_ip(&part[i])->packet_id;
 		sent_ip(&sent[i])->hdr_checksum = sent_ip(&part[i])->hdr_checksum;
-		if (offload)
-			sent_tcp(&sent[i])->cksum = sent_tcp(&part[i])->cksum;
+		if (offload) /* sent_good() has seen to the sum that the device finishes */
+			memcpy(sent[i].b + 50, part[i].b + 50, 2);
 		assert_memory_equal(sent[i].b, part[i].b, part[i].len);
 	}
 }
