@@ -11,6 +11,12 @@
  * - It registers memory by virtual address. By physical ones EAL would have every striding buffer,
  *   which is longer than a huge page, lie in one piece of memory.
  * - It asks for a completion when 32 buffers were sent since the last one, and frees none before.
+ * - LRO wants scatter, and has all queues of the port use the scalar burst. A frame put together
+ *   lies in the strides of one buffer, which must hold it and the headroom, or else MPRQ is off;
+ *   its last bytes may be copied to a second mbuf, where they lie in the headroom of the next stride.
+ *   Without strides every frame, however short, takes the descriptors of the longest. How long a
+ *   frame may get is the least that any queue since the device was opened allowed, and a queue
+ *   without LRO allows one segment: LRO is asked for from the first start on, or never again.
  * - A port takes buffers from one pool, sized as in queue_bytes(), and mbufs for every descriptor.
  */
 #include <errno.h>
@@ -37,6 +43,12 @@
  */
 #define BUFFER_LOG_MIN 14
 #define BUFFER_LOG_MAX 25
+
+/* Without strides: buffers of one frame put together, a power of two (the PMD would take 32), and
+ * frames that the queue holds at least.
+ */
+#define LRO_BUFFERS_MAX 8u
+#define LRO_FRAMES_MIN 512u
 
 /* Defaults of the PMD. */
 #define STRIDES_LOG_DEFAULT 6
@@ -195,6 +207,30 @@ queue_bytes(const struct port *port, uint16_t n_queues, uint16_t rx_desc)
 	return buffers * size;
 }
 
+/* By ethdev: it had queues without LRO. */
+static bool lro_spoilt[RTE_MAX_ETHPORTS];
+
+static void
+configure(struct port *port, struct rte_eth_conf *conf)
+{
+	if ((conf->rxmode.offloads & RTE_ETH_RX_OFFLOAD_TCP_LRO) == 0)
+		lro_spoilt[port->id] = true;
+}
+
+static uint32_t
+lro_size(const struct port *port, uint16_t rx_desc, uint32_t room, uint32_t max)
+{
+	uint32_t stride, strides, buffers = LRO_BUFFERS_MAX;
+
+	if (lro_spoilt[port->id])
+		return 0;
+	if (wants_mprq(port, &stride, &strides) && rx_desc > strides)
+		return RTE_MIN(max, stride * strides - RTE_PKTMBUF_HEADROOM);
+	while (buffers > 1 && rx_desc / buffers < LRO_FRAMES_MIN)
+		buffers /= 2;
+	return RTE_MIN(max, buffers * room);
+}
+
 static bool
 striding(const struct port *port, uint32_t *stride, uint32_t *strides)
 {
@@ -202,9 +238,10 @@ striding(const struct port *port, uint32_t *stride, uint32_t *strides)
 
 	if (!wants_mprq(port, stride, strides))
 		return false;
-	/* the PMD says what it does in the end: "MPRQ", "MPRQ Vector SSE", "Scalar", ... */
+	/* the PMD says what it does in the end: "Multi-Packet RQ", "MPRQ Vector SSE", "Scalar" */
 	return rte_eth_rx_burst_mode_get(port->id, 0, &mode) == 0 &&
-			strstr(mode.info, "MPRQ") != NULL;
+			(strstr(mode.info, "MPRQ") != NULL ||
+					strstr(mode.info, "Multi-Packet RQ") != NULL);
 }
 
 static struct port_driver mlx5 = {
@@ -222,5 +259,8 @@ static struct port_driver mlx5 = {
 	.striding = striding,
 	.striding_desc = striding_desc,
 	.queue_bytes = queue_bytes,
+	.configure = configure,
+	.lro_size = lro_size,
+	.lro_whole = true,
 };
 PORT_DRIVER_REGISTER(mlx5)

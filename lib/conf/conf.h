@@ -137,6 +137,13 @@ enum conf_mem {
 	CONF_MEM_HUGE = 2,
 };
 
+/** DPVMA_LRO. */
+enum conf_lro {
+	CONF_LRO_AUTO,
+	CONF_LRO_OFF,
+	CONF_LRO_ON,
+};
+
 /** DPVMA_VMA_ABI. */
 enum conf_vma_abi {
 	CONF_VMA_ABI_A,

@@ -179,7 +179,8 @@ CONF_BOOL(rx_poll_on_tx_tcp, VMA_RX_POLL_ON_TX_TCP, 0, 0,
 	"Poll the receive ring in each TCP send, for acknowledgements; 0: in one after which nobody has "
 	"polled it for 20 us.")
 CONF_INT(gro_streams_max, VMA_GRO_STREAMS_MAX, 32, 0, INT_MAX, "streams", CONF_F_CLAMP,
-	"TCP streams whose segments are put together in one poll; 0: none. 0 with VMA_SOCKETXTREME.")
+	"TCP streams of a burst whose segments are put together; 0: none, nor by the port (DPVMA_LRO). "
+	"0 with VMA_SOCKETXTREME.")
 CONF_BOOL(tcp_3t_rules, VMA_TCP_3T_RULES, 0, 0,
 	"Steer connections by local address and port only: one rule for all of a port number.")
 CONF_BOOL(udp_3t_rules, VMA_UDP_3T_RULES, 1, 0,
@@ -321,6 +322,9 @@ CONF_INT(mprq_stride, DPVMA_MPRQ_STRIDE, 2048, 64, 8192, "bytes", CONF_F_POW2,
 	"Stride of multi-packet receive buffers (mlx5).")
 CONF_INT(mprq_strides, DPVMA_MPRQ_STRIDES, 1024, 8, 65536, "strides", CONF_F_POW2,
 	"Strides of a multi-packet receive buffer (mlx5).")
+CONF_ENUM(lro, DPVMA_LRO, conf_lro, CONF_LRO_AUTO, conf_words_lro, 0,
+	"Large receive offload: the port puts segments of a TCP stream together. auto: not with "
+	"VMA_GRO_STREAMS_MAX=0.")
 CONF_ENUM(vma_abi, DPVMA_VMA_ABI, conf_vma_abi, CONF_VMA_ABI_B, conf_words_vma_abi, 0,
 	"Family of the <mellanox/vma_extra.h> that the program was compiled with, as its function table "
 	"has another layout in each.")

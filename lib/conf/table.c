@@ -123,6 +123,14 @@ static const struct conf_word conf_words_mem[] = {
 	{ 0, NULL, NULL },
 };
 
+static const struct conf_word conf_words_lro[] = {
+	{ CONF_LRO_AUTO, "auto",
+			"where the ring that starts the port is of TCP and none is cyclic" },
+	{ CONF_LRO_OFF, "off", "never" },
+	{ CONF_LRO_ON, "on", "wherever the port can" },
+	{ 0, NULL, NULL },
+};
+
 static const struct conf_word conf_words_vma_abi[] = {
 	{ CONF_VMA_ABI_A, "A", "releases 8.8.2 to 8.9.5, 176 bytes" },
 	{ CONF_VMA_ABI_B, "B", "9.0.1 to 9.2.2, 184 bytes, and the header that comes with dpvma" },

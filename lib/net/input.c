@@ -45,6 +45,10 @@ net_parse(struct ring *ring, struct rte_mbuf *m, struct net_packet *pkt)
 
 	if (likely(parse_fast(&c, m, pkt)))
 		return NET_TRANSPORT;
+	if (parse_chain(&c, m, pkt)) {
+		net_coalesced(ring, m, pkt);
+		return NET_TRANSPORT;
+	}
 	return net_parse_slow(ring, m, pkt);
 }
 
@@ -251,6 +255,26 @@ add_run(struct run *runs, uint16_t n, const struct flow_key *key, uint16_t at)
 	return n + 1;
 }
 
+/* Runs of segments become shorter, and all that follows moves up. */
+static __rte_noinline void
+gro(struct ring *ring, uint32_t streams, struct rte_mbuf **pkts, struct run *runs, uint16_t n)
+{
+	uint16_t i, at = 0;
+
+	for (i = 0; i < n; i++) {
+		struct run *r = &runs[i];
+
+		if (at != r->first)
+			memmove(&pkts[at], &pkts[r->first], r->n * sizeof(*pkts));
+		r->first = at;
+		if (r->n > 1 && r->key->proto == IPPROTO_TCP && streams != 0) {
+			r->n = net_gro(ring, &pkts[at], r->n);
+			streams--;
+		}
+		at += r->n;
+	}
+}
+
 /* rx_lock held; n <= CHUNK. Returns the bytes of the packets as they came. */
 static inline uint64_t
 input_chunk(struct ring *ring, const struct context *c, struct rte_mbuf **pkts, uint16_t n)
@@ -261,6 +285,7 @@ input_chunk(struct ring *ring, const struct context *c, struct rte_mbuf **pkts, 
 	const uint8_t *pattern = NULL; /* of the last run */
 	uint64_t bytes = 0;
 	uint16_t i, k = 0, r = 0;
+	bool tcp = false;
 
 	for (i = 0; i < n && i < AHEAD; i++)
 		prefetch_packet(pkts[i], c->head);
@@ -277,15 +302,22 @@ input_chunk(struct ring *ring, const struct context *c, struct rte_mbuf **pkts, 
 		}
 		if (likely(parse_fast(c, m, &pkt[r]))) {
 			pattern = pattern_of(m, &pkt[r]);
+		} else if (parse_chain(c, m, &pkt[r])) {
+			net_coalesced(ring, m, &pkt[r]);
+			pattern = NULL;
 		} else {
 			m = net_slow(ring, m, &pkt[r]);
 			if (m == NULL)
 				continue;
 			pattern = NULL;
 		}
+		tcp |= pkt[r].key.proto == IPPROTO_TCP;
 		r = add_run(runs, r, &pkt[r].key, k);
 		good[k++] = m;
 	}
+	/* a run of one packet each is nothing to put together */
+	if (k > r && tcp && c->gro != 0)
+		gro(ring, c->gro, good, runs, r);
 	if (likely(k > 0))
 		deliver(ring, good, runs, r);
 	return bytes;

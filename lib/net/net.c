@@ -17,6 +17,7 @@
 
 struct net_port net_ports[PORT_MAX];
 uint16_t net_prefetch = RTE_CACHE_LINE_SIZE;
+uint32_t net_gro_streams;
 pthread_mutex_t net_lock = PTHREAD_MUTEX_INITIALIZER;
 _Atomic uint64_t net_now;
 
@@ -160,6 +161,7 @@ net_init(void)
 	memset(net_ports, 0, sizeof(net_ports));
 	net_random_seed(rte_rand());
 	net_prefetch = (uint16_t)conf()->rx_prefetch_bytes;
+	net_gro_streams = (uint32_t)conf()->gro_streams_max;
 	if (net_now == 0)
 		net_now = clock_ms();
 	rc = fragment_init();

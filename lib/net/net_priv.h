@@ -108,6 +108,7 @@ extern pthread_mutex_t net_lock;
 extern _Atomic uint64_t net_now;
 
 /** VMA_RX_PREFETCH_BYTES as it was at the start. */
+extern uint32_t net_gro_streams; /**< VMA_GRO_STREAMS_MAX */
 extern uint16_t net_prefetch;
 
 static inline void
@@ -164,6 +165,16 @@ struct rte_mbuf *net_slow(struct ring *ring, struct rte_mbuf *m, struct net_pack
 enum net_slow_kind { NET_SLOW_ARP = 1, NET_SLOW_FRAGMENT, NET_SLOW_ICMP, NET_SLOW_IGMP };
 /** All checks that there are; net_parse() tries the short way first. */
 enum net_verdict net_parse_slow(struct ring *ring, struct rte_mbuf *m, struct net_packet *pkt);
+/**
+ * A segment is good, and its packet may be of many (RTE_MBUF_F_RX_LRO), which are counted: its
+ * tx_offload tells the lengths of the headers and, as tso_segsz, the data bytes of one of them.
+ */
+void net_coalesced(struct ring *ring, struct rte_mbuf *m, const struct net_packet *pkt);
+/**
+ * Put segments of a run, all of one flow and good, together (gro.c). @return packets left of
+ * @p n, the first ones of @p pkts
+ */
+uint16_t net_gro(struct ring *ring, struct rte_mbuf **pkts, uint16_t n);
 /** After reassembly: the transport header and its checksum. */
 enum net_verdict net_parse_transport(struct ring *ring, struct rte_mbuf *m, struct net_packet *pkt);
 /** A good datagram without a flow: counted, answered where that is ours to do, freed. */

@@ -77,6 +77,29 @@ unfinished(const struct port *port, const struct rte_udp_hdr *udp, bool is_udp, 
 	return field == pseudo;
 }
 
+/* How large the segments of a coalesced one were, without headers, is the transport's to know. */
+void
+net_coalesced(struct ring *ring, struct rte_mbuf *m, const struct net_packet *pkt)
+{
+	const struct port *port = ring->port;
+	uint32_t off = pkt->l2_len + pkt->l3_len, data, segs, size = 0;
+
+	if ((m->ol_flags & RTE_MBUF_F_RX_LRO) != 0 && pkt->key.proto == IPPROTO_TCP) {
+		size = m->tso_segsz;
+		data = pkt->l4_len - rte_pktmbuf_mtod_offset(m, const uint8_t *, off)[12] / 16u * 4;
+		if (size != 0 && port->driver != NULL && port->driver->lro_whole) {
+			segs = RTE_MAX(m->pkt_len / size, 1u);
+			size = (data + segs - 1) / segs;
+		} else if (size == 0) {
+			/* not said: full ones by the MTU, whose headers have no options */
+			size = RTE_MIN(data, (uint32_t)port->mtu - NET_IPV4_LEN - TCP_HDR_MIN);
+		}
+		COUNT(ring, lro_packets);
+		STAT_ADD(&ring->stats, RING, lro_segs, size != 0 ? (data + size - 1) / size : 1);
+	}
+	m->tx_offload = rte_mbuf_tx_offload(pkt->l2_len, pkt->l3_len, 0, size, 0, 0, 0);
+}
+
 enum net_verdict
 net_parse_transport(struct ring *ring, struct rte_mbuf *m, struct net_packet *pkt)
 {
@@ -84,7 +107,7 @@ net_parse_transport(struct ring *ring, struct rte_mbuf *m, struct net_packet *pk
 	const struct rte_ipv4_hdr *ip;
 	const struct rte_udp_hdr *udp;
 	bool is_udp = pkt->key.proto == IPPROTO_UDP;
-	uint16_t len = pkt->l4_len, segsz;
+	uint16_t len = pkt->l4_len;
 
 	if (len < (is_udp ? NET_UDP_LEN : TCP_HDR_MIN) ||
 			!net_pull(m, off + (is_udp ? NET_UDP_LEN : TCP_HDR_MIN)))
@@ -122,10 +145,8 @@ net_parse_transport(struct ring *ring, struct rte_mbuf *m, struct net_packet *pk
 	pkt->l4_len = len;
 	pkt->key.lport = udp->dst_port;
 	pkt->key.rport = udp->src_port;
-	/* how large the segments of a coalesced one were is the transport's to know */
-	segsz = (m->ol_flags & RTE_MBUF_F_RX_LRO) != 0 ? m->tso_segsz : 0;
-	m->tx_offload = rte_mbuf_tx_offload(pkt->l2_len, pkt->l3_len, 0, segsz, 0, 0, 0);
 	net_trim(m, off + len);
+	net_coalesced(ring, m, pkt);
 	return NET_TRANSPORT;
 
 bad_length:

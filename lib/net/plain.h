@@ -28,6 +28,7 @@ struct context {
 	uint64_t mac, src_bits;
 	uint64_t trusted; /* flags that pass although they are not GOOD */
 	uint16_t head;	  /* VMA_RX_PREFETCH_BYTES */
+	uint32_t gro;	  /* streams whose segments are put together here */
 };
 
 static __rte_always_inline struct context
@@ -38,7 +39,8 @@ context_of(const struct ring *ring)
 	return (struct context){ .mac = np->mac,
 		.src_bits = np->src_bits,
 		.trusted = ring->port->trusts_sender ? 0 : UINT64_MAX,
-		.head = net_prefetch };
+		.head = net_prefetch,
+		.gro = ring->port->caps.lro ? 0 : net_gro_streams };
 }
 
 static __rte_always_inline bool
@@ -82,10 +84,24 @@ set_lengths(struct rte_mbuf *m, uint16_t l2, uint16_t l4)
 	}
 }
 
-/* All checks of the plain datagram or segment at once; false for whatever is not one, or not good.
+/* The same of a packet of several buffers, which comes without padding or goes the long way. */
+static __rte_always_inline bool
+is_plain_chain(const struct context *c, const struct rte_mbuf *m)
+{
+	uint64_t said = m->ol_flags & SAID;
+
+	if (m->data_len < MIN_FRAME)
+		return false;
+	return (said & (GOOD | RTE_MBUF_F_RX_VLAN_STRIPPED)) == GOOD || said == c->trusted;
+}
+
+/*
+ * All checks of the plain datagram or segment at once; false for whatever is not one, or not good.
+ * @p chain: of a segment only, which may have several buffers and be put together of many; its
+ * tx_offload is left to the caller.
  */
 static __rte_always_inline bool
-parse_fast(const struct context *c, struct rte_mbuf *m, struct net_packet *pkt)
+parse_plain(const struct context *c, struct rte_mbuf *m, struct net_packet *pkt, bool chain)
 {
 	static const union {
 		uint8_t b[8];
@@ -98,7 +114,7 @@ parse_fast(const struct context *c, struct rte_mbuf *m, struct net_packet *pkt)
 	const struct rte_udp_hdr *udp;
 	uint8_t src0;
 
-	if (unlikely(!is_plain(c, m)))
+	if (unlikely(!(chain ? is_plain_chain(c, m) : is_plain(c, m))))
 		return false;
 	memcpy(&type, p + 12, sizeof(type));
 	if (type != RTE_BE16(RTE_ETHER_TYPE_IPV4)) {
@@ -118,16 +134,21 @@ parse_fast(const struct context *c, struct rte_mbuf *m, struct net_packet *pkt)
 		return false;
 	udp = (const struct rte_udp_hdr *)(ip + 1);
 	total = rte_be_to_cpu_16(ip->total_length);
-	if (unlikely(total > m->data_len - l2))
+	if (chain) {
+		if (total + l2 != m->pkt_len || ip->next_proto_id != IPPROTO_TCP)
+			return false;
+	} else if (unlikely(total > m->data_len - l2)) {
 		return false;
-	if (likely(ip->next_proto_id == IPPROTO_UDP)) {
+	}
+	if (!chain && likely(ip->next_proto_id == IPPROTO_UDP)) {
 		len = rte_be_to_cpu_16(udp->dgram_len);
 		if (!datagram_fits(len, total))
 			return false;
 	} else if (ip->next_proto_id == IPPROTO_TCP) {
 		len = total - NET_IPV4_LEN;
-		if (!tcp_fits((const struct rte_tcp_hdr *)udp, total) ||
-				(m->ol_flags & RTE_MBUF_F_RX_LRO) != 0)
+		if (chain ? !tcp_fits((const struct rte_tcp_hdr *)udp, m->data_len - l2)
+			  : !tcp_fits((const struct rte_tcp_hdr *)udp,
+					    total) || (m->ol_flags & RTE_MBUF_F_RX_LRO) != 0)
 			return false;
 	} else {
 		return false;
@@ -152,8 +173,23 @@ parse_fast(const struct context *c, struct rte_mbuf *m, struct net_packet *pkt)
 	pkt->l2_len = l2;
 	pkt->l3_len = NET_IPV4_LEN;
 	pkt->l4_len = len;
-	set_lengths(m, l2, len);
+	if (!chain)
+		set_lengths(m, l2, len);
 	return true;
+}
+
+static __rte_always_inline bool
+parse_fast(const struct context *c, struct rte_mbuf *m, struct net_packet *pkt)
+{
+	return parse_plain(c, m, pkt, false);
+}
+
+/* A segment in several buffers, or put together by the device. */
+static __rte_always_inline bool
+parse_chain(const struct context *c, struct rte_mbuf *m, struct net_packet *pkt)
+{
+	return (m->nb_segs != 1 || (m->ol_flags & RTE_MBUF_F_RX_LRO) != 0) &&
+			parse_plain(c, m, pkt, true);
 }
 
 /* The headers of an untagged datagram that passed, for the next one of the same flow. */

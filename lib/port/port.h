@@ -104,6 +104,15 @@ struct port_driver {
 	uint32_t (*striding_desc)(const struct port *port);
 	/** Bytes that a receive queue of so many descriptors takes besides its mbufs. */
 	uint64_t (*queue_bytes)(const struct port *port, uint16_t n_queues, uint16_t rx_desc);
+	/**
+	 * The longest frame that segments may be put together to, of at most @p max bytes, in
+	 * queues of so many descriptors with buffers of @p room bytes behind the headroom; 0: no
+	 * LRO.
+	 */
+	uint32_t (*lro_size)(
+			const struct port *port, uint16_t rx_desc, uint32_t room, uint32_t max);
+	/** tso_segsz of a frame put together is its length, headers too, by segments. */
+	bool lro_whole;
 	TAILQ_ENTRY(port_driver) next;
 };
 void port_driver_register(struct port_driver *driver);
@@ -132,6 +141,7 @@ struct port_caps {
 	bool runtime_rx_queue; /**< a queue may be set up while the port runs */
 	bool striding;	       /**< receive queues stride: one buffer, many packets */
 	uint32_t stride, strides; /**< bytes a stride, strides a buffer; 0 without striding */
+	bool lro;		  /**< segments of a TCP stream arrive put together */
 	bool hw_timestamp;	  /**< Rx timestamps by the device */
 	bool tx_scheduled;	  /**< frames may be given a time of CLOCK_REALTIME to leave at */
 	bool tx_fast_free;	  /**< offered; never enabled, as packets have several pools */
@@ -153,6 +163,7 @@ struct port_queue_conf {
 	struct rte_mempool *pool;  /**< where received packets go */
 	bool striding;	      /**< for a cyclic ring: the device's strides, or an ordered pool */
 	uint32_t min_strides; /**< strides that must be posted at least */
+	bool lro;	      /**< for TCP, which wants its segments put together (DPVMA_LRO) */
 	/** The caller has another pool to offer: a refusal is said at level debug, no number of the
 	 * port is lowered for it.
 	 */

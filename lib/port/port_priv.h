@@ -50,6 +50,8 @@ struct port_queues {
 	uint16_t n_owned;
 	uint16_t default_rx_desc, default_tx_desc; /**< 0 until the first start */
 	struct rte_mempool *default_pool;	   /**< of ordinary rings: spares get it */
+	bool lro;				   /**< to be asked for with the next start */
+	bool lro_said;				   /**< that the port has none */
 	struct port_queue *q;			   /**< PORT_QUEUES_MAX */
 
 	/* multicast */
@@ -76,6 +78,8 @@ const struct port_driver *port_driver_of_pci(uint16_t vendor, uint16_t device);
 
 /** Read dev_info into the port; queues exist. 0 or a negative errno, said. */
 int port_probe_info(struct port *port);
+/** The port has LRO and the options allow it. */
+bool port_may_lro(const struct port *port);
 /** Start the port for a moment where it may have more than dev_info tells. */
 void port_probe_trial(struct port *port);
 /** What only a running port tells: flow rules, interrupts, striding. */

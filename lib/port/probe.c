@@ -178,6 +178,7 @@ trial_queue(struct port *port)
 		return -rte_errno;
 	qs->q[0].pool = qs->trial_pool;
 	qs->n = 1;
+	qs->lro = port_may_lro(port);
 	return 0;
 }
 
@@ -221,5 +222,7 @@ port_probe_trial(struct port *port)
 				port->name, port->queues->info.driver_name, qs->q[0].rx_desc,
 				rte_strerror(-ret));
 	}
+	/* whether the first ring gets it, is another question */
+	qs->lro = port->caps.lro = false;
 	qs->n = 0;
 }

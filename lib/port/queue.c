@@ -118,6 +118,38 @@ is_ordinary(const struct port_queue_conf *want)
 	return !want->striding && want->rx_desc == 0 && want->tx_desc == 0;
 }
 
+static __rte_noinline void
+say_no_lro(struct port *port)
+{
+	if (port->queues->lro_said)
+		return;
+	port->queues->lro_said = true;
+	LOG_WARNING("port %s has no large receive offload: DPVMA_LRO=on does nothing there",
+			port->name);
+}
+
+/*
+ * Whether the next start, for one more queue, asks for LRO. On mlx5 it takes the vector burst from
+ * all queues of the port, which costs whoever receives datagrams: so TCP has it of a port that
+ * starts for it, and no cyclic ring beside.
+ */
+static bool
+wants_lro(struct port *port, const struct port_queue_conf *want)
+{
+	const struct port_queues *qs = port->queues;
+	bool may = port_may_lro(port);
+	unsigned int i;
+
+	if (!may && conf()->lro == CONF_LRO_ON)
+		say_no_lro(port);
+	if (!may || conf()->lro == CONF_LRO_ON)
+		return may;
+	for (i = 0; i < qs->n; i++)
+		if (qs->q[i].owned && qs->q[i].striding)
+			return false;
+	return !want->striding && (want->lro || port->caps.lro);
+}
+
 static void
 fill_queue(struct port *port, uint16_t queue, const struct port_queue_conf *want)
 {
@@ -291,6 +323,7 @@ start_first(struct port *port, const struct port_queue_conf *want)
 		qs->default_pool = want->pool;
 	}
 	fill_queue(port, 0, want);
+	qs->lro = wants_lro(port, want);
 	if (conf()->queues > 0)
 		qs->n = limit;
 	else if (!ordinary)
@@ -312,14 +345,14 @@ start_first(struct port *port, const struct port_queue_conf *want)
 	qs->n_owned = 1;
 	port_probe_running(port);
 	stop_spares(port);
-	LOG_DEBUG("port %s: started with %u queue pairs of %u and %u descriptors%s%s%s%s",
+	LOG_DEBUG("port %s: started with %u queue pairs of %u and %u descriptors%s%s%s%s%s",
 			port->name, qs->n, qs->q[0].rx_desc, qs->q[0].tx_desc,
 			port->caps.flow			 ? ", flow rules"
 					: port->caps.rss ? ", RSS"
 							 : "",
 			port->caps.isolated ? ", isolated" : "",
 			port->caps.rx_interrupt ? ", interrupts" : "",
-			port->caps.striding ? ", striding" : "");
+			port->caps.striding ? ", striding" : "", port->caps.lro ? ", LRO" : "");
 	return 0;
 }
 
@@ -452,6 +485,7 @@ take_by_restart(struct port *port, int spare, const struct port_queue_conf *want
 	struct port_queues *qs = port->queues;
 	uint16_t n_before = qs->n, limit = queues_limit(port), n = qs->n, more, queue;
 	struct port_queue before;
+	bool lro = qs->lro;
 	unsigned int i;
 	int ret;
 
@@ -476,6 +510,7 @@ take_by_restart(struct port *port, int spare, const struct port_queue_conf *want
 	before = qs->q[queue];
 	for (i = n_before; i < n; i++)
 		fill_spare(port, (uint16_t)i, want->pool);
+	qs->lro = wants_lro(port, want);
 	fill_queue(port, queue, want);
 	qs->q[queue].owned = true;
 	qs->q[queue].used = false;
@@ -490,6 +525,7 @@ take_by_restart(struct port *port, int spare, const struct port_queue_conf *want
 		qs->q[queue] = before;
 		qs->q[queue].owned = false;
 		qs->n = n_before;
+		qs->lro = lro;
 		start_as_before(port);
 	}
 	if (port->started)

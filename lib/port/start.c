@@ -77,6 +77,56 @@ needs_scatter(const struct port *port)
 	return false;
 }
 
+bool
+port_may_lro(const struct port *port)
+{
+	const struct conf *c = conf();
+
+	return (port->queues->info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_TCP_LRO) != 0 &&
+			(c->lro == CONF_LRO_ON ||
+					(c->lro == CONF_LRO_AUTO && c->gro_streams_max != 0));
+}
+
+/*
+ * The shortest queue and the smallest buffers bound what all of them can hold; the queue of a
+ * trial, which is short and for no packets, does not.
+ */
+static uint32_t
+lro_size(const struct port *port)
+{
+	const struct port_queues *qs = port->queues;
+	uint32_t max = RTE_MIN(qs->info.max_lro_pkt_size, (uint32_t)UINT16_MAX), room = max;
+	uint16_t desc = UINT16_MAX;
+	unsigned int i;
+
+	for (i = 0; i < qs->n; i++) {
+		uint32_t here = rte_pktmbuf_data_room_size(qs->q[i].pool);
+
+		here -= RTE_MIN(here, (uint32_t)RTE_PKTMBUF_HEADROOM);
+		room = RTE_MIN(room, here);
+		if (qs->q[i].pool != qs->trial_pool)
+			desc = RTE_MIN(desc, qs->q[i].rx_desc);
+	}
+	return port->driver->lro_size != NULL ? port->driver->lro_size(port, desc, room, max) : max;
+}
+
+static void
+ask_for_lro(struct port *port)
+{
+	const struct rte_eth_dev_info *info = &port->queues->info;
+	struct rte_eth_rxmode *rx = &port->queues->eth_conf.rxmode;
+	uint32_t size = lro_size(port);
+
+	/* less than two segments are nothing to put together */
+	if (size < 2u * port->mtu) {
+		LOG_DEBUG("port %s: no LRO, frames would have at most %u bytes", port->name, size);
+		return;
+	}
+	rx->max_lro_pkt_size = size;
+	rx->offloads |= RTE_ETH_RX_OFFLOAD_TCP_LRO;
+	rx->offloads |= info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER;
+}
+
 static void
 make_conf(struct port *port, bool interrupts)
 {
@@ -95,6 +145,8 @@ make_conf(struct port *port, bool interrupts)
 		ec->rxmode.offloads |= info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_TIMESTAMP;
 	if (needs_scatter(port))
 		ec->rxmode.offloads |= info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER;
+	if (qs->lro)
+		ask_for_lro(port);
 	ec->txmode.offloads = info->tx_offload_capa & TX_OFFLOADS;
 	/* of use only for chains, as no buffer of ours is larger than a frame */
 	if (conf()->tso && (info->tx_offload_capa & TSO_NEEDS) == TSO_NEEDS)
@@ -109,6 +161,7 @@ make_conf(struct port *port, bool interrupts)
 		port->driver->configure(port, ec);
 	port->caps.rx_offloads = ec->rxmode.offloads;
 	port->caps.tx_offloads = ec->txmode.offloads;
+	port->caps.lro = (ec->rxmode.offloads & RTE_ETH_RX_OFFLOAD_TCP_LRO) != 0;
 	port->caps.hw_timestamp = (ec->rxmode.offloads & RTE_ETH_RX_OFFLOAD_TIMESTAMP) != 0;
 	port->caps.tx_scheduled = conf()->tx_scheduling &&
 			(ec->txmode.offloads & RTE_ETH_TX_OFFLOAD_SEND_ON_TIMESTAMP) != 0;
@@ -192,6 +245,17 @@ configure_and_start(struct port *port, bool interrupts)
 	return ret;
 }
 
+static int
+start_with_less(struct port *port)
+{
+	int ret = configure_and_start(port, true);
+
+	/* some PMDs refuse a configuration with interrupts; memory and owner would not change */
+	if (ret != 0 && ret != -ENOMEM && ret != -EBUSY)
+		ret = configure_and_start(port, false);
+	return ret;
+}
+
 int
 port_start(struct port *port)
 {
@@ -199,10 +263,13 @@ port_start(struct port *port)
 	int ret;
 
 	port_fork_watch();
-	ret = configure_and_start(port, true);
-	/* some PMDs refuse a configuration with interrupts; memory and owner would not change */
-	if (ret != 0 && ret != -ENOMEM && ret != -EBUSY)
-		ret = configure_and_start(port, false);
+	ret = start_with_less(port);
+	if (ret != 0 && port->caps.lro) {
+		qs->lro = false;
+		LOG_DEBUG("port %s: without LRO", port->name);
+		ret = start_with_less(port);
+		qs->lro = ret != 0;
+	}
 	if (ret == 0)
 		port_rss_verify(port);
 	port_fork_keep();

@@ -229,7 +229,8 @@ static int
 queue_get(struct ring_ctl *ctl)
 {
 	const struct ring_profile *profile = ring_profile_get(ctl->key.profile);
-	struct port_queue_conf queue = { .pool = pools_rx(ctl->ring.port->socket_id) };
+	struct port_queue_conf queue = { .pool = pools_rx(ctl->ring.port->socket_id),
+		.lro = ctl->ring.alloc.lro };
 	int ret = 0;
 
 	if (profile != NULL)

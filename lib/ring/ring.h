@@ -97,6 +97,7 @@ struct ring_alloc {
 	uint32_t creator;	    /**< thread id, for CONF_RING_PER_THREAD */
 	int32_t ratio;		    /**< VMA_RING_MIGRATION_RATIO_*, -1: never */
 	int32_t away;		    /**< uses in a row from elsewhere */
+	bool lro;		    /**< of TCP: a port that starts for it puts segments together */
 	struct iovec memory;	    /**< of the application, for an external profile; else empty */
 	uint64_t here;		    /**< thread, or core + 1, the ring was taken for; 0: none yet */
 };

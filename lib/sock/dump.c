@@ -29,8 +29,8 @@ print_ring(struct dump *d, struct ring *ring)
 
 	ring_stats_sum(ring, &sum);
 	if (!d->json) {
-		fprintf(d->f, "ring %u port %s queue %u: ", ring->index, ring->port->name,
-				ring->queue);
+		fprintf(d->f, "ring %u port %s queue %u%s: ", ring->index, ring->port->name,
+				ring->queue, ring->port->caps.lro ? ", LRO" : "");
 		stat_print(d->f, &stat_ring, sum.c);
 		return;
 	}

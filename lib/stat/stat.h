@@ -17,6 +17,10 @@
 	X(rx_bytes, "bytes of those packets, from the Ethernet header")                            \
 	X(rx_bursts, "receive bursts that brought at least one packet")                            \
 	X(rx_empty, "receive bursts that brought none")                                            \
+	X(lro_packets, "packets that the device had put together of several TCP segments")         \
+	X(lro_segs, "TCP segments in them")                                                        \
+	X(gro_packets, "packets put together here of several TCP segments of one burst")           \
+	X(gro_segs, "TCP segments in them")                                                        \
 	X(tx_packets, "packets given to the transmit queue")                                       \
 	X(tx_bytes, "bytes of those packets, from the Ethernet header")                            \
 	X(tx_tso, "of those packets, TCP packets that the device cuts into segments (VMA_TSO)")    \

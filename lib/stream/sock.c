@@ -133,6 +133,7 @@ stream_open(int id, stream_wake_cb wake, void *ctx, struct stream **stream)
 	rte_spinlock_init(&s->desk_lock);
 	options_default(&s->opt);
 	ring_alloc_init(&s->alloc, RING_RX, id);
+	s->alloc.lro = true;
 	*stream = s;
 	return 0;
 }

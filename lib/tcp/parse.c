@@ -45,16 +45,23 @@ reachable(const struct rte_mbuf *m, uint32_t len)
 	return likely(len <= m->data_len) || pull((struct rte_mbuf *)(uintptr_t)m, len);
 }
 
-/* Segments on the wire behind a coalesced one. */
+/* Segments on the wire behind a coalesced one. Where the device does not tell their size, it is
+ * what the connection knows of its peer's. */
 static inline void
-count_segments(struct tcp_in *in)
+count_segments(struct tcp_in *in, const struct tcp_conn *conn)
 {
+	uint32_t size = 0;
+
 	in->segs = 1;
 	in->seg_size = (uint16_t)RTE_MIN(in->len, UINT32_C(65535));
-	if (unlikely((in->m->ol_flags & RTE_MBUF_F_RX_LRO) != 0) && in->m->tso_segsz != 0 &&
-			in->len > in->m->tso_segsz) {
-		in->seg_size = in->m->tso_segsz;
-		in->segs = (uint16_t)((in->len + in->seg_size - 1) / in->seg_size);
+	if (likely((in->m->ol_flags & RTE_MBUF_F_RX_LRO) == 0))
+		return;
+	size = in->m->tso_segsz;
+	if (size == 0 && conn != NULL)
+		size = conn->rcv_mss;
+	if (size != 0 && in->len > size) {
+		in->seg_size = (uint16_t)size;
+		in->segs = (uint16_t)((in->len + size - 1) / size);
 	}
 }
 
@@ -109,7 +116,6 @@ parse(struct tcp_engine *engine, struct rte_mbuf *m, struct tcp_in *in)
 		COUNT(engine, drop_options);
 		return false;
 	}
-	count_segments(in);
 	/* the headers lie in the first buffer */
 	m->data_off += (uint16_t)(off + hdr);
 	m->data_len -= (uint16_t)(off + hdr);
@@ -164,6 +170,7 @@ input_burst(struct tcp_engine *engine, struct rte_mbuf **pkts, uint16_t n)
 		/* made or gone by a segment before it in this burst */
 		if (unlikely(conn == NULL || conn->state == TCP_S_CLOSED))
 			conn = table_find(&engine->conns, &in[i].key, in[i].hash);
+		count_segments(&in[i], conn);
 		segment_input(engine, conn, &in[i]);
 	}
 }

@@ -48,6 +48,8 @@ rcv_read_seq(const struct tcp_conn *conn)
 }
 
 /* rcvchain.c */
+/** Free what is empty, and copy together what is tiny. @return buffers from @p head to @p tail */
+unsigned int chain_pack(struct rte_mbuf **head, struct rte_mbuf **tail);
 /**
  * Leave of @p m the @p len bytes behind the first @p skip, free the rest, and copy together what is
  * tiny. @return the new head and @p tail; NULL for no byte

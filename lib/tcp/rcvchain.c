@@ -35,23 +35,20 @@ own_small(struct rte_mbuf *m)
 	m->data_len = len;
 }
 
-struct rte_mbuf *
-chain_cut(struct rte_mbuf *m, uint32_t skip, uint32_t len, struct rte_mbuf **tail)
+unsigned int
+chain_pack(struct rte_mbuf **head, struct rte_mbuf **tail)
 {
-	struct rte_mbuf *head = NULL, *last = NULL, *next;
+	struct rte_mbuf *m = *head, *last = NULL, *next;
+	unsigned int n = 0;
 
+	*head = NULL;
 	for (; m != NULL; m = next) {
 		next = m->next;
 		m->next = NULL;
-		if (skip >= m->data_len || len == 0) {
-			skip -= RTE_MIN(skip, m->data_len);
+		if (m->data_len == 0) {
 			rte_pktmbuf_free_seg(m);
 			continue;
 		}
-		m->data_off += (uint16_t)skip;
-		m->data_len = (uint16_t)RTE_MIN(m->data_len - skip, len);
-		skip = 0;
-		len -= m->data_len;
 		if (last != NULL && chain_fits(last, m)) {
 			append_copy(last, m);
 			continue;
@@ -59,12 +56,38 @@ chain_cut(struct rte_mbuf *m, uint32_t skip, uint32_t len, struct rte_mbuf **tai
 		if (next != NULL || last != NULL)
 			own_small(m);
 		if (last == NULL)
-			head = m;
+			*head = m;
 		else
 			last->next = m;
 		last = m;
+		n++;
 	}
 	*tail = last;
+	return n;
+}
+
+struct rte_mbuf *
+chain_cut(struct rte_mbuf *m, uint32_t skip, uint32_t len, struct rte_mbuf **tail)
+{
+	struct rte_mbuf *head = NULL, **link = &head, *next;
+
+	for (; m != NULL; m = next) {
+		next = m->next;
+		if (skip >= m->data_len || len == 0) {
+			skip -= RTE_MIN(skip, m->data_len);
+			m->next = NULL;
+			rte_pktmbuf_free_seg(m);
+			continue;
+		}
+		m->data_off += (uint16_t)skip;
+		m->data_len = (uint16_t)RTE_MIN(m->data_len - skip, len);
+		skip = 0;
+		len -= m->data_len;
+		*link = m;
+		link = &m->next;
+	}
+	*link = NULL;
+	chain_pack(&head, tail);
 	return head;
 }
 

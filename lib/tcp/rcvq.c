@@ -161,18 +161,44 @@ put_slow(struct tcp_conn *conn, struct rte_mbuf *m, uint32_t seq, uint32_t len, 
 	return bits;
 }
 
+/*
+ * A chain that is new and in order: what the device put together, or cut to its buffers. False:
+ * there is padding behind the data, or no room.
+ */
+static __rte_noinline bool
+put_chain(struct tcp_conn *conn, struct rte_mbuf *m, uint32_t len)
+{
+	struct rte_mbuf *tail, *s;
+	unsigned int n = 0;
+	uint32_t bytes = 0;
+
+	for (s = m; s != NULL; s = s->next) {
+		bytes += s->data_len;
+		n++;
+	}
+	if (bytes != len || !rcv_has_room(conn, n))
+		return false;
+	n = chain_pack(&m, &tail);
+	enqueue(&conn->rcvq, m, tail, n);
+	advance(conn, len);
+	return true;
+}
+
 unsigned int
 rcvq_put(struct tcp_conn *conn, struct rte_mbuf *m, uint32_t seq, uint32_t len, bool fin)
 {
 	struct rcvq *q = &conn->rcvq;
 
-	if (likely(seq == conn->rcv_nxt && m != NULL && m->next == NULL && m->data_len == len &&
-			    len != 0 && !fin && !q->fin && q->n_ooo == 0 &&
-			    seq_leq(seq + len, conn->rcv_adv) && !(conn->flags & F_URG_WAIT) &&
-			    rcv_has_room(conn, 1))) {
-		enqueue(q, m, m, 1);
-		advance(conn, len);
-		return RCVQ_IN_ORDER;
+	if (likely(seq == conn->rcv_nxt && m != NULL && len != 0 && !fin && !q->fin &&
+			    q->n_ooo == 0 && seq_leq(seq + len, conn->rcv_adv) &&
+			    !(conn->flags & F_URG_WAIT))) {
+		if (likely(m->next == NULL && m->data_len == len && rcv_has_room(conn, 1))) {
+			enqueue(q, m, m, 1);
+			advance(conn, len);
+			return RCVQ_IN_ORDER;
+		}
+		if (m->next != NULL && put_chain(conn, m, len))
+			return RCVQ_IN_ORDER;
 	}
 	return put_slow(conn, m, seq, len, fin);
 }

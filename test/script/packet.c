@@ -340,7 +340,7 @@ packet_make(struct runner *r, struct flow *flow, const struct segment *seg)
 		run_fail(r, "no buffer for an injected segment");
 		return NULL;
 	}
-	if (seg->lro > 0) {
+	if (seg->coalesced) {
 		m->ol_flags |= RTE_MBUF_F_RX_LRO;
 		m->tso_segsz = seg->lro;
 	}

@@ -235,18 +235,20 @@ static void
 parse_shape(struct cursor *c, struct segment *seg, bool in)
 {
 	while (c->error == NULL) {
-		if (in && parse_word(c, "lro"))
+		if (in && parse_word(c, "lro")) {
+			seg->coalesced = true;
 			seg->lro = (uint16_t)parse_number(c);
-		else if (in && parse_word(c, "chain"))
+		} else if (in && parse_word(c, "chain")) {
 			seg->chain = (uint16_t)parse_number(c);
-		else if (in && parse_word(c, "hdrlen"))
+		} else if (in && parse_word(c, "hdrlen")) {
 			seg->hdr_len = (int)parse_number(c);
-		else if (!in && parse_word(c, "tso"))
+		} else if (!in && parse_word(c, "tso")) {
 			seg->tso = (uint16_t)parse_number(c);
-		else if (!in && parse_word(c, "each"))
+		} else if (!in && parse_word(c, "each")) {
 			seg->each = (uint32_t)parse_number(c);
-		else
+		} else {
 			return;
+		}
 	}
 }
 

@@ -78,7 +78,8 @@ struct segment {
 	uint8_t ecn; /**< of the IP header */
 	uint32_t seq, len, ack;
 	uint32_t win, win_max, urg;
-	uint16_t lro;	/**< injected as coalesced of segments of that size; 0: not */
+	bool coalesced; /**< injected as of many segments */
+	uint16_t lro;	/**< of that size; 0: which the device does not tell */
 	uint16_t tso;	/**< expected to be split in segments of that size by the device */
 	uint32_t each;	/**< expected as many segments of that size; 0: one */
 	uint16_t chain; /**< injected in buffers of that size */

@@ -88,7 +88,7 @@ segment_print(const struct segment *seg, char *buf, size_t len)
 		add(buf, len, ">");
 	if (seg->tso > 0)
 		add(buf, len, " tso %u", seg->tso);
-	if (seg->lro > 0)
+	if (seg->coalesced)
 		add(buf, len, " lro %u", seg->lro);
 }
 

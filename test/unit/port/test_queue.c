@@ -119,6 +119,27 @@ test_one_queue(void **state)
 	assert_string_equal(test_log, "");
 }
 
+/* Asked for where there is none: said once. */
+static void
+test_no_lro(void **state)
+{
+	struct rte_mempool *pool = test_pool("lro", 2047);
+	struct port_queue_conf want = { .pool = pool, .lro = true };
+	struct port *port;
+
+	(void)state;
+	test_conf("VMA_RX_WRE=512", "VMA_TX_WRE=256", "DPVMA_QUEUES=2", "DPVMA_LRO=on", NULL);
+	init();
+	port = port_of("net_null0");
+	assert_int_equal(port_queue_get(port, &want), 0);
+	assert_int_equal(port_queue_get(port, &want), 1);
+	assert_false(port->caps.lro);
+	assert_string_equal(test_log,
+			"dpvma warning: port net_null0 has no large receive offload: "
+			"DPVMA_LRO=on does nothing there\n");
+	fini();
+}
+
 /* DPVMA_QUEUES is how many there are and how many are given; ids last over a restart. */
 static void
 test_restart(void **state)
@@ -335,6 +356,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_one_queue),
+		cmocka_unit_test(test_no_lro),
 		cmocka_unit_test(test_restart),
 		cmocka_unit_test(test_special_first),
 		cmocka_unit_test(test_packets),

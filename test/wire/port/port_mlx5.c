@@ -232,13 +232,18 @@ test_netdev(void **state)
 static void
 test_queues(void **state)
 {
-	struct port_queue_conf want = { .pool = pool };
+	struct port_queue_conf want = { .pool = pool, .lro = true };
 	struct rte_eth_rxq_info info;
 	unsigned int i;
 
 	(void)state;
-	for (i = 0; i < 4; i++)
+	assert_false(port->caps.lro);
+	for (i = 0; i < 4; i++) {
 		assert_int_equal(port_queue_get(port, &want), i);
+		/* the first is for TCP; those that come later change nothing */
+		want.lro = false;
+		assert_true(port->caps.lro);
+	}
 	assert_int_equal(port->n_queues, 4);
 	assert_int_equal(downs, 0);
 	assert_true(port->up);
@@ -301,6 +306,8 @@ test_restart(void **state)
 	assert_int_equal(ups, 1);
 	assert_true(port->n_queues > 5);
 	assert_true(port->caps.striding);
+	/* a cyclic ring takes LRO away */
+	assert_false(port->caps.lro);
 	assert_int_equal(rte_eth_rx_queue_info_get(port->id, 4, &info), 0);
 	assert_int_equal(info.nb_desc, 2048);
 	receive(2, 1000, pool);
