@@ -13,9 +13,9 @@
  * - It asks for a completion when 32 buffers were sent since the last one, and frees none before.
  * - LRO wants scatter, and has all queues of the port use the scalar burst. A frame put together
  *   lies in the strides of one buffer, which must hold it and the headroom, or else MPRQ is off;
- *   its last bytes may be copied to a second mbuf, where they lie in the headroom of the next stride.
- *   Without strides every frame, however short, takes the descriptors of the longest. How long a
- *   frame may get is the least that any queue since the device was opened allowed, and a queue
+ *   its last bytes may be copied to a second mbuf, where they lie in the headroom of the next
+ * stride. Without strides every frame, however short, takes the descriptors of the longest. How
+ * long a frame may get is the least that any queue since the device was opened allowed, and a queue
  *   without LRO allows one segment: LRO is asked for from the first start on, or never again.
  * - A port takes buffers from one pool, sized as in queue_bytes(), and mbufs for every descriptor.
  */

@@ -6,6 +6,7 @@ connections over the cable between two software ConnectX, whose rules bring each
 thread's ring. The counters of waits say so; with one ring for both threads they count.
 """
 import os
+import re
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../interop/stack"))
@@ -29,7 +30,7 @@ def met(result):
 def run(wire, mode, size, logic):
     def begin(addr, *options, **more):
         space, eal, env = wire.at(addr)
-        return Testpmd(space, eal.split(" -l ")[0] + " -l 0,1", f"--mode={mode}", "--check",
+        return Testpmd(space, re.sub(r"-l \S+", "-l 0,1", eal), f"--mode={mode}", "--check",
                        f"--size={size}", *options, ready=False, **{**env, **more})
 
     waits = begin(HERE, "--duration=60", "--linger=20")
