@@ -76,4 +76,7 @@ tp_tcp_json(const struct tp *tp, FILE *f)
 				w->count.seconds, w->opened, w->count.failed);
 	}
 	fprintf(f, "]");
+	if (tp->counters[0] != NULL && tp->counters[1] != NULL)
+		fprintf(f, ",\"run\":{\"before\":%s,\"after\":%s}", tp->counters[0],
+				tp->counters[1]);
 }

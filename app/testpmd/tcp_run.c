@@ -14,6 +14,7 @@
 #include <rte_cycles.h>
 #include <rte_lcore.h>
 
+#include "dpvma.h"
 #include "tcp.h"
 
 static pthread_barrier_t begin, end;
@@ -258,12 +259,32 @@ tp_tcp_open(struct tp *tp)
 	return failed ? -1 : 0;
 }
 
+/* Opening and closing count, too: what the run itself did is the difference. */
+static void
+counters_note(struct tp *tp, char **json)
+{
+	size_t len;
+	FILE *f;
+
+	if (tp->args.kernel || tp->args.json[0] == '\0')
+		return;
+	free(*json);
+	*json = NULL;
+	f = open_memstream(json, &len);
+	if (f == NULL)
+		return;
+	dpvma_dump_json(f);
+	fclose(f);
+}
+
 void
 tp_tcp_run(struct tp *tp)
 {
 	uint32_t i;
 
+	counters_note(tp, &tp->counters[0]);
 	do_all(tp, job_run);
+	counters_note(tp, &tp->counters[1]);
 	tp_memory_note(tp, &tp->memory_after);
 	add_up(tp);
 	memset(&tp->latency, 0, sizeof(tp->latency));
@@ -313,5 +334,7 @@ tp_tcp_close(struct tp *tp)
 	pthread_barrier_destroy(&end);
 	free(tp->workers);
 	tp->workers = NULL;
+	for (i = 0; i < RTE_DIM(tp->counters); i++)
+		free(tp->counters[i]);
 	tp_pattern_free();
 }

@@ -150,6 +150,7 @@ struct tp {
 	uint32_t n_locals, n_peers;
 	uint32_t n_conns; /**< that there were */
 	struct tp_memory memory_before, memory_after;
+	char *counters[2]; /**< JSON before and after the run itself; NULL: nobody asked */
 	struct tp_latency latency;
 };
 

@@ -21,7 +21,7 @@
 /** Looking at the clock costs as much as an empty poll: pollers do so this often. */
 #define CHECKS_PER_S 50000
 /** An engine without a look for so long is nobody's but the internal thread's. */
-#define UNATTENDED_PER_S 1000
+#define UNATTENDED_PER_S 100
 
 #define ENGINES_MAX 64 /**< that one listener has: two a port */
 
