@@ -207,6 +207,8 @@ destroy(struct sock *s)
 	if (s->wake_fd >= 0)
 		sock_own_close(s->wake_fd);
 	s->wake_fd = -1;
+	if (unlikely(s->loud))
+		kernel_forget(s);
 	s->fd = -1;
 	rte_spinlock_lock(&free_lock);
 	SLIST_INSERT_HEAD(&free_list, s, next_free);

@@ -40,6 +40,7 @@ static const struct {
 	{ "net", net_init, net_fini },
 	{ "udp", udp_init, udp_fini },
 	{ "stream", stream_init, stream_fini },
+	{ "kernel", kernel_follow, kernel_unfollow },
 	{ "callbacks", NULL, callbacks_forget },
 	{ "SIGINT", sigint_start, sigint_stop },
 	{ "engine", engine_start, engine_stop },

@@ -6,6 +6,10 @@
  *
  * Where the kernel sees a copy of every frame of the port (af_packet), its socket would deliver
  * each datagram a second time: a filter keeps out what came by such a device.
+ *
+ * A port whose rest is the kernel's has no rules for the moment in which it is started anew, and
+ * the kernel would reset connections that it does not know: sockets that listen have that filter
+ * there, too, and those that connected are made silent when it comes to that.
  */
 #include <fcntl.h>
 #include <linux/filter.h>
@@ -30,6 +34,14 @@ copies(const struct port *port)
 	return port->ifindex != 0 && port->kernel == KERNEL_COPIES;
 }
 
+/** Where the kernel may see segments of our connections, now or while the port is started anew. */
+static bool
+may_reset(const struct port *port)
+{
+	return port->ifindex != 0 &&
+			(port->kernel == KERNEL_COPIES || port->kernel == KERNEL_RESTS);
+}
+
 /** Whether a port that can get packets for this address is one of those. */
 static bool
 any_port(const struct ip_addr *addr, bool (*is)(const struct port *port))
@@ -44,14 +56,20 @@ any_port(const struct ip_addr *addr, bool (*is)(const struct port *port))
 }
 
 static bool
-any_port_copies(void)
+has_port(bool (*is)(const struct port *port))
 {
 	unsigned int i;
 
 	for (i = 0; i < port_count(); i++)
-		if (copies(port_get(i)))
+		if (is(port_get(i)))
 			return true;
 	return false;
+}
+
+static bool
+any_port_copies(void)
+{
+	return has_port(copies);
 }
 
 /** Packets of this device end there; a VLAN's has an index of its own. */
@@ -74,7 +92,7 @@ let_in(struct sock_filter *code, uint32_t group_be)
 }
 
 static void
-filter_copies(const struct sock *s)
+filter_ports(const struct sock *s, bool (*is)(const struct port *port))
 {
 	struct sock_filter code[3 + 2 * SOCK_OS_GROUPS + 2 * PORT_MAX * (1 + PORT_ADDRS_MAX)];
 	struct sock_fprog prog = { .filter = code };
@@ -91,7 +109,7 @@ filter_copies(const struct sock *s)
 	for (i = 0; i < port_count(); i++) {
 		const struct port *port = port_get(i);
 
-		if (!copies(port))
+		if (!is(port))
 			continue;
 		n += keep_out(&code[n], port->ifindex);
 		for (j = 0; j < port->n_addrs; j++)
@@ -103,6 +121,12 @@ filter_copies(const struct sock *s)
 	if (os.setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog, sizeof(prog)) != 0)
 		LOG_WARNING("fd %d: the kernel refused a filter (%s): datagrams may arrive twice",
 				fd, strerror(errno));
+}
+
+static void
+filter_copies(const struct sock *s)
+{
+	filter_ports(s, copies);
 }
 
 /* Whether something may come by the kernel's socket; epolls that have ours look there, too. */
@@ -193,6 +217,12 @@ kernel_sees(const struct ip_addr *addr)
 	return any_port(addr, copies);
 }
 
+bool
+kernel_may_reset(const struct ip_addr *addr)
+{
+	return any_port(addr, may_reset);
+}
+
 static void
 filter_all(int fd)
 {
@@ -230,8 +260,8 @@ kernel_listen(struct sock *s, int backlog)
 	if (!s->kernel_bound)
 		return 0;
 	/* an attempt to connect may have left a filter that takes nothing */
-	if (any_port_copies())
-		filter_copies(s);
+	if (has_port(may_reset))
+		filter_ports(s, may_reset);
 	else if (!has_filter(s->fd))
 		filter_all(s->fd);
 	if (os.listen(s->fd, backlog) != 0)
@@ -248,7 +278,7 @@ kernel_hears(struct sock *s)
 	int unused = 0;
 
 	/* ours is one instruction, that says none */
-	if (s->kernel_bound && !any_port_copies() &&
+	if (s->kernel_bound && !has_port(may_reset) &&
 			os.getsockopt(s->fd, SOL_SOCKET, SO_GET_FILTER, &none, &n) == 0 && n == 1 &&
 			none.code == (BPF_RET | BPF_K) && none.k == 0)
 		os.setsockopt(s->fd, SOL_SOCKET, SO_DETACH_FILTER, &unused, sizeof(unused));
@@ -278,21 +308,6 @@ kernel_leave(struct sock *s)
 		os.setsockopt(s->fd, SOL_SOCKET, SO_DETACH_FILTER, &none, sizeof(none));
 	/* there may be none */
 	errno = err;
-}
-
-/*
- * A kernel that sees segments for a number on which nobody listens resets the connection. One that
- * listens and drops everything says nothing.
- */
-void
-kernel_guard(struct sock *s, const struct ip_addr *addr)
-{
-	if (!s->kernel_bound || !any_port(addr, copies))
-		return;
-	filter_all(s->fd);
-	if (os.listen(s->fd, 1) != 0)
-		LOG_WARNING("fd %d: the kernel may reset this connection: listen: %s", s->fd,
-				strerror(errno));
 }
 
 static void
@@ -326,6 +341,7 @@ kernel_unbind(struct sock *s)
 	int modes = os.fcntl(s->fd, F_GETFL);
 	int fd = os.socket(AF_INET, s->ops->type | SOCK_CLOEXEC, 0);
 
+	kernel_forget(s);
 	if (fd < 0)
 		return;
 	carry_along(s, fd);

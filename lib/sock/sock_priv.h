@@ -171,6 +171,7 @@ struct sock {
 	bool bound;	   /**< has a local port */
 	bool os_pollable;  /**< the kernel's socket may have datagrams, too */
 	bool kernel_bound; /**< the kernel's socket has our local port */
+	bool loud;	   /**< it would have the kernel reset its connection, see kernel_guard() */
 	bool mc_kernel;	   /**< IP_MULTICAST_IF names a device that is no port of ours */
 	bool shut_read;
 	uint32_t wants;		   /**< WANT_* */
@@ -221,6 +222,7 @@ struct sock {
 	} os_groups[SOCK_OS_GROUPS];
 	uint64_t sent[1 << SOCK_SENT_BITS]; /**< destinations that rules were asked for */
 	SLIST_ENTRY(sock) next_free;
+	LIST_ENTRY(sock) next_loud;
 	const struct notes *note_in; /**< whose list it is in; the lock of that */
 	TAILQ_ENTRY(sock) of_notes;  /**< the same */
 	SLIST_ENTRY(sock) of_serial; /**< the lock of its bucket */
@@ -408,8 +410,15 @@ void kernel_unlisten(struct sock *s);
 void kernel_deaf(struct sock *s);
 /** Of a connection the latter alone. */
 void kernel_guard(struct sock *s, const struct ip_addr *addr);
+/** Not to be made silent any more: its end, or another socket of the kernel's behind it. */
+void kernel_forget(struct sock *s);
+/** Make sockets silent whenever a port whose rest is the kernel's is started anew. 0, -ENOMEM */
+int kernel_follow(void);
+void kernel_unfollow(void);
 /** Whether it sees copies of what comes to this address. */
 bool kernel_sees(const struct ip_addr *addr);
+/** Whether it may see segments to this address, now or while a port is started anew. */
+bool kernel_may_reset(const struct ip_addr *addr);
 /** We leave it to whoever shares it: it hears what it was kept from, for our sake. */
 void kernel_leave(struct sock *s);
 /** Take the binding back, after room udp refused it. */

@@ -437,6 +437,8 @@ static const struct {
 	{ "sink", do_sink },
 	{ "run", do_run },
 	{ "file", do_file },
+	{ "rings", do_rings },
+	{ "opened", do_opened },
 	{ "epoll", do_epoll },
 	{ "epoll_ctl", do_epoll_ctl },
 	{ "epoll_wait", do_epoll_wait },

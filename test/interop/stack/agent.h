@@ -54,6 +54,10 @@ int do_sink(void);
 int do_run(void);
 int do_file(void);
 
+/* rings.c */
+int do_rings(void);
+int do_opened(void);
+
 /* epoll.c */
 int do_epoll(void);
 int do_epoll_ctl(void);

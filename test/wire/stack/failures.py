@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """
 What fails in the middle of a stream, on the cable between two software ConnectX: the link at either
-end, a send queue, a receive queue, buffers. TCP both ways, every byte compared. A device that is
-taken away ends the connection, not the process.
+end, a send queue, a receive queue, buffers, the port itself when it is started anew for another ring.
+TCP both ways, every byte compared. A device that is taken away ends the connection, not the process.
 """
 import os
 import socket
@@ -22,6 +22,7 @@ SIZE = 24 * MB
 SECONDS = 25 # for what takes a tenth of it on a machine with nothing else to do
 # the vector receive functions do not recover from every error completion
 SCALAR = ",mprq_en=0,rx_vec_en=0"
+RINGS = 6 # more than a port has queues to begin with
 
 
 def struck(b, who, what, counter, least=1):
@@ -56,6 +57,34 @@ def queues():
     b.theirs.end()
 
 
+def restart():
+    """Threads that want rings of their own, more than there are queues: the port is started anew."""
+    b = bench(Cable("restart", devargs=",mprq_en=0"), DPVMA_QUEUES="0", VMA_RX_WRE="512",
+              VMA_RING_ALLOCATION_LOGIC_RX="20", VMA_RING_ALLOCATION_LOGIC_TX="20",
+              VMA_TRACELEVEL="debug")
+    for n, who in enumerate((b.ours, b.theirs)):
+        fifo = os.path.join(lab.scratch, f"fifo{n}")
+        os.mkfifo(fifo)
+        who.call("rings", RINGS, HERE if who is b.ours else THERE, fifo)
+        before = who.said().count("restart with")
+        # the listener stays, for whose connections the kernel is kept silent
+        listening = b.listen(b.theirs, THERE)
+        ours = b.ours.number("socket", "stream")
+        b.ours.call("connect", ours, THERE, b.port)
+        fds = ours, b.theirs.number("accept", listening)
+
+        def open_them():
+            with open(fifo, "wb", buffering=0) as f:
+                f.write(bytes(RINGS))
+                wait_for(lambda: who.said().count("restart with") > before, "a restart")
+        in_stream(b, [fds], SIZE, open_them, SECONDS)
+        tcplab.orderly(b, *fds)
+        wait_for(lambda: who.call("opened")[0] == str(RINGS), "sockets of all threads")
+        b.theirs.call("close", listening)
+    b.ours.end()
+    b.theirs.end()
+
+
 def removal():
     """The device goes: both ends' connections end with an error, and both programs live."""
     b = bench(Cable("removal"), VMA_TRACELEVEL="info")
@@ -83,4 +112,4 @@ def removal():
     b.theirs.end()
 
 
-main(link, queues, removal)
+main(link, queues, restart, removal)

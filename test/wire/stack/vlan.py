@@ -10,7 +10,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../interop/stack"))
 import tcplab
-from lab import check, equal, main, pattern, wait_for
+from lab import check, equal, main, pattern
 from midstream import agent, model
 from wires import Cable, HERE, Memif, THERE, mac
 
