@@ -163,6 +163,25 @@ output_big(const struct net_dst *d, struct ring *ring, struct rte_mbuf *m, uint1
 	return fragment_send(ring, m, d->l2_len, d->mtu) ? 1 : 0;
 }
 
+/*
+ * The application may take its memory away while the frame waits: a device that sends from anywhere
+ * would read it then.
+ */
+static __rte_noinline struct rte_mbuf *
+output_own(struct ring *ring, struct rte_mbuf *m)
+{
+	struct rte_mbuf *own = rte_pktmbuf_copy(m, ring->tx_pool, 0, UINT32_MAX);
+
+	if (own != NULL) {
+		own->tx_offload = m->tx_offload;
+		own->ol_flags &= ~RTE_MBUF_F_EXTERNAL;
+	} else {
+		net_count_tx(ring, RING_STAT_tx_no_mbuf, 1);
+	}
+	rte_pktmbuf_free(m);
+	return own;
+}
+
 /* A frame to wait for its link address, or NULL: freed and counted. */
 static struct rte_mbuf *
 prepare_unresolved(const struct net_dst *d, struct ring *ring, struct rte_mbuf *m, uint16_t id)
@@ -170,6 +189,11 @@ prepare_unresolved(const struct net_dst *d, struct ring *ring, struct rte_mbuf *
 	uint32_t total = m->pkt_len + d->hdr_len - d->l2_len;
 	bool tso = (m->ol_flags & RTE_MBUF_F_TX_TCP_SEG) != 0;
 
+	if (m->nb_segs > 1 && RTE_MBUF_HAS_EXTBUF(m->next)) {
+		m = output_own(ring, m);
+		if (m == NULL)
+			return NULL;
+	}
 	if (tso ? !output_tso(d, m, id) : total > UINT16_MAX || (d->df && total > d->mtu)) {
 		net_count_tx(ring, RING_STAT_tx_too_big, 1);
 		rte_pktmbuf_free(m);

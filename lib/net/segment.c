@@ -68,7 +68,7 @@ segment_send(const struct net_dst *d, struct ring *ring, struct rte_mbuf *frame,
 	uint16_t sent = 0, i, part;
 
 	if (n == 0) { /* it is no larger than a segment */
-		rte_mbuf_refcnt_update(frame, 1);
+		rte_pktmbuf_refcnt_update(frame, 1);
 		seg[0] = frame;
 		n = 1;
 	}

@@ -35,10 +35,6 @@ enum port_kernel {
 struct port;
 struct port_queue_conf;
 
-/**
- * What is particular to one PMD. A driver file in drivers/net fills one and registers it with
- * PORT_DRIVER_REGISTER(); "generic" serves every PMD that none names. Any member may be NULL.
- */
 /** From where a PMD sends, other than from packet buffers and EAL's memory. */
 enum port_sends_from {
 	PORT_SENDS_OWN,	       /**< nowhere else, or nobody has tried */
@@ -46,6 +42,10 @@ enum port_sends_from {
 	PORT_SENDS_ANY,	       /**< from anywhere: it copies while it sends */
 };
 
+/**
+ * What is particular to one PMD. A driver file in drivers/net fills one and registers it with
+ * PORT_DRIVER_REGISTER(); "generic" serves every PMD that none names. Any member may be NULL.
+ */
 struct port_driver {
 	const char *name; /**< rte_eth_dev_info.driver_name, e.g. "mlx5_pci" */
 	enum port_kernel kernel;
@@ -188,6 +188,7 @@ struct port {
 
 	/* control */
 	const struct port_driver *driver;
+	enum port_sends_from sends_from;
 	char name[RTE_ETH_NAME_MAX_LEN];
 	uint32_t ifindex; /**< 0 without a kernel device */
 	char netdev[IF_NAMESIZE];

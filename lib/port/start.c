@@ -264,7 +264,8 @@ port_start(struct port *port)
 
 	port_fork_watch();
 	ret = start_with_less(port);
-	if (ret != 0 && port->caps.lro) {
+	/* who has the port has it without LRO, too */
+	if (ret != 0 && ret != -EBUSY && port->caps.lro) {
 		qs->lro = false;
 		LOG_DEBUG("port %s: without LRO", port->name);
 		ret = start_with_less(port);

@@ -147,6 +147,7 @@ take_port(uint16_t id)
 	if (ret != 0)
 		goto out;
 	port->driver = port_driver_find(qs->info.driver_name);
+	port->sends_from = port->driver->sends_from;
 	qs->behind = RTE_MAX(parts_of(id, parts), (uint16_t)1);
 	port->ifindex = qs->info.if_index;
 	if (port->ifindex == 0 && port->driver->netdev != NULL)

@@ -434,7 +434,7 @@ ring_sends_from(struct ring *ring, const void *addr, size_t len)
 
 	if (!ring->port->caps.tx_multi_seg || len == 0 || to < from)
 		return false;
-	switch (ring->port->driver->sends_from) {
+	switch (ring->port->sends_from) {
 	case PORT_SENDS_ANY:
 		return true;
 	case PORT_SENDS_REGISTERED:

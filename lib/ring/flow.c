@@ -386,22 +386,23 @@ move(struct ring_port *rp, struct flow_ctl *f, struct ring *to)
 	}
 	ring_rx_unlock(second);
 	ring_rx_unlock(first);
+	/* from here on it is there, whatever becomes of the rule: refusals have been said */
 	if (f->flow.spread != NULL)
-		ret = spread_moved(rp, f);
+		(void)spread_moved(rp, f);
 	if (f->flow.spread != NULL || !f->flow.in_device ||
 			move_rule(rp, f, to->queue, why, sizeof(why)) == 0) {
 		ring_rx_lock(from);
 		if (f->plain)
 			plain_gone(from);
 		ring_rx_unlock(from);
-		return ret;
+		return 0;
 	}
 	/* The rule may lead to the old ring for as long as that lives: it goes on counting it. */
 	flow_count_rule(rp, to, f->flow.rule == NULL ? -1 : 0, 1);
 	note_refusal(rp, f, why);
 	if (f->flow.rule == NULL) {
 		f->flow.in_device = false;
-		return learn_all(rp, &f->flow);
+		(void)learn_all(rp, &f->flow);
 	}
 	return 0;
 }
@@ -438,25 +439,34 @@ flow_port_down(struct ring_port *rp)
 	rule_close(rp);
 }
 
-void
-flow_port_up(struct ring_port *rp)
+/* Of those that need a rule, or of those that can do without. @return how many are lost */
+static unsigned int
+steer_again(struct ring_port *rp, bool extra)
 {
-	struct flow_ctl *f;
 	unsigned int lost = 0;
+	struct flow_ctl *f;
 
 	TAILQ_FOREACH (f, &rp->flows, next) {
 		bool had = f->flow.in_device, refused;
 
-		if (f->flow.spread != NULL)
+		if (f->flow.spread != NULL || ((f->flow.flags & FLOW_EXTRA) != 0) != extra)
 			continue;
 		f->flow.in_device = false;
 		if (had)
 			flow_count_rule(rp, f->flow.ring, -1, 0);
-		refused = steer(rp, f) != 0 && (f->flow.flags & FLOW_EXTRA) == 0;
+		refused = steer(rp, f) != 0 && !extra;
 		if (refused || (!f->flow.in_device && learn_all(rp, &f->flow) != 0))
 			lost++;
 	}
-	lost += spread_up(rp);
+	return lost;
+}
+
+void
+flow_port_up(struct ring_port *rp)
+{
+	unsigned int lost = steer_again(rp, false) + spread_up(rp);
+
+	lost += steer_again(rp, true);
 	rule_settle(rp, true);
 	if (lost > 0)
 		LOG_ERROR("%s: %u flows receive nothing more after the restart of the port: close "

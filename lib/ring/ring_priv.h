@@ -114,6 +114,7 @@ struct flow_ctl {
 	bool creating;		      /**< one of these makes its rule */
 	bool waited;		      /**< somebody waits for it */
 	bool failed;		      /**< how it ended */
+	bool ends;		      /**< its rule goes as soon as it is made */
 	bool stuck;		      /**< its rule is to be removed when there is room for that */
 	bool forgotten;		      /**< no ring knows it: freed when nothing is under way */
 	char *refused;		      /**< why the device took no rule, the last time; NULL */

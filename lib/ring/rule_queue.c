@@ -47,13 +47,13 @@ created(struct ring_port *rp, struct flow_ctl *f, bool failed)
 	f->failed = failed;
 	if (f->waited)
 		return;
-	if (failed && !f->forgotten) {
+	if (f->ends) {
+		post_destroy(rp, f, rule);
+	} else if (failed) {
 		/* the handle is there whatever became of the rule */
 		table_left(rp, f, f->table);
 		flow_refused(rp, f, "it was refused after it was posted");
 		post_destroy(rp, NULL, rule);
-	} else if (f->forgotten) {
-		post_destroy(rp, f, rule);
 	}
 }
 
@@ -64,6 +64,9 @@ done(struct ring_port *rp, const struct rte_flow_op_result *r)
 	struct flow_ctl *f = (struct flow_ctl *)(data & ~(uintptr_t)(OP_DESTROY | OP_JUMP));
 	bool failed = r->status != RTE_FLOW_OP_SUCCESS;
 
+	/* of a queue that was given up */
+	if (rp->queue->under_way == 0)
+		return;
 	rp->queue->under_way--;
 	__atomic_fetch_sub(&rules_under_way, 1, __ATOMIC_RELAXED);
 	if ((data & OP_JUMP) != 0)
@@ -236,8 +239,10 @@ queue_open(struct ring_port *rp)
 	ret = rule_tables_open(rp->port->id, rp->queue);
 	if (ret == 0)
 		ret = open_group(rp);
-	if (ret != 0)
+	if (ret != 0) {
+		__atomic_fetch_sub(&rules_under_way, rp->queue->under_way, __ATOMIC_RELAXED);
 		rule_tables_free(rp);
+	}
 	return ret;
 }
 
@@ -292,6 +297,7 @@ queue_create(struct ring_port *rp, struct flow_ctl *f, uint16_t queue,
 	const char *said = "no table has room for it";
 	struct rte_flow_error err = { 0 };
 	struct rule_pattern p;
+	uint8_t before;
 	int ret = queue_open(rp);
 
 	snprintf(why, len, "%s", ret != 0 ? "the queue for rules cannot be used" : said);
@@ -313,11 +319,14 @@ queue_create(struct ring_port *rp, struct flow_ctl *f, uint16_t queue,
 			continue;
 		if (!room(rp))
 			return -EAGAIN;
+		/* one that is late counts there, too */
+		before = f->table;
+		f->table = (uint8_t)i;
 		f->waited = wait;
 		*rule = post_create(rp, f, t, &p, queue, &err);
 		ret = *rule == NULL ? -ENOSPC : wait ? wait_for(rp, f, *rule, t) : 0;
-		if (ret == 0)
-			f->table = (uint8_t)i;
+		if (ret != 0 && ret != -ETIMEDOUT)
+			f->table = before;
 	}
 	if (ret != 0 && err.message != NULL)
 		snprintf(why, len, "%s", err.message);
@@ -332,8 +341,10 @@ queue_destroy(struct ring_port *rp, struct flow_ctl *f, struct rte_flow *rule, u
 		return;
 	table_left(rp, f, table);
 	/* one that is not made yet goes when it is */
-	if (ends && f->creating)
+	if (ends && f->creating) {
+		f->ends = true;
 		return;
+	}
 	if (room(rp) || ends)
 		post_destroy(rp, ends ? f : NULL, rule);
 }

@@ -262,8 +262,10 @@ remake(struct ring_port *rp, struct spread *s, bool all, char *why, size_t len)
 
 	first->table = s->rule != NULL ? s->table : UINT8_MAX;
 	ret = make(rp, s, all, why, len, &rule);
-	if (ret == -EEXIST && s->rule != NULL) {
+	/* the place of the old one is free for sure, where the device has no other */
+	if (s->rule != NULL && ret != 0 && (ret == -EEXIST || !all)) {
 		drop_rule(rp, s);
+		rule_settle(rp, true);
 		ret = make(rp, s, all, why, len, &rule);
 	}
 	if (ret != 0)

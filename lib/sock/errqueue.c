@@ -195,11 +195,16 @@ has_room(const struct errqueue *q)
 bool
 errqueue_zerocopy_room(struct sock *s)
 {
+	const struct zerocopy_call *first;
 	struct errqueue *q = s->errqueue;
 	bool room;
 
 	rte_spinlock_lock(&q->lock);
-	room = has_room(q) || q->last->ee.ee_origin == SO_EE_ORIGIN_ZEROCOPY;
+	/* what is done and waits for room has nobody who reads */
+	first = STAILQ_FIRST(&q->pending);
+	room = has_room(q) ||
+			(q->last->ee.ee_origin == SO_EE_ORIGIN_ZEROCOPY &&
+					(first == NULL || first->left != 0));
 	rte_spinlock_unlock(&q->lock);
 	return room;
 }
@@ -297,7 +302,8 @@ errqueue_zerocopy_end(struct sock *s, struct zerocopy_call *call, bool sent)
 		call->number = q->zerocopy++;
 		STAILQ_INSERT_TAIL(&q->pending, call, next);
 	} else {
-		/* its ranges were closed unused */
+		/* its ranges were closed unused, and nothing else refers to them */
+		RTE_VERIFY(call->left == 0);
 		q->calls--;
 		free(call);
 	}
@@ -309,17 +315,21 @@ errqueue_zerocopy(struct sock *s)
 {
 	struct sock_stats *stats = s->ops->counters(s);
 	struct errqueue *q = s->errqueue;
-	struct zerocopy_call *call = NULL;
+	struct zerocopy_call *call;
 
 	rte_spinlock_lock(&q->lock);
-	if (unlikely(!STAILQ_EMPTY(&q->pending)))
+	/* behind those before it, and until there is room */
+	if (unlikely(!STAILQ_EMPTY(&q->pending) || !put_zerocopy(q, q->zerocopy, true))) {
 		call = malloc(sizeof(*call));
-	if (unlikely(call != NULL)) {
-		*call = (struct zerocopy_call){ .q = q, .number = q->zerocopy, .copied = true };
-		STAILQ_INSERT_TAIL(&q->pending, call, next);
-		q->calls++;
-	} else if (!put_zerocopy(q, q->zerocopy, true)) {
-		STAT_INC(stats, SOCK, err_drop);
+		if (call == NULL) {
+			STAT_INC(stats, SOCK, err_drop);
+		} else {
+			*call = (struct zerocopy_call){
+				.q = q, .number = q->zerocopy, .copied = true
+			};
+			STAILQ_INSERT_TAIL(&q->pending, call, next);
+			q->calls++;
+		}
 	}
 	STAT_INC(stats, SOCK, tx_zerocopy_copied);
 	q->zerocopy++;

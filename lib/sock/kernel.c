@@ -171,10 +171,13 @@ kernel_bind(struct sock *s, const struct ip_addr *addr, uint16_t *port_be)
 int
 kernel_takes_over(struct sock *s)
 {
+	int none = 0;
+
 	if (s->bound && !s->kernel_bound)
 		return -ENETUNREACH;
-	if (any_port_copies())
-		os.setsockopt(s->fd, SOL_SOCKET, SO_DETACH_FILTER, NULL, 0);
+	kernel_forget(s);
+	if (has_port(may_reset))
+		os.setsockopt(s->fd, SOL_SOCKET, SO_DETACH_FILTER, &none, sizeof(none));
 	if (s->udp != NULL) {
 		udp_options(s->udp)->deaf = true;
 		udp_renew(s->udp);
@@ -259,6 +262,7 @@ kernel_listen(struct sock *s, int backlog)
 {
 	if (!s->kernel_bound)
 		return 0;
+	kernel_forget(s);
 	/* an attempt to connect may have left a filter that takes nothing */
 	if (has_port(may_reset))
 		filter_ports(s, may_reset);
@@ -282,6 +286,14 @@ kernel_hears(struct sock *s)
 			os.getsockopt(s->fd, SOL_SOCKET, SO_GET_FILTER, &none, &n) == 0 && n == 1 &&
 			none.code == (BPF_RET | BPF_K) && none.k == 0)
 		os.setsockopt(s->fd, SOL_SOCKET, SO_DETACH_FILTER, &unused, sizeof(unused));
+}
+
+/* Connections of these may be reset while a port is started anew; else they could not be made. */
+void
+kernel_hears_rest(struct sock *s)
+{
+	if (s->kernel_bound)
+		filter_copies(s);
 }
 
 void

@@ -404,6 +404,8 @@ void kernel_group_left(struct sock *s, const struct ip_addr *group);
 int kernel_listen(struct sock *s, int backlog);
 /** What comes by our devices does not come to the kernel any more: it takes connections. */
 void kernel_hears(struct sock *s);
+/** Not all that the socket listens at comes to us: the kernel takes the rest. */
+void kernel_hears_rest(struct sock *s);
 /** No more. */
 void kernel_unlisten(struct sock *s);
 /** Its half receives nothing for good, and answers nothing. */

@@ -157,6 +157,8 @@ listen_offloaded(struct sock *s, int backlog)
 			kernel_unlisten(s);
 		return ret;
 	}
+	if (unlikely(stream_partial(s->stream)))
+		kernel_hears_rest(s);
 	stream_local(s->stream, &addr, &port_be);
 	if (s->kernel_bound && kernel_sees(&addr))
 		stream_guard(s->stream, s->fd);

@@ -9,7 +9,8 @@
 #include "errqueue.h"
 #include "zerocopy.h"
 
-/* Below, two buffers and a reference cost what the copy does; Linux advises the same. */
+/* Linux advises to copy what is less: pages, or here buffers and references, cost something, too.
+ */
 #define RANGE_MIN 10240u
 
 static bool
@@ -45,7 +46,10 @@ lend(struct sock *s, struct zerocopy_range *range, const struct iovec *iov, int 
 
 	tcp_zc_open(&range->zc, iov->iov_base, (uint32_t)iov->iov_len, errqueue_zerocopy_done);
 	sent = stream_sock_send(s, &part, flags, w);
-	if (likely(sent <= 0 || (size_t)sent == iov->iov_len))
+	if (likely(!range->zc.stale))
+		return sent;
+	sent = RTE_MAX(sent, 0);
+	if (sent != 0 && stream_error(s->stream, false) != 0)
 		return sent;
 	part = (struct stream_part){
 		.iov = iov, .iovcnt = 1, .skip = (size_t)sent, .len = iov->iov_len - (size_t)sent
@@ -53,7 +57,7 @@ lend(struct sock *s, struct zerocopy_range *range, const struct iovec *iov, int 
 	more = stream_sock_send(s, &part, flags, w);
 	if (more > 0)
 		range->call->copied = true;
-	return more > 0 ? sent + more : sent;
+	return more > 0 ? sent + more : sent > 0 ? sent : more;
 }
 
 static ssize_t
@@ -83,6 +87,10 @@ send_vectors(struct sock *s, struct zerocopy_call *call, const struct msghdr *ms
 		if (ret < 0 || (size_t)ret < iov->iov_len)
 			break;
 	}
+	/* an error that was taken although something went is the next call's */
+	if (done != 0 && ret < 0 && ret != -EAGAIN && ret != -EINTR && ret != -EBADF &&
+			ret != -EPIPE)
+		stream_put_error(s->stream, (int)-ret);
 	return done != 0 ? (ssize_t)done : ret;
 }
 

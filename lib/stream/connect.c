@@ -113,9 +113,10 @@ shared(struct stream *s, const struct net_dst *d)
 	struct flow_key key = {
 		.local = d->src, .lport = s->lp->port, .vlan_id = d->vlan_id, .proto = IPPROTO_TCP
 	};
-	struct stream_flow *f = flow_find(s->lp, d->port, &key);
+	struct stream_flow *f = flow_first(s->lp, d->port, &key);
 
-	if (f == NULL || !f->flow->in_device)
+	/* of several rings that share it, what comes by another than this is a stray */
+	if (f == NULL || f->flow == NULL || !f->flow->in_device)
 		return NULL;
 	ring_rx_lock(f->ring);
 	STAT_INC(&f->ring->stats, RING, rules_shared);

@@ -33,23 +33,14 @@ flow_compare(const struct stream_flow *a, const struct stream_flow *b)
 
 RB_GENERATE(flow_tree, stream_flow, next, flow_compare)
 
-struct stream_flow *
-flow_find(struct lport *lp, struct port *port, const struct flow_key *key)
-{
-	struct stream_flow like = { .port = port, .key = *key };
-
-	return RB_FIND(flow_tree, &lp->flows, &like);
-}
-
 static bool
 same_key(const struct stream_flow *f, const struct port *port, const struct flow_key *key)
 {
 	return f->port == port && memcmp(&f->key, key, sizeof(*key)) == 0;
 }
 
-/* The first of that key, whether it shares it or not. */
-static struct stream_flow *
-first_of(struct lport *lp, struct port *port, const struct flow_key *key)
+struct stream_flow *
+flow_first(struct lport *lp, struct port *port, const struct flow_key *key)
 {
 	struct stream_flow like = { .port = port, .key = *key };
 	struct stream_flow *f = RB_NFIND(flow_tree, &lp->flows, &like);
@@ -69,7 +60,7 @@ leave_group(struct stream_flow *f)
 static void
 leave_to(struct stream_flow *f)
 {
-	struct stream_flow *o = first_of(f->lp, f->port, &f->key);
+	struct stream_flow *o = flow_first(f->lp, f->port, &f->key);
 
 	for (; o != NULL && same_key(o, f->port, &f->key); o = RB_NEXT(flow_tree, &f->lp->flows, o))
 		if (o->seats == 0 && o->flow != NULL)
@@ -83,7 +74,7 @@ flow_unseat(struct stream_flow *f)
 
 	if (--f->seats != 0 || !f->spread || f->flow == NULL)
 		return;
-	for (o = first_of(f->lp, f->port, &f->key); o != NULL && same_key(o, f->port, &f->key);
+	for (o = flow_first(f->lp, f->port, &f->key); o != NULL && same_key(o, f->port, &f->key);
 			o = RB_NEXT(flow_tree, &f->lp->flows, o))
 		if (o->seats != 0) {
 			leave_group(f);
@@ -97,14 +88,14 @@ flags_of(const struct stream_flow *f)
 	return (ip_is_any(&f->key.local) ? 0 : FLOW_RULE) | (f->spread ? FLOW_SPREAD : 0);
 }
 
-/* With the ring that it has. */
+/* With the ring that it has; one that is shared opens with its seat. */
 static int
 open_flow(struct stream_flow *f)
 {
 	int ret;
 
 	ret = engine_get(f->ring, &f->engine);
-	if (ret == 0) {
+	if (ret == 0 && !f->spread) {
 		ret = ring_flow_add(f->ring, &f->key, &f->engine->sink, flags_of(f), &f->flow);
 		if (ret != 0)
 			engine_put(f->engine);
@@ -149,7 +140,7 @@ flow_get(struct lport *lp, struct port *port, const struct flow_key *key, struct
 		struct stream_flow **flow)
 {
 	struct stream_flow like = { .port = port, .key = *key };
-	struct stream_flow *f = flow_find(lp, port, key);
+	struct stream_flow *f = RB_FIND(flow_tree, &lp->flows, &like);
 	int ret;
 
 	if (f != NULL) {
@@ -174,11 +165,6 @@ get_spread(struct lport *lp, struct stream_flow *like, struct ring_alloc *alloc,
 	if (f == NULL)
 		return make(lp, like, flow);
 	ring_release(like->ring);
-	if (f->flow == NULL) {
-		ret = ring_flow_add(f->ring, &f->key, &f->engine->sink, flags_of(f), &f->flow);
-		if (ret != 0)
-			return ret;
-	}
 	*flow = flow_hold(f);
 	return 0;
 }
@@ -188,7 +174,7 @@ flow_get_seat(struct lport *lp, struct port *port, const struct flow_key *key,
 		struct ring_alloc *alloc, bool spread, struct stream_flow **flow)
 {
 	struct stream_flow like = { .port = port, .key = *key, .spread = true };
-	struct stream_flow *other = first_of(lp, port, key);
+	struct stream_flow *other = flow_first(lp, port, key);
 	int ret;
 
 	/* connections of a listener that is gone may have it, of either kind */
@@ -200,11 +186,21 @@ flow_get_seat(struct lport *lp, struct port *port, const struct flow_key *key,
 	}
 	stray_expect();
 	ret = get_spread(lp, &like, alloc, flow);
-	if (ret != 0)
-		return ret;
-	(*flow)->seats++;
-	leave_to(*flow);
-	return 0;
+	if (ret == 0)
+		(*flow)->seats++;
+	return ret;
+}
+
+int
+flow_open_seat(struct stream_flow *f)
+{
+	int ret = 0;
+
+	if (f->flow == NULL)
+		ret = ring_flow_add(f->ring, &f->key, &f->engine->sink, flags_of(f), &f->flow);
+	if (ret == 0 && f->spread)
+		leave_to(f);
+	return ret == -EEXIST ? -EADDRINUSE : ret;
 }
 
 void
@@ -261,7 +257,8 @@ stream_foreach_flow(struct stream *s, void (*cb)(struct flow *flow, void *ctx), 
 
 	stream_control_lock();
 	for (unsigned int i = 0; i < s->n_seats; i++)
-		cb(s->seats[i]->flow, ctx);
+		if (s->seats[i]->flow != NULL)
+			cb(s->seats[i]->flow, ctx);
 	if (s->phase == STREAM_CONNECTING || s->phase == STREAM_CONNECTED)
 		if (s->flow != NULL && s->flow->flow != NULL)
 			cb(s->flow->flow, ctx);

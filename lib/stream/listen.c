@@ -61,6 +61,20 @@ desk_open(struct stream *s, struct stream_engine *e)
 	return ret;
 }
 
+/* The one that was opened last. */
+static void
+desk_shut(struct stream *s)
+{
+	struct desk last;
+
+	rte_spinlock_lock(&s->desk_lock);
+	last = s->desks[--s->n_desks];
+	rte_spinlock_unlock(&s->desk_lock);
+	engine_enter(last.engine);
+	tcp_listener_close(last.listener);
+	engine_leave(last.engine);
+}
+
 static int
 seat_room(struct stream *s)
 {
@@ -117,13 +131,23 @@ seat_one(struct stream *s, struct port *port, const struct flow_key *key, unsign
 {
 	struct stream_flow *f;
 	int ret = seat_room(s);
+	bool fresh;
 
 	if (ret == 0)
 		ret = seat_flow(s, port, key, nth, &f);
 	if (ret != 0)
 		return ret;
 	/* a port with few queues gives one ring to several */
-	ret = has_seat(s, f) ? -EALREADY : desk_open(s, f->engine);
+	ret = has_seat(s, f) ? -EALREADY : 0;
+	fresh = desk_of(s, f->engine) == NULL;
+	if (ret == 0)
+		ret = desk_open(s, f->engine);
+	/* nothing may come there before somebody is there: others listen, too */
+	if (ret == 0) {
+		ret = flow_open_seat(f);
+		if (ret != 0 && fresh)
+			desk_shut(s);
+	}
 	if (ret != 0) {
 		flow_unseat(f);
 		flow_put(f);
@@ -199,10 +223,17 @@ seats_renew(struct stream *s)
 	}
 	if (made == 0)
 		return ret != 0 ? ret : -EADDRNOTAVAIL;
+	s->partial = ret != 0;
 	if (ret != 0)
 		LOG_WARNING("TCP port %u: not every address can be listened on: %s",
 				rte_be_to_cpu_16(s->lp->port), strerror(-ret));
 	return 0;
+}
+
+bool
+stream_partial(const struct stream *s)
+{
+	return s->partial;
 }
 
 static void
@@ -244,15 +275,16 @@ stream_unlisten(struct stream *s)
 	if (s->phase == STREAM_LISTENING)
 		s->phase = STREAM_IDLE;
 	rte_spinlock_unlock(&s->desk_lock);
+	/* first: whoever else listens gets what comes from now on */
+	for (unsigned int i = 0; i < s->n_seats; i++)
+		flow_unseat(s->seats[i]);
 	for (unsigned int i = 0; i < n; i++) {
 		engine_enter(desks[i].engine);
 		tcp_listener_close(desks[i].listener);
 		engine_leave(desks[i].engine);
 	}
-	for (unsigned int i = 0; i < s->n_seats; i++) {
-		flow_unseat(s->seats[i]);
+	for (unsigned int i = 0; i < s->n_seats; i++)
 		flow_put(s->seats[i]);
-	}
 	s->n_seats = s->cap_seats = 0;
 	free(s->seats);
 	s->seats = NULL;

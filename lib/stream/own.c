@@ -15,6 +15,7 @@
 #define AGE_MS 20	/* of a connection that is taken to stay */
 #define PAUSE_MS 1000	/* without a try after the device has refused one */
 #define BATCH 64	/* rules that one engine gets in a turn */
+#define BATCH_SLOW 8	/* of rules that are made one by one */
 #define TURN_NS 5000000 /* between two turns */
 
 struct made {
@@ -154,17 +155,21 @@ static unsigned int
 pick(struct stream_engine *e, struct made *made)
 {
 	uint64_t now = clock_ms();
+	/* a device that makes them one by one is waited for, with accept() behind */
+	unsigned int most = e->ring->port->caps.flow_queue > 0 ? BATCH : BATCH_SLOW;
 	struct conn_extra *x;
 	unsigned int n = 0;
 
+	if (now < e->no_rules_before)
+		return 0;
 	engine_enter(e);
-	while (n < BATCH && (x = TAILQ_FIRST(&e->young)) != NULL &&
+	while (n < most && (x = TAILQ_FIRST(&e->young)) != NULL &&
 			(uint32_t)now - x->since >= AGE_MS) {
 		struct tcp_conn *conn = tcp_conn_of_extra(x);
 		const struct tcp_key *key = tcp_conn_key(conn);
 
 		grown(e, x);
-		if (!stays(conn) || now < e->no_rules_before)
+		if (!stays(conn))
 			continue;
 		x->own_state = OWN_MAKING;
 		TAILQ_INSERT_TAIL(&e->making, x, next_young);

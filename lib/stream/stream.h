@@ -131,6 +131,8 @@ bool stream_unguard(uint16_t port_be);
 void stream_unlisten(struct stream *s);
 /** Connections that wait; takes no lock of the control path. */
 unsigned int stream_waiting(struct stream *s);
+/** Not every address could be listened at when that was asked for last. */
+bool stream_partial(const struct stream *s);
 /**
  * Put the oldest connection into a socket that was just opened; it inherits the options.
  * @return 0, -EAGAIN, -EINVAL (does not listen), -ENOMEM

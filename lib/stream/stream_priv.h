@@ -197,14 +197,16 @@ RB_PROTOTYPE(flow_tree, stream_flow, next, flow_compare)
 /** With one more reference, made when there is none of that key; control lock held. */
 int flow_get(struct lport *lp, struct port *port, const struct flow_key *key,
 		struct ring_alloc *alloc, struct stream_flow **flow);
-/** That of exactly this key, or NULL; control lock held. */
-struct stream_flow *flow_find(struct lport *lp, struct port *port, const struct flow_key *key);
+/** The first of that key, whether others share it or not, or NULL; control lock held. */
+struct stream_flow *flow_first(struct lport *lp, struct port *port, const struct flow_key *key);
 /**
  * The same for a listener that shares its number over rings: the flow of its own ring. One of
  * another ring at which nobody listens any more is left to strays.
  */
 int flow_get_seat(struct lport *lp, struct port *port, const struct flow_key *key,
 		struct ring_alloc *alloc, bool spread, struct stream_flow **flow);
+/** Its desk is there: what others do not get comes. 0, -EADDRINUSE, or as ring_flow_add() */
+int flow_open_seat(struct stream_flow *flow);
 /** The listener leaves it; the reference stays. */
 void flow_unseat(struct stream_flow *flow);
 static inline struct stream_flow *
@@ -286,6 +288,7 @@ struct stream {
 	struct stream_flow **seats; /**< of a listener: flows that lead to its desks */
 	unsigned int n_seats, cap_seats;
 	int backlog;
+	bool partial;		  /**< of a listener: not every address has a seat */
 	rte_spinlock_t desk_lock; /**< a listener's desks */
 	struct desk *desks;
 	unsigned int n_desks;

@@ -274,8 +274,12 @@ tcp_close(struct tcp_conn *conn)
 		return;
 	}
 	conn->flags |= F_ORPHAN;
-	/* nobody will be told any more when memory may be used again */
-	sndq_own(conn);
+	/* nobody will be told any more when memory may be used again: what cannot be copied is not
+	 * sent */
+	if (unlikely(sndq_own(conn) != 0)) {
+		tcp_abort(conn);
+		return;
+	}
 	switch (conn->state) {
 	case TCP_S_SYN_RECEIVED:
 		/* as RFC 9293 3.10.4 has it nothing was sent: there is nothing to finish */

@@ -285,14 +285,18 @@ sndq_lend(struct tcp_conn *conn, struct tcp_zc *zc, uint32_t skip, uint32_t max,
 	uint32_t len = RTE_MIN(zc->len - skip, max), done;
 	struct seg *s;
 
-	if (size < ZC_PIECE_MIN)
+	if (size < ZC_PIECE_MIN) {
+		zc->stale = true;
 		return -ESTALE;
+	}
 	if (!zc->placed) {
 		zc->seq = end_seq(conn) - skip;
 		zc->placed = true;
 	}
-	if (zc->seq + skip != end_seq(conn))
+	if (zc->seq + skip != end_seq(conn)) {
+		zc->stale = true;
 		return -ESTALE;
+	}
 	if (q->n > q->n_sent)
 		sndq_at(q, q->n - 1)->flags &= (uint8_t)~SEG_OPEN;
 	done = lend_last(conn, zc, len, size);
@@ -305,13 +309,14 @@ sndq_lend(struct tcp_conn *conn, struct tcp_zc *zc, uint32_t skip, uint32_t max,
 	s = sndq_at(q, q->n - 1);
 	s->flags |= push_it ? SEG_PUSH : SEG_OPEN;
 	s->lent_end = true;
-	/* a short last one leaves in a packet of its own, and is copied */
-	if (s->len < ZC_PIECE_MIN && q->n - q->n_sent > 1)
+	/* a short last one leaves in a packet of its own and is copied, one that a window cuts too
+	 */
+	if (s->len < 2 * ZC_PIECE_MIN && q->n - q->n_sent > 1)
 		sndq_at(q, q->n - 2)->lent_end = true;
 	return done;
 }
 
-void
+int
 sndq_own(struct tcp_conn *conn)
 {
 	for (uint32_t i = 0; i < conn->sndq.n; i++) {
@@ -321,12 +326,13 @@ sndq_own(struct tcp_conn *conn)
 		if (likely(!s->lent))
 			continue;
 		if (buffers_data(conn->engine, &m, 1) == 0)
-			return;
+			return -ENOBUFS;
 		memcpy((uint8_t *)m->buf_addr + RTE_PKTMBUF_HEADROOM, seg_lent(s), s->len);
 		free_data(conn, s);
 		s->m = m;
 		s->off = RTE_PKTMBUF_HEADROOM;
 	}
+	return 0;
 }
 
 int

@@ -258,11 +258,12 @@ struct tcp_zc {
 	/** The engine's: where the first byte is in the stream, and pieces that refer to these. */
 	uint32_t seq, pieces;
 	bool placed;
+	bool stale; /**< the rest has to be copied, as tcp_send_zc() said */
 	TAILQ_ENTRY(tcp_zc) next;
 	/**
 	 * Nothing refers to the bytes any more: the peer has them, or the connection has ended, and
-	 * no packet with them is left. Called once, in the order in which they were given, by
-	 * whoever is in the engine; when the engine goes first, by whoever frees the last packet.
+	 * no packet with them is left. Called once, in any order, by whoever is in the engine; when
+	 * the engine goes first, by whoever frees the last packet.
 	 */
 	void (*done)(struct tcp_zc *zc);
 };
@@ -271,7 +272,8 @@ void tcp_zc_open(struct tcp_zc *zc, const void *base, uint32_t len, void (*done)
 /**
  * As tcp_send() of what follows the first @p skip bytes, without a copy; with multi_seg only. What
  * is sent again is copied then, so the bytes are to be readable until done().
- * @return as tcp_send(); -ESTALE: somebody else's bytes came between, the rest has to be copied
+ * @return as tcp_send(); -ESTALE: somebody else's bytes came between, or segments
+ *         are too small: the rest has to be copied
  */
 ssize_t tcp_send_zc(struct tcp_conn *conn, struct tcp_zc *zc, uint32_t skip, unsigned int flags);
 /** No more of it will be sent: done() is called when what was is done with, perhaps at once. */

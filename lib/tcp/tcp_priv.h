@@ -360,8 +360,8 @@ seg_alone(const struct seg *s)
  * @return bytes, less than asked when sndbuf ends; -ENOBUFS for none at all; -ESTALE
  */
 ssize_t sndq_lend(struct tcp_conn *conn, struct tcp_zc *zc, uint32_t skip, uint32_t max, bool push);
-/** Copy what is the application's into buffers of our own, as far as there are any. */
-void sndq_own(struct tcp_conn *conn);
+/** Copy what is the application's into buffers of our own. 0, -ENOBUFS: there are too few */
+int sndq_own(struct tcp_conn *conn);
 /** zerocopy.c: packets of the queue have dropped a piece of it. */
 void zc_put(struct tcp_engine *engine, struct tcp_zc *zc);
 /** Tell of those that nothing refers to any more. */

@@ -53,10 +53,13 @@ tcp_zc_close(struct tcp_engine *engine, struct tcp_zc *zc)
 static void
 settle_some(struct tcp_engine *engine)
 {
-	struct tcp_zc *zc;
+	struct tcp_zc *zc, *after;
 
-	while ((zc = TAILQ_FIRST(&engine->zc)) != NULL &&
-			rte_mbuf_ext_refcnt_read(&zc->shared) == 1) {
+	/* one whose packets a device keeps, or that wait for a neighbour, holds up no other */
+	for (zc = TAILQ_FIRST(&engine->zc); zc != NULL; zc = after) {
+		after = TAILQ_NEXT(zc, next);
+		if (rte_mbuf_ext_refcnt_read(&zc->shared) != 1)
+			continue;
 		TAILQ_REMOVE(&engine->zc, zc, next);
 		zc->done(zc);
 	}

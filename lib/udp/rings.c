@@ -235,7 +235,7 @@ flows_migrate(struct udp_sock *s)
 {
 	struct ring *old[8];
 	unsigned int n;
-	struct cell *c;
+	struct cell *c, *after;
 	bool moved = false;
 	int rc = 0, one;
 
@@ -245,7 +245,9 @@ flows_migrate(struct udp_sock *s)
 	if (s->kind != LOCAL_ANY) {
 		rc = cell_migrate(s->cell, s, &moved);
 	} else {
-		LIST_FOREACH (c, &s->cell->lp->cells, same_port) {
+		for (c = LIST_FIRST(&s->cell->lp->cells); c != NULL; c = after) {
+			/* one without a flow left goes */
+			after = LIST_NEXT(c, same_port);
 			one = cell_migrate(c, s, &moved);
 			if (one < 0)
 				rc = one;

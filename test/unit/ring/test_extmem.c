@@ -337,7 +337,7 @@ test_sends_from(void **state)
 	(void)state;
 	assert_non_null(own);
 	port->caps.tx_multi_seg = true;
-	driver.sends_from = PORT_SENDS_REGISTERED;
+	port->sends_from = PORT_SENDS_REGISTERED;
 	assert_false(ring_sends_from(a, area, PAGE));
 	assert_int_equal(ring_memory_add(a, area + PAGE, 2 * PAGE, &key), 0);
 	assert_int_equal(ring_memory_add(a, area + 3 * PAGE, PAGE, &key), 0);
@@ -352,10 +352,10 @@ test_sends_from(void **state)
 	assert_int_equal(ring_memory_del(a, area + PAGE, 2 * PAGE), 0);
 	assert_false(ring_sends_from(a, area + PAGE, PAGE));
 	assert_true(ring_sends_from(a, area + 3 * PAGE, PAGE));
-	driver.sends_from = PORT_SENDS_OWN;
+	port->sends_from = PORT_SENDS_OWN;
 	assert_false(ring_sends_from(a, area + 3 * PAGE, PAGE));
 	assert_false(ring_sends_from(a, own, PAGE));
-	driver.sends_from = PORT_SENDS_ANY;
+	port->sends_from = PORT_SENDS_ANY;
 	assert_true(ring_sends_from(a, area, PAGE));
 	port->caps.tx_multi_seg = false; /* headers lie elsewhere */
 	assert_false(ring_sends_from(a, area, PAGE));
