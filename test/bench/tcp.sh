@@ -16,7 +16,7 @@ ip netns add "$far"; at_exit ip netns del "$far"
 ip link add "veth$$" netns "$ns" type veth peer name "veth$$" netns "$far"
 ip -n "$ns" addr add 10.97.0.2/24 dev "veth$$"; ip -n "$ns" link set "veth$$" up
 ip -n "$far" addr add 10.97.0.1/24 dev "veth$$"; ip -n "$far" link set "veth$$" up
-export VMA_RX_POLL_ON_TX_TCP=1 VMA_RX_BUFS=32768 VMA_RX_WRE=4096 VMA_TX_BUFS=65536
+export VMA_RX_BUFS=32768 VMA_RX_WRE=4096 VMA_TX_BUFS=65536
 megabytes=${MEGABYTES:-1400}
 take_huge_pages $((megabytes + 64)) # of 2 MB, for two processes
 ulimit -n 262144 2>/dev/null || say "no more than $(ulimit -n) descriptors here: fewer connections"
