@@ -34,7 +34,7 @@ rooms() {
 }
 
 build_net_input() {
-	local world=(test/unit/net/world.c test/unit/net/frame.c)
+	local world=(test/unit/net/world.c test/unit/net/frame.c lib/ring/lock.c)
 	rooms net stat base conf
 	clang "${flags[@]}" "${sanitize[@]}" test/fuzz/net_input.c "${world[@]}" "${rooms[@]}" \
 		"${libs[@]}" -o "$build/net_input"
