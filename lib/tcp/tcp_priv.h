@@ -23,7 +23,11 @@
 #include <rte_common.h>
 #include <rte_tcp.h>
 
+#include "tcp/cc.h"
+#include "tcp/secret.h"
+#include "tcp/table.h"
 #include "tcp/tcp.h"
+#include "tcp/wheel.h"
 
 #define MSEC UINT64_C(1000000)
 #define SEC UINT64_C(1000000000)
@@ -121,165 +125,6 @@ opts_parse_fast(const struct rte_tcp_hdr *th, unsigned int hdr_len, struct tcp_o
 unsigned int opts_write(uint8_t *p, const struct tcp_opts *opts);
 /** The bytes opts_write() will write. */
 unsigned int opts_len(const struct tcp_opts *opts);
-/** @} */
-
-/** @name Timers: a hierarchical wheel (wheel.c) */
-/** @{ */
-/**
- * A connection has one entry in the wheel and several deadlines; the entry stands for the earliest
- * or for a time before it. A deadline that moves back costs nothing: the entry fires early and is
- * put in again.
- */
-#define WHEEL_TICK_SHIFT 16 /**< 65.5 us */
-#define WHEEL_BITS 8
-#define WHEEL_STEP 7   /**< a slot lasts 2^7 slots of the level below: half of its round */
-#define WHEEL_LEVELS 4 /**< 2^45 ns: 9.7 hours; what is later waits at the far end */
-#define WHEEL_SLOTS (1u << WHEEL_BITS)
-struct wheel_entry {
-	struct wheel_entry *next, **prev; /**< prev NULL: not in the wheel */
-	uint64_t at;			  /**< ns */
-};
-struct wheel {
-	uint64_t tick; /**< all before have run */
-	uint64_t next; /**< ns: nothing to do before; UINT64_MAX: empty */
-	uint64_t filled[WHEEL_LEVELS][WHEEL_SLOTS / 64];
-	struct wheel_entry *slot[WHEEL_LEVELS][WHEEL_SLOTS];
-};
-void wheel_init(struct wheel *w, uint64_t now);
-/** Put in, or move. Never fires before @p at, at most a tick after. */
-void wheel_set(struct wheel *w, struct wheel_entry *e, uint64_t at);
-void wheel_del(struct wheel *w, struct wheel_entry *e);
-/**
- * Take one entry that is due out of the wheel, NULL when there is none up to @p now. The caller may
- * set and delete any entry before it calls again. Call it until it says NULL: that moves the wheel
- * on, with a bounded part of the entries that go from one level to the next.
- */
-struct wheel_entry *wheel_take(struct wheel *w, uint64_t now);
-/**
- * A lower bound of when the next is due, or wheel_take() has entries to move; UINT64_MAX: none.
- * After wheel_take() said NULL it is later than the time given there.
- */
-static inline uint64_t
-wheel_next(const struct wheel *w)
-{
-	return w->next;
-}
-/** @} */
-
-/** @name Connections by key (table.c) */
-/** @{ */
-struct table_slot {
-	uint32_t hash;
-	uint32_t used; /**< 0 ends a search; 1 with conn NULL: deleted while being moved out of */
-	struct tcp_conn *conn;
-};
-/** Open addressing; grows and shrinks a little with each call, so that none takes long. */
-struct table {
-	struct table_slot *slots, *old; /**< old: being moved out of, NULL mostly */
-	uint32_t mask, old_mask;
-	uint32_t used, old_used; /**< connections in each */
-	uint32_t moved;		 /**< slots of old below are empty, and their memory may be gone */
-	uint32_t freed;		 /**< of these, slots whose memory is */
-	uint32_t seed;
-	bool frozen;	  /**< table_foreach() runs: nothing is moved */
-	uint64_t key[11]; /**< of the hash, made from seed */
-};
-int table_init(struct table *t, uint32_t seed);
-void table_fini(struct table *t);
-/** Strongly universal: whoever does not know the seed finds no two keys with one hash. */
-uint32_t table_hash(const struct table *t, const struct tcp_key *key);
-struct tcp_conn *table_find(const struct table *t, const struct tcp_key *key, uint32_t hash);
-/** The same for a burst: the cache misses of slots and connections overlap. NULL: not there. */
-void table_find_bulk(const struct table *t, const struct tcp_key *const *keys,
-		const uint32_t *hashes, struct tcp_conn **conns, unsigned int n);
-static inline uint32_t
-table_count(const struct table *t)
-{
-	return t->used + t->old_used;
-}
-/** The key is not there. conn->key and conn->hash are set. 0, -ENOMEM */
-int table_add(struct table *t, struct tcp_conn *conn);
-/** It is there. */
-void table_del(struct table *t, struct tcp_conn *conn);
-/** Each once; @p cb may delete the one it is given and no other, and may not add. */
-void table_foreach(struct table *t, void (*cb)(struct tcp_conn *conn, void *ctx), void *ctx);
-/** @} */
-
-/** @name Secrets (secret.c): keyed MD5, as RFC 6528 section 3 has it */
-/** @{ */
-struct secret {
-	uint8_t key[16];
-};
-/** RFC 6528: a clock of 4 us plus a hash of the key. */
-uint32_t isn_make(const struct secret *s, const struct tcp_key *key, uint64_t now);
-/** Added to the millisecond clock, so that timestamps tell nothing (RFC 7323 7.1). */
-uint32_t ts_offset(const struct secret *s, const struct tcp_key *key);
-/**
- * SYN cookie: a sequence number that holds, under a hash, the minute and the index of an MSS.
- * @param peer_isn of the SYN
- */
-uint32_t cookie_make(const struct secret *s, const struct tcp_key *key, uint32_t peer_isn,
-		uint16_t mss, uint64_t now);
-/** @return the MSS (a value of the table at or below the peer's), or 0: no cookie of the last two
- * minutes */
-uint16_t cookie_check(const struct secret *s, const struct tcp_key *key, uint32_t peer_isn,
-		uint32_t cookie, uint64_t now);
-/** Seeded random numbers for everything that needs no secrecy: xorshift. */
-uint64_t random_next(uint64_t *state);
-/** @} */
-
-/** @name Congestion control (cc.c, newreno.c, cubic.c, hystart.c; cc_priv.h is theirs alone) */
-/** @{ */
-/** All window sizes in bytes. */
-struct cc {
-	uint32_t cwnd, ssthresh;
-	uint32_t acked;	     /**< what growth left over, in the algorithm's own unit */
-	uint32_t prior_cwnd; /**< before the last reduction, for an undo */
-	uint32_t prior_ssthresh;
-	uint8_t algo; /**< enum tcp_cc_algo */
-	bool hystart_css;
-	uint8_t hystart_rounds;
-	uint8_t hystart_samples;
-	uint32_t hystart_end; /**< sequence number at which the round ends */
-	uint32_t hystart_last, hystart_now, hystart_base; /**< least round trips, us (hystart.c) */
-	/** Of one algorithm; newreno.c and cubic.c define what they keep. */
-	uint64_t priv[8];
-};
-struct cc_ack {
-	uint32_t acked;	    /**< bytes newly acknowledged, cumulative and SACK */
-	uint32_t in_flight; /**< bytes before this acknowledgement */
-	uint32_t mss;
-	uint32_t snd_una, snd_nxt;
-	uint64_t rtt; /**< of this acknowledgement, 0: none */
-	uint64_t srtt, min_rtt;
-	uint64_t now;
-	bool cwnd_limited; /**< the window was full: else it must not grow (RFC 9293, 7661) */
-	bool paced; /**< segments are spread: bursts need no limit in slow start (RFC 9406) */
-};
-struct cc_ops {
-	const char *name;
-	void (*init)(struct cc *cc, uint64_t now);
-	/** Outside of recovery: slow start and congestion avoidance. */
-	void (*ack)(struct cc *cc, const struct cc_ack *a);
-	/** Enter recovery, or ECN: @return the new ssthresh; the caller sets cwnd by PRR. */
-	uint32_t (*congestion)(
-			struct cc *cc, uint32_t in_flight, uint32_t mss, bool ecn, uint64_t now);
-	/** A retransmission timeout. @return the new ssthresh */
-	uint32_t (*timeout)(struct cc *cc, uint32_t in_flight, uint32_t mss, uint64_t now);
-	/** The reduction was spurious; cwnd and ssthresh are restored by the caller. */
-	void (*undo)(struct cc *cc, uint64_t now);
-	/** The first data after @p idle ns without any (RFC 5681 4.1, RFC 9438 5.8). */
-	void (*idle)(struct cc *cc, uint64_t idle, uint64_t rto, uint32_t mss, uint64_t now);
-};
-extern const struct cc_ops cc_newreno, cc_cubic, cc_none;
-const struct cc_ops *cc_ops(const struct cc *cc);
-/** RFC 6928: min(10 mss, max(2 mss, 14600)). */
-uint32_t cc_initial_window(uint32_t mss);
-void cc_init(struct cc *cc, enum tcp_cc_algo algo, uint32_t mss, uint64_t now);
-/** Another algorithm in mid-connection; cwnd and ssthresh stay. */
-void cc_change(struct cc *cc, enum tcp_cc_algo algo, uint64_t now);
-/** bytes/s at which a window goes in a round trip: 2 cwnd in slow start, 1.2 after; 0: no srtt. */
-uint64_t cc_pacing_rate(const struct cc *cc, uint64_t srtt);
 /** @} */
 
 /** @name Send queue (sndq.c) */
